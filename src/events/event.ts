@@ -1,0 +1,116 @@
+import type { ErrorCode } from '../errors/flow-error.ts';
+
+/** A failure as plain data, so that it can be journalled and replayed. */
+export interface FailureData {
+  readonly code: ErrorCode | 'BUG';
+  readonly message: string;
+  readonly hint?: string;
+  readonly command?: string;
+  readonly host?: string;
+  readonly evidence?: string;
+  readonly location?: { readonly file: string; readonly line: number; readonly column: number };
+  /** Only for code BUG. */
+  readonly stack?: string;
+}
+
+/** Where the workload is alive when the run ends. */
+export type WorkloadLocation = 'source' | 'destination' | 'nowhere' | 'unknown';
+
+export type RunOutcome =
+  /** It runs on the destination, and everything that the recipe asked for holds. */
+  | 'done'
+  /** Refused before anything was touched. */
+  | 'refused'
+  /** Failed, and everything was put back. */
+  | 'rolled-back'
+  /** Failed, and an undo failed too: a person is needed. */
+  | 'rollback-incomplete'
+  /** It runs on the destination, but an objective or a check was missed. */
+  | 'moved-but-missed';
+
+/** One step of the plan as reporters show it. */
+export interface StepView {
+  /** Unique in the run, for example `3-transfer`. */
+  readonly id: string;
+  /** The step type, for example `transfer/rsync`. */
+  readonly uses: string;
+  /** For people, for example `Transfer the images with rsync`. */
+  readonly title: string;
+}
+
+/** The phases of the safe protocol, in order. */
+export type Phase = 'prepare' | 'freeze' | 'transfer' | 'restore' | 'commit' | 'release' | 'verify' | 'clean-up';
+
+export interface RunSummary {
+  readonly runId: string;
+  readonly outcome: RunOutcome;
+  /** What the process exits with; see docs/exit-codes.md. */
+  readonly exitCode: number;
+  readonly workloadIsOn: WorkloadLocation;
+  readonly workload?: { readonly pid: number; readonly command: string; readonly processes: number };
+  readonly source: string;
+  readonly destination: string;
+  /** Image bytes that were moved while the workload was frozen. */
+  readonly imageBytes?: number;
+  /**
+   * Milliseconds from the order to freeze until the destination's release was confirmed, on the controller's
+   * clock: an upper bound of the downtime.
+   */
+  readonly downtimeMs?: number;
+  readonly downtimeObjectiveMs?: number;
+  /** Milliseconds spent in each phase. */
+  readonly phasesMs: Partial<Record<Phase, number>>;
+  readonly durationMs: number;
+  /** What went wrong first. */
+  readonly failure?: FailureData;
+  /** What went wrong while putting things back. */
+  readonly undoFailures: readonly FailureData[];
+  /** Things a person should know although the run ended as it should. */
+  readonly warnings: readonly string[];
+  readonly runDirectory: string;
+}
+
+/** Everything that a run tells the world. Reporters are functions of these and of nothing else. */
+export type FlowEvent =
+  | {
+      readonly kind: 'run-started';
+      readonly runId: string;
+      readonly recipe: string;
+      readonly source: string;
+      readonly destination: string;
+      readonly steps: readonly StepView[];
+    }
+  | { readonly kind: 'phase-started'; readonly phase: Phase }
+  | { readonly kind: 'step-started'; readonly stepId: string }
+  /** What the step does right now, in a few words. */
+  | { readonly kind: 'step-detail'; readonly stepId: string; readonly text: string }
+  | {
+      readonly kind: 'step-progress';
+      readonly stepId: string;
+      readonly doneBytes: number;
+      readonly totalBytes: number;
+      readonly bytesPerSecond: number;
+      readonly remainingMs: number | undefined;
+    }
+  | {
+      readonly kind: 'step-finished';
+      readonly stepId: string;
+      readonly durationMs: number;
+      readonly result:
+        | { readonly status: 'done'; readonly text?: string }
+        | { readonly status: 'failed'; readonly failure: FailureData };
+    }
+  | { readonly kind: 'warning'; readonly text: string }
+  /** Rolling back began; `actions` are the undos in the order in which they will run. */
+  | { readonly kind: 'rollback-started'; readonly reason: FailureData; readonly actions: readonly string[] }
+  | { readonly kind: 'undo-started'; readonly action: string }
+  | {
+      readonly kind: 'undo-finished';
+      readonly action: string;
+      readonly durationMs: number;
+      readonly failure?: FailureData;
+    }
+  | { readonly kind: 'run-finished'; readonly summary: RunSummary };
+
+/** Takes events as they happen. Must not throw and must not wait. */
+export type EmitEvent = (event: FlowEvent) => void;
