@@ -1,0 +1,41 @@
+import type { NetworkPlan } from '../plan/plan.ts';
+
+export interface CriuOptions {
+  readonly imagesDirectory: string;
+  /** criu's work directory, where its log goes. */
+  readonly workDirectory: string;
+  readonly actionScript: string;
+  readonly connections: NetworkPlan['connections'];
+  /** The root process belongs to a session outside of the tree (criu(8), `--shell-job`). */
+  readonly shellJob: boolean;
+}
+
+/** @see criu(8). The log level 3 names what criu was at when it failed. */
+function common(options: CriuOptions): string[] {
+  return [
+    '--images-dir',
+    options.imagesDirectory,
+    '--work-dir',
+    options.workDirectory,
+    '-v3',
+    // Cgroups are the hosts' own business: a process lands in the cgroup of criu-flow's session there.
+    '--manage-cgroups=ignore',
+    '--network-lock',
+    'nftables',
+    '--action-script',
+    options.actionScript,
+    ...(options.connections === 'keep' ? ['--tcp-established'] : []),
+    ...(options.connections === 'close' ? ['--tcp-close'] : []),
+    ...(options.shellJob ? ['--shell-job'] : []),
+  ];
+}
+
+/** `criu dump` of the tree whose root is `pid`; criu ends the tasks when the hold commits. */
+export function dumpArguments(pid: number, options: CriuOptions): string[] {
+  return ['criu', 'dump', '--tree', String(pid), '--log-file', 'dump.log', ...common(options)];
+}
+
+/** `criu restore`, which leaves the tree running without criu when the hold commits. */
+export function restoreArguments(options: CriuOptions): string[] {
+  return ['criu', 'restore', '--restore-detached', '--log-file', 'restore.log', ...common(options)];
+}

@@ -1,0 +1,39 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connectHost } from '../host/connect.ts';
+import type { Host } from '../host/host.ts';
+import type { Plan } from '../plan/plan.ts';
+
+/** The hosts of a run, connected. */
+export interface Connection {
+  readonly source: Host;
+  readonly destination: Host;
+  readonly local: Host;
+  close(): Promise<void>;
+}
+
+/**
+ * Connects to both hosts at once.
+ * @throws FlowError HOST_UNREACHABLE, HOST_KEY_UNKNOWN, HOST_KEY_CHANGED, HOST_AUTH_FAILED; nothing stays open then.
+ */
+export async function connect(plan: Plan, sshConfigFile: string | undefined): Promise<Connection> {
+  // Short: a unix socket's path has 108 bytes, and ssh adds to it (unix(7)).
+  const controlDirectory = await mkdtemp(join(tmpdir(), 'cf-'));
+  const options = { controlDirectory, ...(sshConfigFile === undefined ? {} : { sshConfigFile }) };
+  const results = await Promise.allSettled(
+    [plan.source, plan.destination, 'local'].map((name) => connectHost(name, options)),
+  );
+  const hosts = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const close = async (): Promise<void> => {
+    await Promise.all(hosts.map((host) => host.close()));
+    await rm(controlDirectory, { recursive: true, force: true });
+  };
+  const [source, destination, local] = hosts;
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed || !source || !destination || !local) {
+    await close();
+    throw failed?.reason as Error;
+  }
+  return { source, destination, local, close };
+}

@@ -1,0 +1,44 @@
+import type { FailureData, RunOutcome } from '../events/event.ts';
+
+/** How far a run came. */
+export interface Progress {
+  /** Something on a host was changed (or a recipe's own command ran). */
+  readonly touched: boolean;
+  /** The source was told to end its copy. */
+  readonly committed: boolean;
+  /** The destination's release was confirmed. */
+  readonly released: boolean;
+  readonly failure: FailureData | undefined;
+  readonly undoFailed: boolean;
+  readonly objectiveMissed: boolean;
+}
+
+export function outcomeOf(progress: Progress): RunOutcome {
+  if (progress.released) {
+    return progress.failure || progress.undoFailed || progress.objectiveMissed ? 'moved-but-missed' : 'done';
+  }
+  if (progress.committed || progress.undoFailed) return 'rollback-incomplete';
+  return progress.touched ? 'rolled-back' : 'refused';
+}
+
+/** What the process exits with; docs/exit-codes.md is the table. */
+export function exitCodeOf(outcome: RunOutcome, failure: FailureData | undefined): number {
+  switch (outcome) {
+    case 'done':
+      return 0;
+    case 'moved-but-missed':
+      return 7;
+    case 'rollback-incomplete':
+      return 6;
+    case 'refused':
+    case 'rolled-back': {
+      if (failure?.code === 'INTERRUPTED') return SIGNAL_EXITS[failure.evidence ?? ''] ?? 130;
+      if (failure?.code === 'TIMEOUT') return 124;
+      if (failure?.code === 'BUG') return 1;
+      return outcome === 'refused' ? 4 : 5;
+    }
+  }
+}
+
+/** 128 + the signal's number, as shells report it. */
+const SIGNAL_EXITS: Readonly<Record<string, number>> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };

@@ -1,0 +1,52 @@
+import type { FailureData } from '../events/event.ts';
+import type { EmitEvent } from '../events/event.ts';
+import { toFailureData } from '../errors/failure-data.ts';
+
+interface Undo {
+  readonly title: string;
+  readonly run: () => Promise<void>;
+}
+
+/** What has to be taken back, last in, first out. An undo is pushed before its effect begins. */
+export class UndoStack {
+  readonly #undos: Undo[] = [];
+
+  push(title: string, run: () => Promise<void>): void {
+    this.#undos.push({ title, run });
+  }
+
+  /** After the commit point there is nothing to go back to. */
+  clear(): void {
+    this.#undos.length = 0;
+  }
+
+  /** Runs every undo in reverse, going on past those that fail. @returns the failures, in order. */
+  async rollBack(emit: EmitEvent, reason: FailureData): Promise<FailureData[]> {
+    const undos = this.#undos.splice(0).toReversed();
+    emit({ kind: 'rollback-started', reason, actions: undos.map((undo) => undo.title) });
+    const failures: FailureData[] = [];
+    for (const undo of undos) {
+      const beganAt = performance.now();
+      emit({ kind: 'undo-started', action: undo.title });
+      const failure = await attempt(undo.run);
+      if (failure) failures.push(failure);
+      emit({
+        kind: 'undo-finished',
+        action: undo.title,
+        durationMs: performance.now() - beganAt,
+        ...(failure ? { failure } : {}),
+      });
+    }
+    return failures;
+  }
+}
+
+/** @returns the failure, or undefined. */
+export async function attempt(run: () => Promise<void>): Promise<FailureData | undefined> {
+  try {
+    await run();
+    return undefined;
+  } catch (error) {
+    return toFailureData(error);
+  }
+}

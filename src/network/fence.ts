@@ -1,0 +1,39 @@
+/**
+ * A fence drops what goes to and from a service address, so that no packet meets a host that does not run the
+ * workload: such a host's kernel would answer with RST, and the connection would be lost.
+ */
+export interface Fence {
+  /** The nft table (family inet), one for each run. */
+  readonly table: string;
+  /** nft(8) text that sets it up in one transaction, also when it is there already. */
+  readonly text: string;
+}
+
+/**
+ * @param direction `in` on the source, whose frozen workload sends nothing; `both` on the destination, where the
+ *   kernel must not answer for sockets that are still being rebuilt.
+ * @see CRIU marks its own packets with 0xC114 (SOCCR_MARK), which pass.
+ */
+export function serviceFence(runId: string, cidr: string, direction: 'in' | 'both'): Fence {
+  const table = fenceTable(runId);
+  const address = cidr.split('/')[0] ?? cidr;
+  const family = address.includes(':') ? 'ip6' : 'ip';
+  const rules = [
+    `add table inet ${table}`,
+    `delete table inet ${table}`,
+    `add table inet ${table}`,
+    `add chain inet ${table} input { type filter hook input priority -300; }`,
+    `add rule inet ${table} input ${family} daddr ${address} meta mark != 0xc114 drop`,
+  ];
+  if (direction === 'both') {
+    rules.push(
+      `add chain inet ${table} output { type filter hook output priority -300; }`,
+      `add rule inet ${table} output ${family} saddr ${address} meta mark != 0xc114 drop`,
+    );
+  }
+  return { table, text: rules.join('\n') };
+}
+
+export function fenceTable(runId: string): string {
+  return `criu_flow_${runId.replaceAll('-', '_')}`;
+}

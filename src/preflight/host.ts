@@ -1,0 +1,62 @@
+import type { Host } from '../host/host.ts';
+import { mustRunScript } from '../host/shell.ts';
+import type { Finding } from './finding.ts';
+
+/** The Debian package of each tool, for the command to paste. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  criu: 'criu',
+  nft: 'nftables',
+  rsync: 'rsync',
+  ssh: 'openssh-client',
+  'ssh-keygen': 'openssh-client',
+  b2sum: 'coreutils',
+  ss: 'iproute2',
+  ip: 'iproute2',
+  arping: 'iputils-arping',
+};
+
+/** Prints `uid N`, `missing TOOL` and criu's own verdict. Arguments: the tools. */
+const HOST_SCRIPT = `
+echo "uid $(id -u)"
+for tool in "$@"; do command -v "$tool" > /dev/null || echo "missing $tool"; done
+if [ "$(id -u)" = 0 ] && command -v criu > /dev/null; then
+  said=$(criu check 2>&1) || echo "criu $(echo "$said" | grep -m 1 Error || echo "$said" | tail -n 1)"
+fi
+`;
+
+/** Whether criu-flow can work on a host at all: root, the tools, a criu that works on its kernel. */
+export async function hostFindings(host: Host, tools: readonly string[]): Promise<Finding[]> {
+  const { stdout } = await mustRunScript(host, HOST_SCRIPT, tools, { what: 'Looking at the host' });
+  const findings: Finding[] = [];
+  const missing: string[] = [];
+  for (const line of stdout.split('\n')) {
+    const [word, ...rest] = line.split(' ');
+    const value = rest.join(' ');
+    if (word === 'uid' && value !== '0') {
+      findings.push({
+        host: host.name,
+        message: `criu-flow is not root on ${host.name} (uid ${value})`,
+        remedy: 'criu needs root: connect as root.',
+      });
+    }
+    if (word === 'missing') missing.push(value);
+    if (word === 'criu') {
+      findings.push({
+        host: host.name,
+        message: `criu does not work on the kernel of ${host.name}: ${value}`,
+        remedy: 'Install a criu that knows this kernel.',
+        command: 'criu check --all',
+      });
+    }
+  }
+  if (missing.length > 0) {
+    const packages = [...new Set(missing.map((tool) => PACKAGES[tool] ?? tool))].join(' ');
+    findings.push({
+      host: host.name,
+      message: `${host.name} lacks ${missing.join(', ')}`,
+      remedy: 'Install what is missing.',
+      command: `apt-get install -y ${packages}`,
+    });
+  }
+  return findings;
+}

@@ -1,0 +1,52 @@
+import type { NetworkPlan } from '../plan/plan.ts';
+import type { WorkloadFacts } from '../workload/facts.ts';
+import type { Finding } from './finding.ts';
+
+/** What about the workload itself would make the dump fail. Pure. */
+export function workloadFindings(
+  workload: WorkloadFacts,
+  host: string,
+  network: NetworkPlan,
+): Finding[] {
+  const findings: Finding[] = [];
+  if (workload.rootPid === 1) {
+    findings.push({ host, message: 'The workload is PID 1', remedy: 'Name the service, not the init process.' });
+  }
+  for (const process of workload.processes) {
+    if (process.tracerPid === 0) continue;
+    findings.push({
+      host,
+      message: `Process ${process.pid} (${process.command}) is being traced by process ${process.tracerPid}`,
+      remedy: 'criu seizes a process as a debugger does: end the tracer (strace, gdb), then run again.',
+      command: `ps -fp ${process.tracerPid}`,
+    });
+  }
+  const [first] = workload.connections;
+  if (first !== undefined && network.connections === 'refuse') {
+    findings.push({
+      host,
+      message: `The workload has ${workload.connections.length} established TCP connection(s), for example ${first}`,
+      remedy: 'Set `network: { connections: keep, address: … }` to move them, or `connections: close`.',
+    });
+  }
+  const foreign = network.address ? connectionsElsewhere(workload, network.address.cidr) : workload.connections;
+  if (network.connections === 'keep' && foreign[0] !== undefined) {
+    findings.push({
+      host,
+      message: `The connection ${foreign[0]} does not use an address that moves`,
+      remedy: network.address
+        ? `Only connections of ${network.address.cidr} can be kept: let the service bind to it, or set \`connections: close\`.`
+        : 'Name the service address: `network: { address: { cidr: … } }`.',
+    });
+  }
+  return findings;
+}
+
+function connectionsElsewhere(workload: WorkloadFacts, cidr: string): string[] {
+  const address = cidr.split('/')[0];
+  return workload.connections.filter((connection) => {
+    const local = connection.split(' > ')[0] ?? '';
+    const localAddress = local.slice(0, local.lastIndexOf(':')).replace(/^\[(::ffff:)?(.*)\]$/, '$2');
+    return localAddress !== address;
+  });
+}

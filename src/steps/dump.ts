@@ -1,0 +1,85 @@
+import { dumpArguments } from '../criu/arguments.ts';
+import { criuFailure } from '../criu/failure.ts';
+import { CriuHold } from '../criu/hold.ts';
+import { FlowError } from '../errors/flow-error.ts';
+import { mustRunScript } from '../host/shell.ts';
+import { serviceFence } from '../network/fence.ts';
+import { removeLockRules, SNAPSHOT_LOCKS_SCRIPT } from '../network/lock-rules.ts';
+import { readWorkload } from '../workload/facts.ts';
+import { findWorkload } from '../workload/find.ts';
+import { needsShellJob, requireSameProcess } from '../workload/identity.ts';
+import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
+import { imagesDirectory, type StepContext, type StepType } from './step.ts';
+
+/** Seconds of silence from the controller after which the source's hold aborts and the workload runs on. */
+const LEASE_SECONDS = 30;
+
+/** Freeze the workload, write its images, and hold it. The only undo that matters: let it run on. */
+export const dump: StepType = {
+  timeoutMs: 120_000,
+  prepare: {
+    async run(context) {
+      const { source, plan, state } = context;
+      state.workload ??= await readWorkload(source, await findWorkload(source, plan.workload));
+      const address = plan.network.address;
+      state.sourceHold = await CriuHold.prepare(source, `${context.runDirectory}/dump`, {
+        leaseSeconds: LEASE_SECONDS,
+        ...(address ? { fence: serviceFence(context.runId, address.cidr, 'in') } : {}),
+      });
+      await mustRunScript(source, 'umask 077; mkdir -p "$1"', [imagesDirectory(context)], {
+        what: 'Making the images directory',
+      });
+      await mustRunScript(source, SNAPSHOT_LOCKS_SCRIPT, [context.runDirectory], { what: 'Noting the firewall' });
+      return undefined;
+    },
+  },
+  main: {
+    async run(context) {
+      const { source, plan, state } = context;
+      const { sourceHold: hold, workload } = state;
+      if (!hold || !workload) throw new Error('dump: not prepared');
+      await requireSameProcess(source, workload);
+      context.phase('freeze');
+      state.frozenAtMs = performance.now();
+      await hold.start(
+        dumpArguments(workload.rootPid, {
+          imagesDirectory: imagesDirectory(context),
+          workDirectory: hold.directory,
+          actionScript: hold.actionScript,
+          connections: plan.network.connections,
+          shellJob: needsShellJob(workload),
+        }),
+      );
+      const held = await hold.untilHeld({ signal: context.signal });
+      if (held.kind === 'held') return undefined;
+      throw await criuFailure('DUMP_FAILED', hold, 'dump', held, context.keep);
+    },
+    undo: {
+      title: 'let the workload run on at the source',
+      run: resumeSource,
+    },
+  },
+  async cleanUp(context) {
+    const { source, state } = context;
+    await removeLockRules(source, context.runDirectory, context.runId);
+    const keep = context.keepImages && state.committed ? '1' : '';
+    await mustRunScript(source, REMOVE_RUN_DIRECTORY_SCRIPT, [context.runDirectory, keep], {
+      what: 'Cleaning up',
+    });
+  },
+};
+
+/** Aborts the source's hold: criu resumes the tasks, unlocks their network and takes TCP out of repair mode. */
+async function resumeSource(context: StepContext): Promise<void> {
+  const { source, state } = context;
+  const { sourceHold: hold, workload } = state;
+  if (!hold || !workload) return;
+  if ((await hold.decide('abort')) === 'commit') {
+    throw new FlowError('HOLD_LOST', 'The source was already told to commit', { host: source.name });
+  }
+  const end = await hold.untilEnded();
+  if (end.kind === 'exited' && end.exitCode === 0) {
+    throw new FlowError('HOLD_LOST', `criu on ${source.name} ended as if it had committed`, { host: source.name });
+  }
+  await requireSameProcess(source, workload);
+}

@@ -1,0 +1,20 @@
+import type { PlanStep } from '../plan/plan.ts';
+import { command } from './command.ts';
+import { commit } from './commit.ts';
+import { dump } from './dump.ts';
+import { preflight } from './preflight.ts';
+import { restore } from './restore.ts';
+import type { StepType } from './step.ts';
+import { transferRsync } from './transfer-rsync.ts';
+import { verify } from './verify.ts';
+
+/** Every `uses` that a recipe may name. */
+export const STEP_TYPES: Readonly<Record<PlanStep['uses'], StepType>> = {
+  preflight,
+  dump,
+  'transfer/rsync': transferRsync,
+  restore,
+  commit,
+  verify,
+  command,
+};

@@ -1,0 +1,159 @@
+import { restoreArguments } from '../criu/arguments.ts';
+import { criuFailure } from '../criu/failure.ts';
+import { CriuHold } from '../criu/hold.ts';
+import { FlowError } from '../errors/flow-error.ts';
+import { mustRunScript } from '../host/shell.ts';
+import { ADDRESS_OFF_SCRIPT, ADDRESS_REMOVE_SCRIPT, ANNOUNCE_SCRIPT } from '../network/address-script.ts';
+import { fenceTable, serviceFence } from '../network/fence.ts';
+import { checkManifest } from '../transfer/manifest.ts';
+import { STAGE_SWAP_SCRIPT, stagedFile, stagingArguments } from '../transfer/staging.ts';
+import { idsOf } from '../workload/facts.ts';
+import { needsShellJob } from '../workload/identity.ts';
+import { KILL_RESTORED_SCRIPT } from './kill-restored-script.ts';
+import { imagesDirectory, type StepContext, type StepType } from './step.ts';
+
+/**
+ * Rebuild the workload on the destination and hold it before its first instruction. The service address is moved
+ * meanwhile; both hosts drop its traffic.
+ */
+export const restore: StepType = {
+  timeoutMs: 120_000,
+  prepare: {
+    async run(context) {
+      const { destination, plan, state, runId, runDirectory } = context;
+      state.destinationHold = await CriuHold.prepare(destination, `${runDirectory}/restore`);
+      const address = plan.network.address;
+      if (address) {
+        const fence = serviceFence(runId, address.cidr, 'both');
+        await mustRunScript(destination, 'nft -f -', [], { what: 'Putting up the fence', stdin: fence.text });
+      }
+      return undefined;
+    },
+  },
+  main: {
+    async run(context) {
+      const { plan, state, signal } = context;
+      const { destinationHold: hold, workload, manifest } = state;
+      if (!hold || !workload || manifest === undefined) throw new Error('restore: not prepared');
+      context.phase('restore');
+      state.restoreBegan = true;
+      await Promise.all([takeAddressOffSource(context), takePlaceOnDestination(context)]);
+      const images = imagesDirectory(context);
+      // Nothing runs before the commit, so the digests may be checked while criu rebuilds.
+      const intact = settle(checkManifest(hold.host, images, manifest, signal));
+      await hold.start(
+        restoreArguments({
+          imagesDirectory: images,
+          workDirectory: hold.directory,
+          actionScript: hold.actionScript,
+          connections: plan.network.connections,
+          shellJob: needsShellJob(workload),
+        }),
+      );
+      const held = await hold.untilHeld({ signal });
+      // Wrong images are the cause of whatever criu says about them.
+      const corruption = await intact;
+      if (corruption !== undefined) throw corruption;
+      if (held.kind !== 'held') throw await criuFailure('RESTORE_FAILED', hold, 'restore', held, context.keep);
+      return undefined;
+    },
+    undo: { title: 'undo the restore on the destination, bring the address back', run: undoRestore },
+  },
+  async cleanUp(context) {
+    const { destination, runId } = context;
+    if (context.plan.network.address) {
+      await mustRunScript(destination, 'nft delete table inet "$1" 2> /dev/null; :', [fenceTable(runId)], {
+        what: 'Taking the fence down',
+      });
+    }
+  },
+};
+
+async function takeAddressOffSource({ plan, source, state }: StepContext): Promise<void> {
+  const address = plan.network.address;
+  if (!address || !state.sourceHold) return;
+  await mustRunScript(source, ADDRESS_OFF_SCRIPT, [state.sourceHold.directory, address.cidr, address.device], {
+    what: 'Taking the address off the source',
+  });
+}
+
+/**
+ * Checks that every pid is free, puts the files into their place and adds the address, in one round trip. Arguments:
+ * the pids, separated by spaces; the address and device or two empty strings; the run's directory; the staged files.
+ */
+const TAKE_PLACE_SCRIPT = `
+for pid in $1; do
+  [ ! -d "/proc/$pid" ] || { echo "$pid $(tr '\\0' ' ' < "/proc/$pid/cmdline")" >&2; exit 3; }
+done
+if [ -n "$2" ]; then
+  case $2 in *:*) nodad=nodad ;; *) nodad= ;; esac
+  ip address add "$2" dev "$3" $nodad || exit 4
+fi
+shift 3
+${STAGE_SWAP_SCRIPT}`;
+
+async function takePlaceOnDestination({ plan, destination, state, runId, runDirectory }: StepContext): Promise<void> {
+  const address = plan.network.address;
+  const ids = state.workload ? idsOf(state.workload) : [];
+  const files = plan.files.map((file) => stagedFile(file, runId));
+  const result = await mustRunScript(
+    destination,
+    TAKE_PLACE_SCRIPT,
+    [ids.join(' '), address?.cidr ?? '', address?.device ?? '', runDirectory, ...stagingArguments(files)],
+    { what: 'Taking the place on the destination', allow: [3, 4] },
+  );
+  const said = result.stderr.trim();
+  if (result.exitCode === 3) {
+    const [pid, ...command] = said.split(' ');
+    throw new FlowError('RESTORE_FAILED', `PID ${pid} of the workload is taken on ${destination.name}`, {
+      host: destination.name,
+      evidence: `${pid} is ${command.join(' ') || 'a kernel thread'}`,
+      hint: 'A process keeps its PID when it moves. End that process there, or choose another destination.',
+      command: `ssh ${destination.name} ps -fp ${pid}`,
+    });
+  }
+  if (result.exitCode === 4) {
+    throw new FlowError('ADDRESS_FAILED', `${address?.cidr} cannot be added to ${address?.device} on ${destination.name}`, {
+      host: destination.name,
+      evidence: said,
+      command: `ssh ${destination.name} ip address show`,
+    });
+  }
+}
+
+/**
+ * Order matters: first the destination's copy is undone, then its address is taken, and only then does the source
+ * get it back. The source's own hold is aborted by the undo of \`dump\`, which comes next.
+ */
+async function undoRestore(context: StepContext): Promise<void> {
+  const { destination, source, plan, state } = context;
+  const { destinationHold: hold, workload } = state;
+  if (hold && workload) {
+    if ((await hold.decide('abort')) !== 'none' && (await hold.hasStarted())) await hold.untilEnded();
+    // criu kills what it restored when its hold aborts; a criu that was killed itself could not.
+    await mustRunScript(destination, KILL_RESTORED_SCRIPT, [hold.directory, idsOf(workload).join(' ')], {
+      what: 'Ending what was restored',
+    });
+  }
+  const address = plan.network.address;
+  if (!address) return;
+  await mustRunScript(destination, ADDRESS_REMOVE_SCRIPT, [address.cidr, address.device], {
+    what: 'Taking the address off the destination',
+  });
+  if (state.sourceHold) {
+    await mustRunScript(source, '[ ! -f "$1/address-back" ] || sh "$1/address-back"', [state.sourceHold.directory], {
+      what: 'Bringing the address back',
+    });
+    await mustRunScript(source, ANNOUNCE_SCRIPT, [address.cidr, address.device], { what: 'Announcing the address' });
+  }
+}
+
+/** A promise whose rejection is a value, so that it may be awaited later. */
+async function settle(promise: Promise<void>): Promise<unknown> {
+  try {
+    await promise;
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}

@@ -1,0 +1,80 @@
+import type { CriuHold } from '../criu/hold.ts';
+import type { Phase } from '../events/event.ts';
+import type { Host } from '../host/host.ts';
+import type { Plan, PlanStep } from '../plan/plan.ts';
+import type { TransferProgress } from '../transfer/progress.ts';
+import type { WorkloadFacts } from '../workload/facts.ts';
+
+/** What the steps of a run learn from each other. */
+export interface RunState {
+  workload?: WorkloadFacts;
+  /** The criu that holds the workload frozen on the source. */
+  sourceHold?: CriuHold;
+  /** The criu that holds the rebuilt workload on the destination. */
+  destinationHold?: CriuHold;
+  /** Set when the decision to end the source's copy was given: from then on there is no way back. */
+  committed: boolean;
+  /** The controller's monotonic clock, in milliseconds, when the freeze was ordered. */
+  frozenAtMs?: number;
+  /** The same clock when the destination's release was confirmed. */
+  releasedAtMs?: number;
+  imageBytes?: number;
+  /** Set when the destination's restore began: its files and address may have changed. */
+  restoreBegan: boolean;
+  /** BLAKE2b digests of the images, as b2sum(1) prints them. */
+  manifest?: string;
+  /** The ssh_config on the source with which it reaches the destination. */
+  directPathConfig?: string;
+}
+
+/** What a step may use. */
+export interface StepContext {
+  readonly plan: Plan;
+  readonly runId: string;
+  readonly source: Host;
+  readonly destination: Host;
+  readonly local: Host;
+  /** The run's directory on both hosts, mode 0700. */
+  readonly runDirectory: string;
+  /** Another file than ~/.ssh/config, when the user named one. */
+  readonly sshConfigFile: string | undefined;
+  readonly keepImages: boolean;
+  readonly state: RunState;
+  /** Aborts when the run is interrupted or the step's time is over. */
+  readonly signal: AbortSignal;
+  /** Says what the step does right now. */
+  detail(text: string): void;
+  progress(progress: TransferProgress, totalBytes: number): void;
+  /** For things a person should know although the step succeeded. */
+  warn(text: string): void;
+  phase(phase: Phase): void;
+  /** Keeps a text with the run, for example a log of criu. */
+  keep(name: string, content: string): void;
+}
+
+/** Something with an effect, and how to take it back. */
+export interface Action {
+  /** @returns a few words for the report. */
+  run(context: StepContext, step: PlanStep): Promise<string | undefined>;
+  /**
+   * Takes back what `run` did, wholly or in part: it looks at the host for the truth and is idempotent. Its signal
+   * is a fresh one.
+   */
+  readonly undo?: { readonly title: string; run(context: StepContext, step: PlanStep): Promise<void> };
+}
+
+/** The implementation of one `uses`. */
+export interface StepType {
+  /** Milliseconds that the step may take unless the recipe says otherwise. */
+  readonly timeoutMs: number;
+  /** Done for all steps before the freeze: whatever need not be inside the pause. */
+  readonly prepare?: Action;
+  readonly main: Action;
+  /** Takes the scaffolding down after the run, however it ended. Idempotent. */
+  cleanUp?(context: StepContext): Promise<void>;
+}
+
+/** The images' directory, the same path on both hosts. */
+export function imagesDirectory(context: StepContext): string {
+  return `${context.runDirectory}/images`;
+}

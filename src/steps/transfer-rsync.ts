@@ -1,0 +1,147 @@
+import { mustRunScript } from '../host/shell.ts';
+import { FlowError } from '../errors/flow-error.ts';
+import { createManifest, imagesSize } from '../transfer/manifest.ts';
+import { destinationAccess } from '../transfer/destination-access.ts';
+import { closeDirectPath, openDirectPath, REVOKE_SCRIPT } from '../transfer/one-run-key.ts';
+import { rsync } from '../transfer/rsync.ts';
+import {
+  STAGE_FINISH_SCRIPT,
+  STAGE_PREPARE_SCRIPT,
+  STAGE_UNDO_SCRIPT,
+  stagedFile,
+  stagingArguments,
+} from '../transfer/staging.ts';
+import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
+import { imagesDirectory, type StepContext, type StepType } from './step.ts';
+
+/**
+ * Copy the images, and what changed in the workload's files, straight from the source to the destination. The files
+ * are copied once before the freeze, while the workload runs, so that only what changed since is copied inside of the
+ * pause.
+ */
+export const transferRsync: StepType = {
+  timeoutMs: 3_600_000,
+  prepare: {
+    async run(context) {
+      const { source, destination, runId, runDirectory } = context;
+      await prepareStaging(context);
+      await mustRunScript(destination, 'umask 077; mkdir -p "$1"', [imagesDirectory(context)], {
+        what: 'Making the images directory',
+      });
+      context.detail(`connect ${source.name} to ${destination.name}`);
+      context.state.directPathConfig = await openDirectPath({
+        source,
+        destination,
+        access: await destinationAccess(destination.name, context.sshConfigFile),
+        runId,
+        runDirectory,
+      });
+      if (context.plan.files.length > 0) {
+        context.detail('copy the files while the workload runs');
+        await copyFiles(context);
+      }
+      return undefined;
+    },
+    undo: {
+      title: 'remove the copied files from the destination',
+      run: undoStaging,
+    },
+  },
+  main: {
+    async run(context) {
+      const { source, state, signal } = context;
+      context.phase('transfer');
+      const images = imagesDirectory(context);
+      const totalBytes = await imagesSize(source, images);
+      const [manifest] = await Promise.all([
+        createManifest(source, images, signal),
+        rsync({
+          source,
+          sshConfigFile: directPath(context),
+          from: `${images}/`,
+          to: `${images}/`,
+          content: 'images',
+          signal,
+          onProgress: (progress) => context.progress(progress, totalBytes),
+        }),
+        copyFiles(context),
+      ]);
+      state.manifest = manifest;
+      state.imageBytes = totalBytes;
+      return undefined;
+    },
+  },
+  async cleanUp(context) {
+    const { source, destination, runDirectory, runId, state } = context;
+    const what = 'Cleaning up';
+    await closeDirectPath(source, runDirectory);
+    if (state.committed) await mustRunScript(destination, STAGE_FINISH_SCRIPT, stagingOf(context), { what });
+    await mustRunScript(destination, REVOKE_SCRIPT, [runDirectory, runId], { what });
+    await mustRunScript(destination, REMOVE_RUN_DIRECTORY_SCRIPT, [runDirectory, ''], { what });
+  },
+};
+
+/** A destination that is lost before its restore began holds nothing but staged copies: a warning, not a failure. */
+async function undoStaging(context: StepContext): Promise<void> {
+  const { destination, state } = context;
+  try {
+    await mustRunScript(destination, STAGE_UNDO_SCRIPT, stagingOf(context), { what: 'Removing the copied files' });
+  } catch (error) {
+    const isLost = error instanceof FlowError && error.code === 'HOST_UNREACHABLE';
+    if (!isLost || state.restoreBegan) throw error;
+    context.warn(`${destination.name} is unreachable: ${context.runDirectory} is left there.`);
+  }
+}
+
+async function prepareStaging(context: StepContext): Promise<void> {
+  const { destination } = context;
+  const result = await mustRunScript(destination, STAGE_PREPARE_SCRIPT, stagingOf(context), {
+    what: 'Preparing the places of the files',
+    allow: [3],
+  });
+  if (result.exitCode === 0) return;
+  throw new FlowError('FILES_CONFLICT', `A path of \`files\` cannot be replaced on ${destination.name}`, {
+    host: destination.name,
+    evidence: result.stderr.trim(),
+    hint: 'Name the directories inside of the mount point instead.',
+  });
+}
+
+async function copyFiles(context: StepContext): Promise<void> {
+  const { source, plan, runId, signal } = context;
+  for (const file of plan.files) {
+    const { stdout } = await mustRunScript(
+      source,
+      'if [ -d "$1" ]; then echo directory; elif [ -e "$1" ]; then echo file; fi',
+      [file.path],
+      { what: 'Looking at a file' },
+    );
+    const kind = stdout.trim();
+    if (kind === '') {
+      throw new FlowError('TRANSFER_FAILED', `${file.path} is not on ${source.name}`, {
+        host: source.name,
+        hint: 'Correct `files:` in the recipe.',
+      });
+    }
+    const { staged } = stagedFile(file, runId);
+    const slash = kind === 'directory' ? '/' : '';
+    await rsync({
+      source,
+      sshConfigFile: directPath(context),
+      from: `${file.path}${slash}`,
+      to: `${staged}${slash}`,
+      content: 'files',
+      signal,
+    });
+  }
+}
+
+function directPath(context: StepContext): string {
+  if (context.state.directPathConfig === undefined) throw new Error('transfer/rsync: not prepared');
+  return context.state.directPathConfig;
+}
+
+function stagingOf(context: StepContext): string[] {
+  const files = context.plan.files.map((file) => stagedFile(file, context.runId));
+  return [context.runDirectory, ...stagingArguments(files)];
+}

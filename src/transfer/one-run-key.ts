@@ -1,0 +1,144 @@
+import { FlowError } from '../errors/flow-error.ts';
+import type { Host } from '../host/host.ts';
+import { mustRunScript } from '../host/shell.ts';
+
+/** How the source reaches the destination: what ssh_config says there, resolved on the controller. */
+export interface DestinationAccess {
+  readonly hostName: string;
+  readonly port: number;
+  readonly user: string;
+  /** The destination's host keys that the controller knows, as `type base64`. */
+  readonly hostKeys: readonly string[];
+}
+
+/**
+ * Makes a key pair that lives for one run, in a directory of the run (0700) on the source, and the ssh_config with
+ * which the source reaches the destination under the name `destination`, with the controller's host keys.
+ * Arguments: the directory, the run's id, host name, port, user; the host keys come on stdin.
+ */
+const KEY_SCRIPT = `
+set -e
+umask 077
+mkdir -p "$1"
+cd "$1"
+[ -f key ] || ssh-keygen -q -t ed25519 -N '' -C "criu-flow-$2" -f key
+sed 's/^/criu-flow-destination /' > known_hosts
+cat > config <<EOF
+Host destination
+  HostName $3
+  Port $4
+  User $5
+  IdentityFile $1/key
+  IdentitiesOnly yes
+  IdentityAgent none
+  BatchMode yes
+  HostKeyAlias criu-flow-destination
+  UserKnownHostsFile $1/known_hosts
+  GlobalKnownHostsFile /dev/null
+  StrictHostKeyChecking yes
+  ConnectTimeout 10
+  ServerAliveInterval 2
+  ServerAliveCountMax 3
+  Compression no
+  Ciphers ^aes128-gcm@openssh.com
+  ControlPath $1/master
+EOF
+cat key.pub
+`;
+
+/**
+ * Lets the key in, for nothing but rsync's server, for one day at most. Arguments: the run's directory, the run's id,
+ * the public key. What was created to do so is noted in the run's directory, for REVOKE_SCRIPT.
+ * @see sshd(8), AUTHORIZED_KEYS FILE FORMAT: restrict, command, expiry-time.
+ */
+const AUTHORIZE_SCRIPT = `
+set -e
+umask 077
+mkdir -p "$1"
+cat > "$1/rsync-only" <<'EOF'
+case $SSH_ORIGINAL_COMMAND in
+'rsync --server '*) set -f; exec $SSH_ORIGINAL_COMMAND ;;
+esac
+echo "this key is for rsync only" >&2
+exit 1
+EOF
+cd
+[ -d .ssh ] || { mkdir .ssh; : > "$1/created-ssh-directory"; }
+[ -f .ssh/authorized_keys ] || { : > .ssh/authorized_keys; : > "$1/created-authorized-keys"; }
+exec 9>> .ssh/authorized_keys
+flock 9
+[ -z "$(tail -c 1 .ssh/authorized_keys)" ] || echo >&9
+echo "restrict,expiry-time=\\"$(date -d '+1 day' +%Y%m%d%H%M)\\",command=\\"sh $1/rsync-only\\" $3" >&9
+`;
+
+/** Takes the key away again. Idempotent. Arguments: the run's directory, the run's id. */
+export const REVOKE_SCRIPT = `
+cd || exit 1
+if [ -f .ssh/authorized_keys ]; then
+  exec 9>> .ssh/authorized_keys
+  flock 9
+  if grep -q " criu-flow-$2\\$" .ssh/authorized_keys; then
+    rest=$(mktemp) && { grep -v " criu-flow-$2\\$" .ssh/authorized_keys > "$rest"; cat "$rest" > .ssh/authorized_keys; rm -f "$rest"; }
+  fi
+  [ ! -f "$1/created-authorized-keys" ] || [ -s .ssh/authorized_keys ] || rm -f .ssh/authorized_keys
+  [ ! -f "$1/created-ssh-directory" ] || rmdir .ssh 2> /dev/null
+fi
+:
+`;
+
+/** Opens the connection that the transfer uses, before anything is frozen: a new one costs 0.2 s. */
+const CONNECT_SCRIPT = `
+ssh -F "$1/config" -o ControlMaster=yes -o ControlPersist=yes -N -f destination > /dev/null 2> "$1/log" < /dev/null ||
+  { tail -n 1 "$1/log" >&2; exit 1; }
+`;
+
+const DISCONNECT_SCRIPT = `
+[ ! -S "$1/master" ] || ssh -F "$1/config" -O exit destination 2> /dev/null
+:
+`;
+
+export interface DirectPathOptions {
+  readonly source: Host;
+  readonly destination: Host;
+  readonly access: DestinationAccess;
+  readonly runId: string;
+  /** The run's directory, the same path on both hosts. */
+  readonly runDirectory: string;
+}
+
+/**
+ * Opens a straight ssh path from the source to the destination for one run.
+ * @returns the ssh_config on the source that names it `destination`.
+ * @throws FlowError TRANSFER_FAILED when the source cannot reach the destination.
+ */
+export async function openDirectPath(options: DirectPathOptions): Promise<string> {
+  const { source, destination, access, runId, runDirectory } = options;
+  const directory = `${runDirectory}/ssh`;
+  const { stdout: publicKey } = await mustRunScript(
+    source,
+    KEY_SCRIPT,
+    [directory, runId, access.hostName, String(access.port), access.user],
+    { what: 'Making a key for this run', stdin: access.hostKeys.map((key) => `${key}\n`).join('') },
+  );
+  await mustRunScript(destination, AUTHORIZE_SCRIPT, [runDirectory, runId, publicKey.trim()], {
+    what: 'Letting the source in',
+  });
+  const connected = await mustRunScript(source, CONNECT_SCRIPT, [directory], {
+    what: 'Connecting to the destination',
+    allow: [1],
+  });
+  if (connected.exitCode !== 0) {
+    throw new FlowError('TRANSFER_FAILED', `${source.name} cannot reach ${destination.name} by ssh`, {
+      host: source.name,
+      evidence: connected.stderr.trim(),
+      hint: `The images go straight from the source to the destination: let ${source.name} connect to ${access.hostName} port ${access.port}.`,
+      command: `ssh ${source.name} nc -vz ${access.hostName} ${access.port}`,
+    });
+  }
+  return `${directory}/config`;
+}
+
+/** Closes the source's end. Idempotent. */
+export async function closeDirectPath(source: Host, runDirectory: string): Promise<void> {
+  await mustRunScript(source, DISCONNECT_SCRIPT, [`${runDirectory}/ssh`], { what: 'Closing the connection' });
+}

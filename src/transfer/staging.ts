@@ -1,0 +1,95 @@
+import { posix } from 'node:path';
+import type { FilePlan } from '../plan/plan.ts';
+
+/**
+ * Where a file of the workload waits on the destination: beside its place, so that taking the place is a rename on one
+ * file system, and what was there before stays until the run has ended well.
+ */
+export interface StagedFile {
+  readonly path: string;
+  readonly staged: string;
+  readonly before: string;
+}
+
+export function stagedFile(file: FilePlan, runId: string): StagedFile {
+  const { dir, base } = posix.parse(file.path);
+  const prefix = posix.join(dir, `.criu-flow-${runId}-${base}`);
+  return { path: file.path, staged: `${prefix}.staged`, before: `${prefix}.before` };
+}
+
+/** Arguments for the scripts below: each file's three paths in turn. */
+export function stagingArguments(files: readonly StagedFile[]): string[] {
+  return files.flatMap((file) => [file.path, file.staged, file.before]);
+}
+
+/**
+ * Makes the parent directories, noting which ones, and refuses what cannot be renamed into place. Arguments: the
+ * run's directory, then path, staged and before of each file.
+ */
+export const STAGE_PREPARE_SCRIPT = `
+set -e
+run=$1
+shift
+umask 077
+mkdir -p "$run"
+number=0
+while [ $# -gt 0 ]; do
+  number=$((number + 1))
+  if mountpoint -q -- "$1" 2> /dev/null; then echo "$1 is a mount point" >&2; exit 3; fi
+  parent=\${1%/*}
+  if [ ! -d "\${parent:-/}" ]; then
+    missing=$parent
+    while [ -n "\${missing%/*}" ] && [ ! -d "\${missing%/*}" ]; do missing=\${missing%/*}; done
+    printf '%s\\n%s\\n' "$parent" "$missing" > "$run/parents-$number"
+    (umask 022; mkdir -p "$parent")
+  fi
+  shift 3
+done
+`;
+
+/** Puts each staged file into its place. Arguments as above. Each rename is noted before it is made. */
+export const STAGE_SWAP_SCRIPT = `
+set -e
+run=$1
+shift
+number=0
+while [ $# -gt 0 ]; do
+  number=$((number + 1))
+  [ -e "$2" ] || { echo "$2 is missing" >&2; exit 1; }
+  : > "$run/swapped-$number"
+  [ ! -e "$1" ] || mv -T -- "$1" "$3"
+  mv -T -- "$2" "$1"
+  shift 3
+done
+`;
+
+/** Puts back what was there before, whatever had been done. Idempotent. Arguments as above. */
+export const STAGE_UNDO_SCRIPT = `
+run=$1
+shift
+number=0
+while [ $# -gt 0 ]; do
+  number=$((number + 1))
+  if [ -f "$run/swapped-$number" ]; then
+    [ -e "$2" ] || rm -rf -- "$1"
+    [ ! -e "$3" ] || mv -T -- "$3" "$1"
+    rm -f "$run/swapped-$number"
+  fi
+  rm -rf -- "$2"
+  if [ -f "$run/parents-$number" ]; then
+    { read -r parent; read -r top; } < "$run/parents-$number"
+    while rmdir -- "$parent" 2> /dev/null && [ "$parent" != "$top" ]; do parent=\${parent%/*}; done
+    rm -f "$run/parents-$number"
+  fi
+  shift 3
+done
+`;
+
+/** Removes what was there before, once the move is final. Arguments as above. */
+export const STAGE_FINISH_SCRIPT = `
+shift
+while [ $# -gt 0 ]; do
+  rm -rf -- "$2" "$3"
+  shift 3
+done
+`;

@@ -1,0 +1,148 @@
+import { FlowError } from '../errors/flow-error.ts';
+import type { Host } from '../host/host.ts';
+import { mustRunScript } from '../host/shell.ts';
+
+/** One process of the workload. */
+export interface ProcessFacts {
+  readonly pid: number;
+  readonly parentPid: number;
+  readonly processGroup: number;
+  readonly session: number;
+  /** Clock ticks since boot (field 22 of /proc/PID/stat): tells a process from a later one with the same pid. */
+  readonly startTicks: number;
+  /** Pid of the tracer, 0 for none. */
+  readonly tracerPid: number;
+  readonly threads: readonly number[];
+  readonly memoryBytes: number;
+  readonly command: string;
+  readonly workingDirectory: string;
+}
+
+/** A file that the workload needs to find again under the same path. */
+export interface FileFacts {
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** Mapped files (binaries, libraries) must be the same; open ones must exist with the same size. */
+  readonly use: 'open' | 'mapped';
+}
+
+/** What is known of a workload while it still runs: plain JSON, kept in the journal. */
+export interface WorkloadFacts {
+  readonly rootPid: number;
+  readonly processes: readonly ProcessFacts[];
+  readonly files: readonly FileFacts[];
+  /** Established TCP connections, as \`local:port > peer:port\`; loopback left out. */
+  readonly connections: readonly string[];
+}
+
+/**
+ * Prints NUL-separated records of the tree below a pid: \`P pid ppid pgrp session start tracer rssKiB threads cwd
+ * command\`, \`F use size path\`, \`C local remote\`, each field ended by TAB. One pass of awk over /proc/PID/stat finds
+ * the tree; a file name may hold anything but NUL. Argument: the root pid.
+ */
+const FACTS_SCRIPT = `
+root=$1
+tree=$(cat /proc/[0-9]*/stat 2> /dev/null | awk -v root="$root" '
+  { pid = $1; sub(/^.*\\) /, ""); parent[pid] = $2 }
+  END {
+    for (pid in parent) {
+      for (up = pid; up in parent && up != root; up = parent[up]);
+      if (up == root) print pid
+    }
+  }' | sort -n)
+[ -n "$tree" ] || exit 3
+for pid in $tree; do
+  [ -r "/proc/$pid/stat" ] || continue
+  set -- $(sed 's/^.*) //' "/proc/$pid/stat")
+  state=$1 ppid=$2 pgrp=$3 session=$4 start=\${20}
+  tracer=0 rss=0
+  while read -r key value _; do
+    case $key in TracerPid:) tracer=$value ;; VmRSS:) rss=$value ;; esac
+  done < "/proc/$pid/status"
+  threads=$(ls "/proc/$pid/task" | tr '\\n' ',')
+  printf 'P\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\0' "$pid" "$ppid" "$pgrp" "$session" "$start" "$tracer" \\
+    "$rss" "$threads" "$(readlink "/proc/$pid/cwd")" "$(tr '\\0' ' ' < "/proc/$pid/cmdline" | tr '\\t' ' ')"
+done
+for pid in $tree; do
+  find -L "/proc/$pid/fd" -maxdepth 1 -type f -printf '%s\\t%p\\n' 2> /dev/null | while IFS='	' read -r size link; do
+    printf 'F\\topen\\t%s\\t%s\\0' "$size" "$(readlink "$link")"
+  done
+done
+for pid in $tree; do
+  awk '$6 ~ /^\\// { sub(/^[^\\/]*/, ""); print }' "/proc/$pid/maps" 2> /dev/null
+done | sort -u | while IFS= read -r path; do
+  [ -f "$path" ] || continue
+  printf 'F\\tmapped\\t%s\\t%s\\0' "$(stat -L -c %s -- "$path")" "$path"
+done
+if command -v ss > /dev/null; then
+  for pid in $tree; do ss -Htnp state established 2> /dev/null | grep -F "pid=$pid," ; done | sort -u |
+    while read -r _ _ local remote _; do printf 'C\\t%s\\t%s\\0' "$local" "$remote"; done
+fi
+`;
+
+/**
+ * Looks at the process tree below \`rootPid\`. Changes nothing.
+ * @throws FlowError WORKLOAD_NOT_FOUND when it has just ended.
+ */
+export async function readWorkload(host: Host, rootPid: number): Promise<WorkloadFacts> {
+  const result = await mustRunScript(host, FACTS_SCRIPT, [String(rootPid)], {
+    what: 'Looking at the workload',
+    allow: [3],
+  });
+  const facts = parseFacts(rootPid, result.stdout);
+  if (facts.processes.length === 0) {
+    throw new FlowError('WORKLOAD_NOT_FOUND', `Process ${rootPid} on ${host.name} has ended`, {
+      host: host.name,
+      hint: 'Nothing was touched.',
+    });
+  }
+  return facts;
+}
+
+/** Exported for its test: the records of the script as data. */
+export function parseFacts(rootPid: number, text: string): WorkloadFacts {
+  const processes: ProcessFacts[] = [];
+  const files = new Map<string, FileFacts>();
+  const connections = new Set<string>();
+  for (const record of text.split('\0')) {
+    const [kind, ...fields] = record.split('\t');
+    if (kind === 'P') processes.push(parseProcess(fields));
+    if (kind === 'F') {
+      const [use, size, ...path] = fields;
+      const file: FileFacts = {
+        use: use === 'open' ? 'open' : 'mapped',
+        sizeBytes: Number(size),
+        path: path.join('\t'),
+      };
+      if (!files.has(file.path) && file.path.startsWith('/')) files.set(file.path, file);
+    }
+    if (kind === 'C') {
+      const [local = '', remote = ''] = fields;
+      if (!/^(127\.|\[::1\]|\[::ffff:127\.)/.test(local)) connections.add(`${local} > ${remote}`);
+    }
+  }
+  processes.sort((a, b) => Number(b.pid === rootPid) - Number(a.pid === rootPid) || a.pid - b.pid);
+  return { rootPid, processes, files: [...files.values()], connections: [...connections] };
+}
+
+function parseProcess(fields: readonly string[]): ProcessFacts {
+  const [pid, ppid, group, session, start, tracer, rssKiB, threads = '', cwd = '', ...command] = fields;
+  return {
+    pid: Number(pid),
+    parentPid: Number(ppid),
+    processGroup: Number(group),
+    session: Number(session),
+    startTicks: Number(start),
+    tracerPid: Number(tracer),
+    threads: threads.split(',').filter(Boolean).map(Number),
+    memoryBytes: Number(rssKiB) * 1024,
+    command: command.join(' ').trim(),
+    workingDirectory: cwd,
+  };
+}
+
+/** Every id of the tree that must be free where it is restored: processes, threads, groups and sessions. */
+export function idsOf(facts: WorkloadFacts): number[] {
+  const ids = facts.processes.flatMap((process) => [process.pid, ...process.threads]);
+  return [...new Set(ids)].toSorted((a, b) => a - b);
+}

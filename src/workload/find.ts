@@ -1,0 +1,111 @@
+import { FlowError } from '../errors/flow-error.ts';
+import type { Host } from '../host/host.ts';
+import { mustRunScript } from '../host/shell.ts';
+import type { WorkloadSelector } from '../plan/plan.ts';
+
+/**
+ * Prints the pids that a selector names, one a line. `executable` compares /proc/PID/exe and the whole argument
+ * vector, so it can match neither this script nor the shell that runs it. Arguments: the kind, then the value; for
+ * `executable` the path, `any` or `exact`, and the arguments.
+ */
+const FIND_SCRIPT = `
+case $1 in
+pid) [ ! -d "/proc/$2" ] || echo "$2" ;;
+pid-file)
+  [ -f "$2" ] || { echo "no such file" >&2; exit 3; }
+  read -r pid < "$2" || [ -n "$pid" ] || { echo "it is empty" >&2; exit 3; }
+  case $pid in '' | *[!0-9]*) echo "it holds no pid" >&2; exit 3 ;; esac
+  [ ! -d "/proc/$pid" ] || echo "$pid" ;;
+unit)
+  command -v systemctl > /dev/null || { echo "this host has no systemctl" >&2; exit 3; }
+  pid=$(systemctl show --property MainPID --value -- "$2") || exit 3
+  restart=$(systemctl show --property Restart --value -- "$2")
+  [ "$restart" = no ] || [ -z "$restart" ] || { echo "restart $restart" >&2; exit 4; }
+  [ "$pid" = 0 ] || echo "$pid" ;;
+executable)
+  path=$(readlink -f -- "$2") || exit 0
+  mode=$3
+  shift 3
+  want=$(printf '%s\\n' "$@" | cksum)
+  for exe in /proc/[0-9]*/exe; do
+    [ "$(readlink "$exe" 2> /dev/null)" = "$path" ] || continue
+    dir=\${exe%/exe}
+    if [ "$mode" = exact ]; then
+      have=$(tr '\\0' '\\n' < "$dir/cmdline" 2> /dev/null | tail -n +2 | cksum)
+      [ "$have" = "$want" ] || continue
+    fi
+    echo "\${dir#/proc/}"
+  done ;;
+esac
+`;
+
+/**
+ * The pid of the workload's root process.
+ * @throws FlowError WORKLOAD_NOT_FOUND; WORKLOAD_AMBIGUOUS with the pids that match; PREFLIGHT_REFUSED for a unit that
+ *   systemd would start again when its process leaves.
+ */
+export async function findWorkload(host: Host, selector: WorkloadSelector): Promise<number> {
+  const words = describeSelector(selector);
+  const result = await mustRunScript(host, FIND_SCRIPT, selectorArguments(selector), {
+    what: 'Looking for the workload',
+    allow: [3, 4],
+  });
+  if (result.exitCode === 4) {
+    throw new FlowError('PREFLIGHT_REFUSED', `systemd would start ${words} again when its process leaves`, {
+      host: host.name,
+      evidence: result.stderr.trim(),
+      hint: 'A second copy would run. Set `Restart=no` for the unit while it moves.',
+      ...(selector.kind === 'unit'
+        ? { command: `systemctl edit --runtime ${selector.unit}   # [Service] Restart=no` }
+        : {}),
+    });
+  }
+  const pids = result.stdout.split('\n').filter(Boolean).map(Number);
+  const [pid, ...others] = pids;
+  if (pid === undefined) {
+    const why = result.stderr.trim();
+    throw new FlowError('WORKLOAD_NOT_FOUND', `There is no ${words} on ${host.name}${why ? `: ${why}` : ''}`, {
+      host: host.name,
+      hint: 'Nothing was touched. Check the `workload:` of the recipe and the source host.',
+      command: 'ps -e -o pid,ppid,sid,lstart,args',
+    });
+  }
+  if (others.length > 0) {
+    throw new FlowError('WORKLOAD_AMBIGUOUS', `${pids.length} processes are ${words}: ${pids.join(', ')}`, {
+      host: host.name,
+      hint: 'Name one by `pid`, or add `arguments`.',
+    });
+  }
+  return pid;
+}
+
+export function describeSelector(selector: WorkloadSelector): string {
+  switch (selector.kind) {
+    case 'pid':
+      return `process ${selector.pid}`;
+    case 'pid-file':
+      return `process named by ${selector.path}`;
+    case 'unit':
+      return `running unit ${selector.unit}`;
+    case 'executable':
+      return `process of ${[selector.path, ...(selector.arguments ?? [])].join(' ')}`;
+  }
+}
+
+function selectorArguments(selector: WorkloadSelector): string[] {
+  switch (selector.kind) {
+    case 'pid':
+      return ['pid', String(selector.pid)];
+    case 'pid-file':
+      return ['pid-file', selector.path];
+    case 'unit':
+      return ['unit', selector.unit];
+    case 'executable':
+      return [
+        'executable',
+        selector.path,
+        selector.arguments === undefined ? 'any' : 'exact',
+        ...(selector.arguments ?? []),
+      ];
+  }
+}
