@@ -63,13 +63,16 @@ function validator() {
     strictRequired: false,
     allowUnionTypes: true,
     ownProperties: true,
+    // Errors carry their schema: the words and the known keys of a message come from it.
+    verbose: true,
     // One module-level function per definition: a third of the size of the inlined form.
     inlineRefs: false,
     code: { source: true },
   });
   const code = standaloneCode(ajv, ajv.compile(schema));
   const required = code.match(/require\("[^"]*"\)/g) ?? [];
-  if (required.length > 0) throw new Error(`the validator must stand alone, and needs ${required.join(', ')}`);
+  if (required.length > 0)
+    throw new Error(`the validator must stand alone, and needs ${required.join(', ')}`);
   return `// ${banner}\n${code}\n`;
 }
 

@@ -53,6 +53,7 @@ umask 077
 mkdir -p "$1"
 cd "$1"
 cat > hold
+chmod 700 hold
 mkfifo events doorbell
 [ -z "$2" ] || echo "$2" > lease
 [ -z "$3" ] || printf '%s\\n' "$3" > fence.nft

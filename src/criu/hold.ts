@@ -2,13 +2,7 @@ import { FlowError } from '../errors/flow-error.ts';
 import type { Host } from '../host/host.ts';
 import { killProcess, processState, startProcess } from '../host/remote-process.ts';
 import { mustRunScript } from '../host/shell.ts';
-import {
-  AWAIT_SCRIPT,
-  DECIDE_SCRIPT,
-  HOLD_SCRIPT,
-  PREPARE_SCRIPT,
-  SUPERVISE_SCRIPT,
-} from './hold-script.ts';
+import { AWAIT_SCRIPT, DECIDE_SCRIPT, HOLD_SCRIPT, PREPARE_SCRIPT, SUPERVISE_SCRIPT } from './hold-script.ts';
 
 /** How a criu that can hold stands: it holds, or it has ended with an exit code, or it vanished without one. */
 export type HoldState = { readonly kind: 'held' } | HoldEnd;
@@ -59,9 +53,9 @@ export class CriuHold {
     return new CriuHold(host, directory, options);
   }
 
-  /** The value for criu's `--action-script`, which criu hands to system(3). The path holds no special characters. */
+  /** The value for criu's `--action-script`: one executable file, no arguments. */
   get actionScript(): string {
-    return `sh ${this.directory}/hold`;
+    return `${this.directory}/hold`;
   }
 
   /** Starts criu and returns at once. */
@@ -120,9 +114,12 @@ export class CriuHold {
   #keepLease(): void {
     if (this.#leaseSeconds === undefined) return;
     const ring = ['sh', '-c', 'printf x 1<> "$1"', 'criu-flow', `${this.directory}/doorbell`];
-    this.#renewal = setInterval(() => {
-      this.host.run(ring).catch(() => undefined);
-    }, (this.#leaseSeconds * 1000) / 3);
+    this.#renewal = setInterval(
+      () => {
+        this.host.run(ring).catch(() => undefined);
+      },
+      (this.#leaseSeconds * 1000) / 3,
+    );
     this.#renewal.unref();
   }
 

@@ -33,7 +33,7 @@ export async function connect(plan: Plan, sshConfigFile: string | undefined): Pr
   const failed = results.find((result) => result.status === 'rejected');
   if (failed || !source || !destination || !local) {
     await close();
-    throw failed?.reason as Error;
+    throw failed?.reason instanceof Error ? failed.reason : new Error('no connection');
   }
   return { source, destination, local, close };
 }

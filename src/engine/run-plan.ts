@@ -104,7 +104,13 @@ export async function runPlan(plan: Plan, options: RunPlanOptions): Promise<RunS
     exitCode: exitCodeOf(outcome, failure),
     workloadIsOn,
     ...(root
-      ? { workload: { pid: root.pid, command: root.command, processes: state.workload?.processes.length ?? 1 } }
+      ? {
+          workload: {
+            pid: root.pid,
+            command: root.command,
+            processes: state.workload?.processes.length ?? 1,
+          },
+        }
       : {}),
     ...(state.imageBytes === undefined ? {} : { imageBytes: state.imageBytes }),
     ...(downtimeMs === undefined ? {} : { downtimeMs }),
@@ -116,7 +122,10 @@ export async function runPlan(plan: Plan, options: RunPlanOptions): Promise<RunS
   });
 }
 
-function missedObjective(downtimeMs: number | undefined, objectiveMs: number | undefined): FailureData | undefined {
+function missedObjective(
+  downtimeMs: number | undefined,
+  objectiveMs: number | undefined,
+): FailureData | undefined {
   if (downtimeMs === undefined || objectiveMs === undefined || downtimeMs <= objectiveMs) return undefined;
   return {
     code: 'OBJECTIVE_MISSED',

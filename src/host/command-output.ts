@@ -30,7 +30,11 @@ export class CommandOutput {
   /** @throws what `onLine` threw first: inside a stream's handler it would have ended criu-flow. */
   toResult(exitCode: number): CommandResult {
     if (this.#failures.length > 0) throw this.#failures[0];
-    return { exitCode, stdout: this.#stdout.toBuffer().toString(), stderr: this.#stderr.toBuffer().toString() };
+    return {
+      exitCode,
+      stdout: this.#stdout.toBuffer().toString(),
+      stderr: this.#stderr.toBuffer().toString(),
+    };
   }
 
   #guard(action: () => void): void {

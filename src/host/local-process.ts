@@ -62,14 +62,38 @@ export async function startLocalProcess(
     if (pid === undefined) return;
     signalGroup(pid, 'SIGTERM');
     const deadline = Date.now() + graceMs;
-    while (signalGroup(pid, 0) && Date.now() < deadline) await sleep(20);
+    while (Date.now() < deadline && (await groupLives(pid))) await sleep(20);
     signalGroup(pid, 'SIGKILL');
     // A descendant that left the group can still hold the output open: it is not ours to end, nor to wait for.
     await Promise.race([ended, sleep(200)]);
     child.stdout?.destroy();
     child.stderr?.destroy();
   };
-  return { pid: child.pid, stdin: stdin === 'open' ? (child.stdin ?? undefined) : undefined, ended, endGroup };
+  return {
+    pid: child.pid,
+    stdin: stdin === 'open' ? (child.stdin ?? undefined) : undefined,
+    ended,
+    endGroup,
+  };
+}
+
+/**
+ * Whether a member of the group still runs. Zombies do not count: kill(2) reaches them too, and a container's process 1
+ * can take seconds to reap the orphans.
+ */
+async function groupLives(leader: number): Promise<boolean> {
+  if (!signalGroup(leader, 0)) return false;
+  const { readdir, readFile } = await import('node:fs/promises');
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const lives = await Promise.all(
+    pids.map(async (pid) => {
+      const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+      // Fields 3 (state) and 5 (group), counted after the name, which may hold spaces and parentheses.
+      const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return Number(group) === leader && state !== 'Z' && state !== 'X';
+    }),
+  );
+  return lives.includes(true);
 }
 
 /** @returns whether the group exists */

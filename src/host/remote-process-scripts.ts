@@ -13,6 +13,21 @@
 export const directoryInUse = 64;
 
 /**
+ * `group_lives GROUP`: whether a member of the process group still runs. Zombies do not count: kill(2) reaches them too,
+ * and a container's process 1 can take seconds to reap the orphans. Builtins only: it is called in a loop.
+ */
+export const groupLivesFunction: string = `
+group_lives() {
+  for stat in /proc/[0-9]*/stat; do
+    read -r line <"$stat" || continue
+    set -- "$1" \${line##*) }
+    case $4:$2 in "$1":[ZX]) ;; "$1":*) return 0 ;; esac
+  done
+  return 1
+} 2>/dev/null
+`.trim();
+
+/**
  * Becomes the process, as the leader of a new session. Says who it is before it is replaced, so that it is never
  * running unknown. `exec` for a directory's file descriptors: 3 is the line to the starter, 9 the supervisor's lock.
  * $1 the directory, $2 the umask, then KEY=VALUE …, `--`, argv.
@@ -122,6 +137,7 @@ state "$1"
  * $1 the directory, $2 tenths of a second between SIGTERM and SIGKILL.
  */
 export const killScript: string = `
+${groupLivesFunction}
 ${functions}
 identify "$1"
 group=
@@ -129,7 +145,7 @@ group=
 if is_ours || { [ -n "$pid" ] && [ "$boot" = "$now_boot" ] && [ -z "$now_start" ] && [ "$group" = left ]; }; then
   left=$2
   kill -s TERM -- "-$pid" 2>/dev/null || left=0
-  while [ "$left" -gt 0 ] && kill -s 0 -- "-$pid" 2>/dev/null; do
+  while [ "$left" -gt 0 ] && group_lives "$pid"; do
     sleep 0.1
     left=$((left - 1))
   done

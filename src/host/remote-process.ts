@@ -134,7 +134,10 @@ export async function killProcess(
 
 function assertDirectory(directory: string): void {
   if (!/^\/.*[^/]$/su.test(directory) || directory.includes('\0')) {
-    throw new FlowError('INPUT_INVALID', `${JSON.stringify(directory)} is not an absolute path of a directory.`);
+    throw new FlowError(
+      'INPUT_INVALID',
+      `${JSON.stringify(directory)} is not an absolute path of a directory.`,
+    );
   }
 }
 

@@ -40,12 +40,21 @@ export async function mustRunScript(
 /** The error of a command that ended with an exit code that it should not have. */
 export function commandFailed(host: Host, what: string, result: CommandResult): FlowError {
   const evidence = lastLine(result.stderr);
-  return new FlowError('COMMAND_FAILED', `${what} failed on ${host.name} with exit code ${result.exitCode}.`, {
-    host: host.name,
-    ...(evidence === '' ? {} : { evidence }),
-  });
+  return new FlowError(
+    'COMMAND_FAILED',
+    `${what} failed on ${host.name} with exit code ${result.exitCode}.`,
+    {
+      host: host.name,
+      ...(evidence === '' ? {} : { evidence }),
+    },
+  );
 }
 
 function lastLine(text: string): string {
-  return text.trimEnd().split(/[\r\n]+/).at(-1) ?? '';
+  return (
+    text
+      .trimEnd()
+      .split(/[\r\n]+/)
+      .at(-1) ?? ''
+  );
 }

@@ -9,8 +9,14 @@ const unreachable: readonly (readonly [pattern: RegExp, why: string])[] = [
   [/Connection refused/, 'it refuses connections on that port'],
   [/No route to host|Network is unreachable/, 'there is no route to it'],
   [/timed out|Timeout, server|Operation timed out/i, 'it does not answer'],
-  [/Bad configuration option|bad configuration options|Can't open user config file|Bad owner or permissions/, 'ssh does not accept its configuration'],
-  [/kex_exchange_identification|Connection closed|Connection reset|banner|no matching/i, 'it ended the connection'],
+  [
+    /Bad configuration option|bad configuration options|Can't open user config file|Bad owner or permissions/,
+    'ssh does not accept its configuration',
+  ],
+  [
+    /kex_exchange_identification|Connection closed|Connection reset|banner|no matching/i,
+    'it ended the connection',
+  ],
 ];
 
 /**
@@ -44,7 +50,16 @@ export function sshError(target: SshTarget, stderr: string, knownHostsFile: stri
       host,
       evidence: denied,
       hint: 'criu-flow never asks for a password: load a key that the host accepts (ssh-add), or name it in ssh_config (IdentityFile). The command shows what ssh tries.',
-      command: quoteArguments(['ssh', '-v', ...sshConfigOption(target), '-o', 'BatchMode=yes', '--', host, 'true']),
+      command: quoteArguments([
+        'ssh',
+        '-v',
+        ...sshConfigOption(target),
+        '-o',
+        'BatchMode=yes',
+        '--',
+        host,
+        'true',
+      ]),
     });
   }
   for (const [pattern, why] of unreachable) {
@@ -87,7 +102,12 @@ function keyUnknown(target: SshTarget, evidence: string, knownHostsFile: string)
   });
 }
 
-function keyChanged(host: string, stderr: string, lines: readonly string[], knownHostsFile: string): FlowError {
+function keyChanged(
+  host: string,
+  stderr: string,
+  lines: readonly string[],
+  knownHostsFile: string,
+): FlowError {
   const fingerprint = /\b(?:SHA256|MD5):\S+/.exec(stderr)?.[0].replace(/\.$/, '');
   const offending = /Offending (?:\S+ )?key in (.+):(\d+)/.exec(stderr);
   const file = offending?.[1] ?? knownHostsFile;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { quoteArguments } from './quote.ts';
+import { assertArguments, quoteArguments } from './quote.ts';
 
 /**
  * How a remote command reports itself.
@@ -50,7 +50,9 @@ export interface FramedCommand {
  */
 export const longestCommandBytes: number = 128 * 1024;
 
+/** @throws FlowError INPUT_INVALID for arguments that no program can receive */
 export function frameCommand(argv: readonly string[]): FramedCommand {
+  assertArguments(argv);
   const token = `criu-flow:${randomBytes(8).toString('hex')}`;
   // `exec` drops the login shell, when that is not a POSIX sh, in favour of one that is.
   const text = `exec ${quoteArguments(['/bin/sh', '-c', frameScript, 'criu-flow', token, ...argv])}`;
@@ -95,7 +97,10 @@ export class FrameReader {
       return;
     }
     this.#waiting = Buffer.from(seen.subarray(0, start));
-    this.#header = seen.subarray(start + this.#token.length, end).toString().trim();
+    this.#header = seen
+      .subarray(start + this.#token.length, end)
+      .toString()
+      .trim();
     if (end + 1 < seen.length) this.#onText(seen.subarray(end + 1));
   }
 }

@@ -1,6 +1,7 @@
 import { FlowError } from '../errors/flow-error.ts';
-import { defaultGraceMs } from './local-process.ts';
 import type { CommandResult, RunOptions } from './host.ts';
+import { defaultGraceMs } from './local-process.ts';
+import { groupLivesFunction } from './remote-process-scripts.ts';
 
 /**
  * $1 the process group, $2 and $3 the halves of the token that its leader has among its arguments (in halves, so that
@@ -8,6 +9,7 @@ import type { CommandResult, RunOptions } from './host.ts';
  * when the leader is gone or is somebody else. Arguments are compared in the shell: no further process.
  */
 const endGroupScript = `
+${groupLivesFunction}
 set -f
 found=
 for argument in $(tr '\\0\\n' '  ' <"/proc/$1/cmdline" 2>/dev/null); do
@@ -15,8 +17,9 @@ for argument in $(tr '\\0\\n' '  ' <"/proc/$1/cmdline" 2>/dev/null); do
 done
 [ -n "$found" ] || exit 0
 kill -s TERM -- "-$1" 2>/dev/null || exit 0
+set +f
 left=$4
-while [ "$left" -gt 0 ] && kill -s 0 -- "-$1" 2>/dev/null; do
+while [ "$left" -gt 0 ] && group_lives "$1"; do
   sleep 0.1
   left=$((left - 1))
 done
@@ -40,7 +43,10 @@ export async function endRemoteGroup(
   }
   const half = Math.floor(token.length / 2);
   const tenths = String(Math.ceil(graceMs / 100));
-  await run(['sh', '-c', endGroupScript, 'criu-flow', group, token.slice(0, half), token.slice(half), tenths], {
-    timeoutMs: graceMs + 10_000,
-  });
+  await run(
+    ['sh', '-c', endGroupScript, 'criu-flow', group, token.slice(0, half), token.slice(half), tenths],
+    {
+      timeoutMs: graceMs + 10_000,
+    },
+  );
 }

@@ -98,7 +98,11 @@ export class SshMaster {
     await rm(controlPath, { force: true });
     if (child.pid === undefined) throw sshMissing();
     const text = stderr.toBuffer().toString();
-    throw sshError(target, outcome === 'late' ? `${text}\nConnection timed out` : text, await firstKnownHostsFile(target));
+    throw sshError(
+      target,
+      outcome === 'late' ? `${text}\nConnection timed out` : text,
+      await firstKnownHostsFile(target),
+    );
   }
 
   /** What this ssh has said so far: why it ended, once it has. */
@@ -150,9 +154,13 @@ async function newControlPath(directory: string): Promise<string> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const { mode, uid } = await lstat(directory);
   if ((mode & 0o077) !== 0 || uid !== process.getuid?.()) {
-    throw new FlowError('INPUT_INVALID', `${directory} must belong to you alone: whoever can open the sockets in it can run commands on your hosts.`, {
-      command: quoteArguments(['chmod', '700', directory]),
-    });
+    throw new FlowError(
+      'INPUT_INVALID',
+      `${directory} must belong to you alone: whoever can open the sockets in it can run commands on your hosts.`,
+      {
+        command: quoteArguments(['chmod', '700', directory]),
+      },
+    );
   }
   const controlPath = join(directory, `m-${randomBytes(5).toString('hex')}`);
   if (Buffer.byteLength(controlPath) > longestControlPathBytes) {

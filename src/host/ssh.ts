@@ -88,7 +88,9 @@ export class SshHost implements Host {
   /** The live connection; opened when there is none, once for all who ask at the same time. */
   async #connected(): Promise<SshMaster> {
     if (this.#closed) {
-      throw new FlowError('HOST_UNREACHABLE', `The connection to ${this.name} is closed.`, { host: this.name });
+      throw new FlowError('HOST_UNREACHABLE', `The connection to ${this.name} is closed.`, {
+        host: this.name,
+      });
     }
     const current = this.#master;
     const master = await current?.catch(() => undefined);
@@ -136,7 +138,8 @@ export class SshHost implements Host {
       return { exitCode: trailer.exitCode, stdout: result.stdout, stderr: trailer.stderr };
     }
     const began = stderr.header !== undefined || stdout.header !== undefined;
-    if (!began && master !== undefined && /Session open refused by peer/.test(stderr.chatter)) return 'refused';
+    if (!began && master !== undefined && /Session open refused by peer/.test(stderr.chatter))
+      return 'refused';
     // The shell that reports ignores every signal but SIGKILL: on a connection that lives, that is what ended it.
     if (began && (await master?.answers()) === true) return { ...result, exitCode: 137 };
     const said = [master?.messages ?? '', began ? result.stderr : stderr.chatter].join('\n').trim();

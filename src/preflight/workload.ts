@@ -3,14 +3,14 @@ import type { WorkloadFacts } from '../workload/facts.ts';
 import type { Finding } from './finding.ts';
 
 /** What about the workload itself would make the dump fail. Pure. */
-export function workloadFindings(
-  workload: WorkloadFacts,
-  host: string,
-  network: NetworkPlan,
-): Finding[] {
+export function workloadFindings(workload: WorkloadFacts, host: string, network: NetworkPlan): Finding[] {
   const findings: Finding[] = [];
   if (workload.rootPid === 1) {
-    findings.push({ host, message: 'The workload is PID 1', remedy: 'Name the service, not the init process.' });
+    findings.push({
+      host,
+      message: 'The workload is PID 1',
+      remedy: 'Name the service, not the init process.',
+    });
   }
   for (const process of workload.processes) {
     if (process.tracerPid === 0) continue;
@@ -29,7 +29,9 @@ export function workloadFindings(
       remedy: 'Set `network: { connections: keep, address: … }` to move them, or `connections: close`.',
     });
   }
-  const foreign = network.address ? connectionsElsewhere(workload, network.address.cidr) : workload.connections;
+  const foreign = network.address
+    ? connectionsElsewhere(workload, network.address.cidr)
+    : workload.connections;
   if (network.connections === 'keep' && foreign[0] !== undefined) {
     findings.push({
       host,

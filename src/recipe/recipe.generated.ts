@@ -82,7 +82,7 @@ export interface Recipe {
     /**
      * What happens to established TCP connections: `keep` moves them, `close` lets the workload see them closed, `refuse` refuses to move a workload that has any.
      */
-    connections: 'keep' | 'close' | 'refuse';
+    connections?: 'keep' | 'close' | 'refuse';
     /**
      * The service address that moves with the workload.
      */

@@ -27,12 +27,23 @@ export function hostOf(context: StepContext, on: CommandSpec['on']): Host {
 }
 
 /** @throws FlowError COMMAND_FAILED with the end of what the command said. */
-export async function runCommand(context: StepContext, spec: CommandSpec, signal?: AbortSignal): Promise<void> {
+export async function runCommand(
+  context: StepContext,
+  spec: CommandSpec,
+  signal?: AbortSignal,
+): Promise<void> {
   const host = hostOf(context, spec.on);
   const result = await host.run(spec.argv, { timeoutMs: 24 * 3_600_000, ...(signal ? { signal } : {}) });
   if (result.exitCode === 0) return;
-  throw new FlowError('COMMAND_FAILED', `${spec.argv[0]} on ${host.name} ended with exit code ${result.exitCode}`, {
-    host: host.name,
-    evidence: result.stderr.trim().split('\n').at(-1) || result.stdout.trim().split('\n').at(-1) || 'it said nothing',
-  });
+  throw new FlowError(
+    'COMMAND_FAILED',
+    `${spec.argv[0]} on ${host.name} ended with exit code ${result.exitCode}`,
+    {
+      host: host.name,
+      evidence:
+        result.stderr.trim().split('\n').at(-1) ||
+        result.stdout.trim().split('\n').at(-1) ||
+        'it said nothing',
+    },
+  );
 }

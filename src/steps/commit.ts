@@ -56,11 +56,12 @@ async function releaseDestination({ plan, destination, state, runId }: StepConte
   const end = await hold.untilEnded();
   const address = plan.network.address;
   if (address) {
-    await mustRunScript(destination, `nft delete table inet "$3"; ${ANNOUNCE_SCRIPT}`, [
-      address.cidr,
-      address.device,
-      fenceTable(runId),
-    ], { what: 'Taking the fence down' });
+    await mustRunScript(
+      destination,
+      `nft delete table inet "$3"; ${ANNOUNCE_SCRIPT}`,
+      [address.cidr, address.device, fenceTable(runId)],
+      { what: 'Taking the fence down' },
+    );
   }
   if (end.kind === 'exited' && end.exitCode === 0) return;
   throw new FlowError('RELEASE_FAILED', `criu restore on ${destination.name} failed after the commit`, {

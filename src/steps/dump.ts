@@ -29,7 +29,9 @@ export const dump: StepType = {
       await mustRunScript(source, 'umask 077; mkdir -p "$1"', [imagesDirectory(context)], {
         what: 'Making the images directory',
       });
-      await mustRunScript(source, SNAPSHOT_LOCKS_SCRIPT, [context.runDirectory], { what: 'Noting the firewall' });
+      await mustRunScript(source, SNAPSHOT_LOCKS_SCRIPT, [context.runDirectory], {
+        what: 'Noting the firewall',
+      });
       return undefined;
     },
   },
@@ -79,7 +81,9 @@ async function resumeSource(context: StepContext): Promise<void> {
   }
   const end = await hold.untilEnded();
   if (end.kind === 'exited' && end.exitCode === 0) {
-    throw new FlowError('HOLD_LOST', `criu on ${source.name} ended as if it had committed`, { host: source.name });
+    throw new FlowError('HOLD_LOST', `criu on ${source.name} ended as if it had committed`, {
+      host: source.name,
+    });
   }
   await requireSameProcess(source, workload);
 }

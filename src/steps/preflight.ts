@@ -44,7 +44,9 @@ function refusal(findings: readonly Finding[]): FlowError {
     ...(first?.host === undefined ? {} : { host: first.host }),
     ...(first?.command === undefined ? {} : { command: first.command }),
     hint: findings
-      .map((finding) => (finding === first ? finding.remedy : `${finding.message} (${finding.host}). ${finding.remedy}`))
+      .map((finding) =>
+        finding === first ? finding.remedy : `${finding.message} (${finding.host}). ${finding.remedy}`,
+      )
       .join('\n'),
   });
 }

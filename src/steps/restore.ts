@@ -54,7 +54,8 @@ export const restore: StepType = {
       // Wrong images are the cause of whatever criu says about them.
       const corruption = await intact;
       if (corruption !== undefined) throw corruption;
-      if (held.kind !== 'held') throw await criuFailure('RESTORE_FAILED', hold, 'restore', held, context.keep);
+      if (held.kind !== 'held')
+        throw await criuFailure('RESTORE_FAILED', hold, 'restore', held, context.keep);
       return undefined;
     },
     undo: { title: 'undo the restore on the destination, bring the address back', run: undoRestore },
@@ -72,9 +73,14 @@ export const restore: StepType = {
 async function takeAddressOffSource({ plan, source, state }: StepContext): Promise<void> {
   const address = plan.network.address;
   if (!address || !state.sourceHold) return;
-  await mustRunScript(source, ADDRESS_OFF_SCRIPT, [state.sourceHold.directory, address.cidr, address.device], {
-    what: 'Taking the address off the source',
-  });
+  await mustRunScript(
+    source,
+    ADDRESS_OFF_SCRIPT,
+    [state.sourceHold.directory, address.cidr, address.device],
+    {
+      what: 'Taking the address off the source',
+    },
+  );
 }
 
 /**
@@ -92,7 +98,13 @@ fi
 shift 3
 ${STAGE_SWAP_SCRIPT}`;
 
-async function takePlaceOnDestination({ plan, destination, state, runId, runDirectory }: StepContext): Promise<void> {
+async function takePlaceOnDestination({
+  plan,
+  destination,
+  state,
+  runId,
+  runDirectory,
+}: StepContext): Promise<void> {
   const address = plan.network.address;
   const ids = state.workload ? idsOf(state.workload) : [];
   const files = plan.files.map((file) => stagedFile(file, runId));
@@ -113,11 +125,15 @@ async function takePlaceOnDestination({ plan, destination, state, runId, runDire
     });
   }
   if (result.exitCode === 4) {
-    throw new FlowError('ADDRESS_FAILED', `${address?.cidr} cannot be added to ${address?.device} on ${destination.name}`, {
-      host: destination.name,
-      evidence: said,
-      command: `ssh ${destination.name} ip address show`,
-    });
+    throw new FlowError(
+      'ADDRESS_FAILED',
+      `${address?.cidr} cannot be added to ${address?.device} on ${destination.name}`,
+      {
+        host: destination.name,
+        evidence: said,
+        command: `ssh ${destination.name} ip address show`,
+      },
+    );
   }
 }
 
@@ -141,10 +157,17 @@ async function undoRestore(context: StepContext): Promise<void> {
     what: 'Taking the address off the destination',
   });
   if (state.sourceHold) {
-    await mustRunScript(source, '[ ! -f "$1/address-back" ] || sh "$1/address-back"', [state.sourceHold.directory], {
-      what: 'Bringing the address back',
+    await mustRunScript(
+      source,
+      '[ ! -f "$1/address-back" ] || sh "$1/address-back"',
+      [state.sourceHold.directory],
+      {
+        what: 'Bringing the address back',
+      },
+    );
+    await mustRunScript(source, ANNOUNCE_SCRIPT, [address.cidr, address.device], {
+      what: 'Announcing the address',
     });
-    await mustRunScript(source, ANNOUNCE_SCRIPT, [address.cidr, address.device], { what: 'Announcing the address' });
   }
 }
 

@@ -55,12 +55,15 @@ export interface StepContext {
 /** Something with an effect, and how to take it back. */
 export interface Action {
   /** @returns a few words for the report. */
-  run(context: StepContext, step: PlanStep): Promise<string | undefined>;
+  readonly run: (context: StepContext, step: PlanStep) => Promise<string | undefined>;
   /**
    * Takes back what `run` did, wholly or in part: it looks at the host for the truth and is idempotent. Its signal
    * is a fresh one.
    */
-  readonly undo?: { readonly title: string; run(context: StepContext, step: PlanStep): Promise<void> };
+  readonly undo?: {
+    readonly title: string;
+    readonly run: (context: StepContext, step: PlanStep) => Promise<void>;
+  };
 }
 
 /** The implementation of one `uses`. */
@@ -71,7 +74,7 @@ export interface StepType {
   readonly prepare?: Action;
   readonly main: Action;
   /** Takes the scaffolding down after the run, however it ended. Idempotent. */
-  cleanUp?(context: StepContext): Promise<void>;
+  readonly cleanUp?: (context: StepContext) => Promise<void>;
 }
 
 /** The images' directory, the same path on both hosts. */

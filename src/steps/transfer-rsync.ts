@@ -85,7 +85,9 @@ export const transferRsync: StepType = {
 async function undoStaging(context: StepContext): Promise<void> {
   const { destination, state } = context;
   try {
-    await mustRunScript(destination, STAGE_UNDO_SCRIPT, stagingOf(context), { what: 'Removing the copied files' });
+    await mustRunScript(destination, STAGE_UNDO_SCRIPT, stagingOf(context), {
+      what: 'Removing the copied files',
+    });
   } catch (error) {
     const isLost = error instanceof FlowError && error.code === 'HOST_UNREACHABLE';
     if (!isLost || state.restoreBegan) throw error;

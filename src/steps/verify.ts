@@ -52,9 +52,13 @@ async function ask(context: StepContext, check: Check, timeoutMs: number): Promi
         return error instanceof FlowError ? `${error.message}: ${error.evidence ?? ''}` : String(error);
       }
     case 'http':
-      return check.from === 'local' ? askHttp(check, timeoutMs) : askByTool(context, check, httpTool(check, timeoutMs));
+      return check.from === 'local'
+        ? askHttp(check, timeoutMs)
+        : askByTool(context, check, httpTool(check, timeoutMs));
     case 'tcp':
-      return check.from === 'local' ? askTcp(check, timeoutMs) : askByTool(context, check, tcpTool(check, timeoutMs));
+      return check.from === 'local'
+        ? askTcp(check, timeoutMs)
+        : askByTool(context, check, tcpTool(check, timeoutMs));
   }
 }
 
@@ -85,7 +89,19 @@ async function askTcp(check: Check & { kind: 'tcp' }, timeoutMs: number): Promis
 function httpTool(check: Check & { kind: 'http' }, timeoutMs: number): [string[], string] {
   const seconds = String(Math.ceil(timeoutMs / 1000));
   return [
-    ['curl', '--silent', '--show-error', '--output', '/dev/null', '--write-out', '%{http_code}', '--max-time', seconds, '--', check.url],
+    [
+      'curl',
+      '--silent',
+      '--show-error',
+      '--output',
+      '/dev/null',
+      '--write-out',
+      '%{http_code}',
+      '--max-time',
+      seconds,
+      '--',
+      check.url,
+    ],
     String(check.status),
   ];
 }

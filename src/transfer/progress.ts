@@ -14,7 +14,9 @@ const UNITS: Readonly<Record<string, number>> = { B: 1, kB: 1000, MB: 1000 ** 2,
  * @see rsync(1), `--info=progress2`; the rate stays in decimal units whatever `--no-h` says.
  */
 export function parseRsyncProgress(line: string): TransferProgress | undefined {
-  const match = line.match(/^\s*(\d+)\s+\d+%\s+([\d.]+)([kMG]?B)\/s\s+(?:(\d+):(\d\d):(\d\d)|\?\?:\?\?:\?\?)/);
+  const match = line.match(
+    /^\s*(\d+)\s+\d+%\s+([\d.]+)([kMG]?B)\/s\s+(?:(\d+):(\d\d):(\d\d)|\?\?:\?\?:\?\?)/,
+  );
   if (!match) return undefined;
   const [, done, rate, unit = 'B', hours, minutes, seconds] = match;
   return {

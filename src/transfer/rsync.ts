@@ -20,7 +20,14 @@ export interface RsyncOptions {
  * Flags for criu's images: all of it is new (`--whole-file --inplace`), and the manifest is checked on arrival, so
  * rsync need not hash it as well.
  */
-const IMAGE_FLAGS = ['--recursive', '--perms', '--links', '--whole-file', '--inplace', '--checksum-choice=none'];
+const IMAGE_FLAGS = [
+  '--recursive',
+  '--perms',
+  '--links',
+  '--whole-file',
+  '--inplace',
+  '--checksum-choice=none',
+];
 
 /**
  * Flags for the workload's files. `--modify-window=-1` compares nanoseconds: without it a file that changed twice
@@ -58,11 +65,15 @@ export async function rsync(options: RsyncOptions): Promise<void> {
   });
   if (result.exitCode === 0) return;
   const lines = result.stderr.trim().split('\n');
-  throw new FlowError('TRANSFER_FAILED', `rsync of ${options.from} from ${source.name} ended with ${result.exitCode}`, {
-    host: source.name,
-    evidence: lines.find((line) => /^(rsync|ssh|@ERROR)/.test(line)) ?? lines[0] ?? '',
-    hint: RSYNC_EXITS[result.exitCode] ?? 'rsync(1), EXIT VALUES, says what the code means.',
-  });
+  throw new FlowError(
+    'TRANSFER_FAILED',
+    `rsync of ${options.from} from ${source.name} ended with ${result.exitCode}`,
+    {
+      host: source.name,
+      evidence: lines.find((line) => /^(rsync|ssh|@ERROR)/.test(line)) ?? lines[0] ?? '',
+      hint: RSYNC_EXITS[result.exitCode] ?? 'rsync(1), EXIT VALUES, says what the code means.',
+    },
+  );
 }
 
 /** @see rsync(1), EXIT VALUES */

@@ -64,11 +64,15 @@ export async function findWorkload(host: Host, selector: WorkloadSelector): Prom
   const [pid, ...others] = pids;
   if (pid === undefined) {
     const why = result.stderr.trim();
-    throw new FlowError('WORKLOAD_NOT_FOUND', `There is no ${words} on ${host.name}${why ? `: ${why}` : ''}`, {
-      host: host.name,
-      hint: 'Nothing was touched. Check the `workload:` of the recipe and the source host.',
-      command: 'ps -e -o pid,ppid,sid,lstart,args',
-    });
+    throw new FlowError(
+      'WORKLOAD_NOT_FOUND',
+      `There is no ${words} on ${host.name}${why ? `: ${why}` : ''}`,
+      {
+        host: host.name,
+        hint: 'Nothing was touched. Check the `workload:` of the recipe and the source host.',
+        command: 'ps -e -o pid,ppid,sid,lstart,args',
+      },
+    );
   }
   if (others.length > 0) {
     throw new FlowError('WORKLOAD_AMBIGUOUS', `${pids.length} processes are ${words}: ${pids.join(', ')}`, {

@@ -17,7 +17,9 @@ export async function workloadState(
   pid: number,
   startTicks: number | undefined,
 ): Promise<'running' | 'stopped' | 'gone'> {
-  const { stdout } = await mustRunScript(host, STATE_SCRIPT, [String(pid)], { what: 'Looking at the workload' });
+  const { stdout } = await mustRunScript(host, STATE_SCRIPT, [String(pid)], {
+    what: 'Looking at the workload',
+  });
   const [letter, start] = stdout.trim().split(' ');
   if (letter === undefined || letter === '' || letter === 'Z' || letter === 'X') return 'gone';
   if (startTicks !== undefined && Number(start) !== startTicks) return 'gone';

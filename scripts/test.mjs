@@ -1,0 +1,38 @@
+// Runs the tests and ends with one line of true numbers. Arguments go to vitest, for example a part of a file name.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const directory = mkdtempSync(join(tmpdir(), 'criu-flow-test-'));
+const report = join(directory, 'report.json');
+const vitest = spawnSync(
+  process.execPath,
+  [
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...process.argv.slice(2),
+  ],
+  { cwd: root, stdio: 'inherit' },
+);
+let counts = { numPassedTests: 0, numFailedTests: 1, numPendingTests: 0, testResults: [] };
+try {
+  counts = JSON.parse(readFileSync(report, 'utf8'));
+} catch {
+  console.error('vitest left no report');
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
+// A file that fails before its first test counts as one failure.
+const brokenFiles = counts.testResults.filter(
+  (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
+).length;
+const failed = counts.numFailedTests + brokenFiles;
+const skipped = counts.numPendingTests + (counts.numTodoTests ?? 0);
+console.log(`${counts.numPassedTests} passed, ${failed} failed, ${skipped} skipped`);
+process.exitCode = vitest.status === 0 && failed === 0 && counts.numPassedTests > 0 ? 0 : 1;

@@ -1,0 +1,56 @@
+import { Composer, Parser, YAMLParseError } from 'yaml';
+import { type Diagnostic, diagnosticAt } from './diagnostic.ts';
+import type { ParsedRecipe } from './finding.ts';
+import type { SourceFile } from './source-file.ts';
+import { toData } from './yaml-data.ts';
+import { findTooDeep } from './yaml-depth.ts';
+import { explainYamlError } from './yaml-errors.ts';
+
+export interface ParseResult {
+  readonly parsed?: ParsedRecipe;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/**
+ * Reads YAML: the core schema of YAML 1.2, one document, no tags, unique keys that are text. `yes`, `no` and `on` stay
+ * text, and there is no `<<`.
+ */
+export function parseRecipe(source: SourceFile): ParseResult {
+  const fail = (start: number, end: number, message: string, hint: string): ParseResult => ({
+    diagnostics: [diagnosticAt(source, [start, end], { code: 'yaml', message, hint })],
+  });
+  const tokens = [...new Parser().parse(source.text)];
+  const tooDeep = findTooDeep(tokens);
+  if (tooDeep !== undefined) {
+    return fail(tooDeep, tooDeep + 1, 'The recipe nests too deep', 'A recipe needs fewer than ten levels.');
+  }
+  // Unique keys are checked in toData: the package compares each key with each other.
+  const composer = new Composer({ schema: 'core', resolveKnownTags: false, uniqueKeys: false, merge: false });
+  const [document, second] = composer.compose(tokens, true, source.text.length);
+  if (document === undefined) return { diagnostics: [] };
+  const errors = [...document.errors, ...document.warnings];
+  if (errors.length === 0 && second !== undefined) {
+    errors.push(new YAMLParseError([second.range[0], second.range[0] + 3], 'MULTIPLE_DOCS', ''));
+  }
+  // The first one only: what follows a mistake in YAML is mostly its echo.
+  const first = errors.toSorted((a, b) => a.pos[0] - b.pos[0])[0];
+  if (first !== undefined) {
+    const explained = explainYamlError(source, first);
+    return { diagnostics: [diagnosticAt(source, explained.range, explained)] };
+  }
+  if (document.contents === null) {
+    return fail(
+      0,
+      0,
+      'The recipe is empty',
+      'Start from a bundled one, for example recipes/process-rsync.yaml.',
+    );
+  }
+  const { data, locations, problems } = toData(source, document);
+  if (problems.length > 0) {
+    return {
+      diagnostics: problems.slice(0, 5).map((problem) => diagnosticAt(source, problem.range, problem)),
+    };
+  }
+  return { parsed: { source, data, locations }, diagnostics: [] };
+}

@@ -1,0 +1,100 @@
+import { isAlias, isMap, isScalar, isSeq, type Document, type Node, type Pair, type YAMLMap } from 'yaml';
+import type { DiagnosticDetails } from './diagnostic.ts';
+import { Locations, type Range } from './locations.ts';
+import type { Path } from './path.ts';
+import { code } from './printable.ts';
+import type { SourceFile } from './source-file.ts';
+import { UNQUOTED_TEMPLATE } from './yaml-errors.ts';
+
+/** A mistake that ends the reading, or one of several duplicate keys. */
+export type DataProblem = DiagnosticDetails & { readonly range: Range };
+
+export interface YamlData {
+  readonly data: unknown;
+  readonly locations: Locations;
+  readonly problems: readonly DataProblem[];
+}
+
+/** Values in one recipe, aliases followed: far beyond a real recipe, far below what a bomb of aliases makes. */
+const MAX_NODES = 20_000;
+
+/**
+ * Plain data of a document, and where each value is. Mappings become objects without a prototype, so no key can mean
+ * more than itself. Differs from `Document.toJS` where that is lenient: keys must be text and unique.
+ */
+export function toData(source: SourceFile, document: Document.Parsed): YamlData {
+  const locations = new Locations();
+  const problems: DataProblem[] = [];
+  let nodes = 0;
+  const data = convert(document.contents, [], undefined, []);
+  return { data, locations, problems };
+
+  function convert(node: Node | null, path: Path, key: Range | undefined, open: readonly Node[]): unknown {
+    const range: Range = [node?.range?.[0] ?? 0, node?.range?.[1] ?? 0];
+    locations.set(path, { value: range, ...(key ? { key } : {}) });
+    nodes++;
+    if (nodes > MAX_NODES) {
+      if (nodes === MAX_NODES + 1) problems.push(tooMuch(range));
+      return null;
+    }
+    if (isAlias(node)) {
+      const target = node.resolve(document);
+      if (target === undefined || open.includes(target)) {
+        problems.push({ code: 'yaml', range, ...unknownAlias(node.source, target !== undefined) });
+        return null;
+      }
+      // What is wrong inside shows where it is used: there, a reader sees which value is meant.
+      const value = convert(target, path, key, [...open, target]);
+      locations.set(path, { value: range, ...(key ? { key } : {}) });
+      return value;
+    }
+    if (isMap(node)) return convertMap(node, path, open);
+    if (isSeq(node))
+      return node.items.map((item, index) =>
+        convert(item as Node, [...path, index], undefined, [...open, node]),
+      );
+    return isScalar(node) ? node.value : null;
+  }
+
+  function convertMap(node: YAMLMap, path: Path, open: readonly Node[]): Record<string, unknown> {
+    const result = Object.create(null) as Record<string, unknown>;
+    for (const pair of node.items as Pair<Node, Node | null>[]) {
+      const key: Range = [pair.key.range?.[0] ?? 0, pair.key.range?.[1] ?? 0];
+      if (!isScalar(pair.key) || typeof pair.key.value !== 'string') {
+        problems.push({ code: 'yaml', range: key, ...wrongKey(source, key) });
+      } else if (pair.key.value in result) {
+        problems.push({ code: 'yaml', range: key, ...duplicateKey(pair.key.value) });
+      } else {
+        result[pair.key.value] = convert(pair.value, [...path, pair.key.value], key, [...open, node]);
+      }
+    }
+    return result;
+  }
+}
+
+function wrongKey(source: SourceFile, [start]: Range): Pick<DataProblem, 'message' | 'hint'> {
+  if (source.text.startsWith('{', start) && source.text[start - 1] === '{') return UNQUOTED_TEMPLATE;
+  return { message: 'A key must be text', hint: 'Quote the key.' };
+}
+
+function duplicateKey(name: string): Pick<DataProblem, 'message' | 'hint'> {
+  return { message: `The key ${code(name)} is here twice`, hint: 'Remove one of them.' };
+}
+
+function unknownAlias(name: string, isLoop: boolean): Pick<DataProblem, 'message' | 'hint'> {
+  return isLoop
+    ? {
+        message: `The alias ${code(`*${name}`)} stands inside of its own anchor`,
+        hint: 'Write the value out.',
+      }
+    : { message: `There is no anchor ${code(`&${name}`)}`, hint: 'Quote the value if it begins with `*`.' };
+}
+
+function tooMuch(range: Range): DataProblem {
+  return {
+    code: 'yaml',
+    range,
+    message: `The recipe has more than ${MAX_NODES} values when its aliases are followed`,
+    hint: 'Aliases of aliases grow fast: write the values out.',
+  };
+}

@@ -1,0 +1,36 @@
+import type { FlowEvent, StepView } from '../events/event.ts';
+import { sanitizeLine } from './sanitize.ts';
+
+/** What the reporters remember of a run's start, to name its steps. */
+export interface RunView {
+  see(event: FlowEvent): void;
+  /** Short, unique in the run: the step's type, or its id when the type occurs twice. */
+  label(stepId: string): string;
+  title(stepId: string): string;
+  /** The title of the step that failed first. */
+  readonly failedStep: string | undefined;
+}
+
+export function createRunView(): RunView {
+  let steps: readonly StepView[] = [];
+  let failedStep: string | undefined;
+  const find = (stepId: string) => steps.find((step) => step.id === stepId);
+  const view: RunView = {
+    see(event) {
+      if (event.kind === 'run-started') steps = event.steps;
+      if (event.kind === 'step-finished' && event.result.status === 'failed') {
+        failedStep ??= view.title(event.stepId);
+      }
+    },
+    label(stepId) {
+      const step = find(stepId);
+      const isUnique = step !== undefined && steps.filter((other) => other.uses === step.uses).length === 1;
+      return sanitizeLine(isUnique ? step.uses : stepId);
+    },
+    title: (stepId) => sanitizeLine(find(stepId)?.title ?? stepId),
+    get failedStep() {
+      return failedStep;
+    },
+  };
+  return view;
+}

@@ -1,0 +1,168 @@
+import { join } from 'shlex';
+import type { Phase, RunSummary } from '../events/event.ts';
+import { formatFailure } from './failure.ts';
+import {
+  createPaint,
+  formatBytes,
+  formatDuration,
+  formatUpperBound,
+  type Paint,
+  type Tint,
+} from './format.ts';
+import { sanitizeLine } from './sanitize.ts';
+
+export interface SummaryContext {
+  /** The step that failed first, for people. */
+  readonly failedStep?: string | undefined;
+  /** With which ssh reaches the hosts, for the commands to paste. */
+  readonly sshConfigFile?: string | undefined;
+  readonly paint?: Paint;
+}
+
+const PHASES: readonly Phase[] = [
+  'prepare',
+  'freeze',
+  'transfer',
+  'restore',
+  'commit',
+  'release',
+  'verify',
+  'clean-up',
+];
+
+/**
+ * The closing text of a run. Its first line says how the run ended and where the workload is alive now: that is what
+ * somebody who was woken up needs first. No line feed at the end.
+ */
+export function formatSummary(summary: RunSummary, context: SummaryContext = {}): string {
+  const paint = context.paint ?? createPaint(false);
+  const blocks = [
+    paint(headlineTint(summary), `${ending(summary)}: ${whereabouts(summary)}.`),
+    formatTable(tableRows(summary), paint),
+  ];
+  if (summary.failure) blocks.push(formatFailure(summary.failure, { step: context.failedStep, paint }));
+  for (const failure of summary.undoFailures) {
+    blocks.push(`${paint('bad', 'while rolling back:')} ${formatFailure(failure, { paint })}`);
+  }
+  if (summary.outcome === 'rollback-incomplete') blocks.push(formatToDo(summary, context));
+  if (summary.warnings.length > 0) {
+    blocks.push(
+      summary.warnings.map((text) => `${paint('warning', 'warning:')} ${sanitizeLine(text)}`).join('\n'),
+    );
+  }
+  blocks.push(`${paint('faint', 'run directory:')} ${sanitizeLine(summary.runDirectory)}`);
+  return blocks.join('\n\n');
+}
+
+function ending(summary: RunSummary): string {
+  switch (summary.outcome) {
+    case 'done':
+      return 'Moved';
+    case 'moved-but-missed':
+      return 'Moved, but an objective or a check was missed';
+    case 'refused':
+      return 'Refused before anything was touched';
+    case 'rolled-back':
+      return `${cause(summary)} and rolled back`;
+    case 'rollback-incomplete':
+      return `${cause(summary)}, and ROLLING BACK IS INCOMPLETE`;
+  }
+}
+
+function cause(summary: RunSummary): string {
+  if (summary.failure?.code === 'INTERRUPTED') return 'Interrupted';
+  if (summary.failure?.code === 'TIMEOUT') return 'Timed out';
+  return 'Failed';
+}
+
+function whereabouts(summary: RunSummary): string {
+  const source = sanitizeLine(summary.source);
+  const destination = sanitizeLine(summary.destination);
+  switch (summary.workloadIsOn) {
+    case 'source':
+      return `the workload runs on ${source} (the source)`;
+    case 'destination':
+      return `the workload runs on ${destination} (the destination)`;
+    case 'nowhere':
+      return `THE WORKLOAD RUNS NEITHER on ${source} NOR on ${destination}`;
+    case 'unknown':
+      // Nothing was touched, so not knowing where it runs is no alarm: it was perhaps not even found.
+      if (summary.outcome === 'refused') return 'whether the workload runs was not looked at';
+      return `WHERE THE WORKLOAD RUNS IS NOT KNOWN, look at ${source} and ${destination}`;
+  }
+}
+
+function headlineTint(summary: RunSummary): Tint {
+  if (summary.outcome === 'done') return 'good';
+  return summary.outcome === 'rollback-incomplete' || summary.workloadIsOn === 'nowhere' ? 'bad' : 'warning';
+}
+
+type Row = readonly [label: string, value: string];
+
+function tableRows(summary: RunSummary): Row[] {
+  const rows: Row[] = [];
+  if (summary.workload) {
+    const { command, pid, processes } = summary.workload;
+    const count = processes === 1 ? '1 process' : `${processes} processes`;
+    rows.push(['workload', `${sanitizeLine(command)} (pid ${pid}, ${count})`]);
+  }
+  if (summary.imageBytes !== undefined) {
+    rows.push(['moved', `${formatBytes(summary.imageBytes)} while it was frozen`]);
+  }
+  if (summary.downtimeMs !== undefined) rows.push(['downtime', downtime(summary, summary.downtimeMs)]);
+  rows.push(['took', formatDuration(summary.durationMs)]);
+  rows.push(...phaseRows(summary));
+  return rows;
+}
+
+function downtime(summary: RunSummary, downtimeMs: number): string {
+  const bound = `at most ${formatUpperBound(downtimeMs)}`;
+  if (summary.downtimeObjectiveMs === undefined) return bound;
+  const missed = downtimeMs > summary.downtimeObjectiveMs ? ', missed' : '';
+  return `${bound} (objective ${formatDuration(summary.downtimeObjectiveMs)}${missed})`;
+}
+
+function phaseRows(summary: RunSummary): Row[] {
+  return PHASES.flatMap((phase, index) => {
+    const milliseconds = summary.phasesMs[phase];
+    if (milliseconds === undefined) return [];
+    const first = PHASES.findIndex((other) => summary.phasesMs[other] !== undefined) === index;
+    return [[first ? 'phases' : '', `${phase.padEnd(9)}${`${Math.round(milliseconds)} ms`.padStart(10)}`]];
+  });
+}
+
+function formatTable(rows: readonly Row[], paint: Paint): string {
+  const width = Math.max(...rows.map(([label]) => label.length));
+  return rows.map(([label, value]) => `  ${paint('faint', label.padEnd(width))}  ${value}`).join('\n');
+}
+
+/** What a person has to do, as commands to paste: first look, then put back what could not be put back. */
+function formatToDo(summary: RunSummary, context: SummaryContext): string {
+  const { workload } = summary;
+  const look =
+    workload === undefined
+      ? []
+      : [summary.source, summary.destination].map((host) =>
+          onHost(
+            host,
+            ['ps', '-o', 'pid,stat,etime,args', '-p', String(workload.pid)],
+            context.sshConfigFile,
+          ),
+        );
+  const repair = summary.undoFailures.flatMap((failure) => failure.command ?? []);
+  const lines = ['To do by hand, look first:', ...look.map((command) => `  ${sanitizeLine(command)}`)];
+  if (repair.length > 0) {
+    lines.push('then:', ...[...new Set(repair)].map((command) => `  ${sanitizeLine(command)}`));
+  } else {
+    lines.push(
+      'then put back what “while rolling back” names above; the journal in the run directory has it all.',
+    );
+  }
+  return lines.join('\n');
+}
+
+function onHost(host: string, argv: readonly string[], sshConfigFile: string | undefined): string {
+  if (host === 'local') return join([...argv]);
+  const config = sshConfigFile === undefined ? [] : ['-F', sshConfigFile];
+  return join(['ssh', ...config, '--', host, join([...argv])]);
+}

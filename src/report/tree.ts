@@ -1,0 +1,163 @@
+import type { FlowEvent } from '../events/event.ts';
+import { formatFailureLine } from './failure.ts';
+import { createPaint, formatDuration, formatProgress, type Paint } from './format.ts';
+import type { Reporter, ReporterOptions } from './reporter.ts';
+import { createRunView, type RunView } from './run-view.ts';
+import { sanitizeLine } from './sanitize.ts';
+import { formatSummary } from './summary.ts';
+import { createThrottle, type Throttle } from './throttle.ts';
+import { TreeLine } from './tree-line.ts';
+import { showList } from './tree-list.ts';
+
+/** Every update redraws the whole tree, synchronously: five a second are as many as anybody reads. */
+const PROGRESS_INTERVAL_MS = 200;
+
+/** A tree that is redrawn in place: the steps, then the undos, then the closing text. */
+export function createTreeReporter(options: ReporterOptions): Reporter {
+  return new TreeReporter(options);
+}
+
+class TreeReporter implements Reporter {
+  readonly #options: ReporterOptions;
+  readonly #paint: Paint;
+  readonly #view: RunView = createRunView();
+  readonly #progress: Throttle;
+  readonly #steps = new Map<string, TreeLine>();
+  #undos: { readonly action: string; readonly line: TreeLine }[] = [];
+  #notices: string[] = [];
+  /** The lists are drawn one after the other, each when the one before is complete. */
+  #shown: Promise<void> = Promise.resolve();
+  #closingText = '';
+
+  constructor(options: ReporterOptions) {
+    this.#options = options;
+    this.#paint = createPaint(options.color);
+    this.#progress = createThrottle(PROGRESS_INTERVAL_MS, options.now ?? (() => performance.now()));
+  }
+
+  readonly onEvent = (event: FlowEvent): void => {
+    this.#view.see(event);
+    switch (event.kind) {
+      case 'run-started':
+        this.#startRun(event);
+        return;
+      case 'phase-started':
+        // The steps say it better.
+        return;
+      case 'step-started':
+        this.#lineOfStep(event.stepId);
+        return;
+      case 'step-detail':
+        this.#steps.get(event.stepId)?.detail(sanitizeLine(event.text));
+        return;
+      case 'step-progress':
+        if (this.#progress.take(event.stepId)) this.#steps.get(event.stepId)?.detail(formatProgress(event));
+        return;
+      case 'step-finished':
+        this.#finishStep(event);
+        return;
+      case 'warning':
+        this.#notices.push(`${this.#paint('warning', 'warning:')} ${sanitizeLine(event.text)}`);
+        return;
+      case 'rollback-started':
+        this.#startRollback(event);
+        return;
+      case 'undo-started':
+        return;
+      case 'undo-finished':
+        this.#finishUndo(event);
+        return;
+      case 'run-finished': {
+        const { sshConfigFile } = this.#options;
+        const { failedStep } = this.#view;
+        this.#closingText = formatSummary(event.summary, { failedStep, sshConfigFile, paint: this.#paint });
+        this.#closeLines();
+      }
+    }
+  };
+
+  async finish(): Promise<void> {
+    this.#closeLines();
+    await this.#shown;
+    if (this.#closingText !== '') this.#options.stream.write(`\n${this.#closingText}\n`);
+  }
+
+  #startRun(event: Extract<FlowEvent, { kind: 'run-started' }>): void {
+    const [recipe, source, destination, runId] = [
+      event.recipe,
+      event.source,
+      event.destination,
+      event.runId,
+    ].map(sanitizeLine);
+    this.#options.stream.write(
+      `${this.#paint('strong', recipe ?? '')}: ${source} → ${destination} ${this.#paint('faint', `(run ${runId})`)}\n`,
+    );
+    for (const step of event.steps) {
+      // Cleaning up comes after the steps or after the undos: its list is made when it starts.
+      if (step.uses !== 'clean-up') this.#steps.set(step.id, new TreeLine(this.#view.title(step.id)));
+    }
+    if (this.#steps.size > 0) this.#show([...this.#steps.values()]);
+  }
+
+  /** A step that starts outside the list of steps gets a list of its own. */
+  #lineOfStep(stepId: string): void {
+    if (this.#steps.get(stepId)?.isSettled === false) return;
+    const line = new TreeLine(this.#view.title(stepId));
+    this.#steps.set(stepId, line);
+    this.#show([line]);
+  }
+
+  #finishStep(event: Extract<FlowEvent, { kind: 'step-finished' }>): void {
+    const line = this.#steps.get(event.stepId);
+    if (!line) return;
+    const { result } = event;
+    if (result.status === 'failed') {
+      this.#fail(line, event.durationMs, formatFailureLine(result.failure));
+    } else {
+      this.#complete(line, event.durationMs, result.text);
+    }
+  }
+
+  #startRollback(event: Extract<FlowEvent, { kind: 'rollback-started' }>): void {
+    this.#closeLines();
+    this.#undos = event.actions.map((action) => ({ action, line: new TreeLine(sanitizeLine(action)) }));
+    const lines = this.#undos.map((undo) => undo.line);
+    if (lines.length > 0) this.#show(lines, 'Rolling back');
+  }
+
+  #finishUndo(event: Extract<FlowEvent, { kind: 'undo-finished' }>): void {
+    const undo = this.#undos.find(({ action, line }) => action === event.action && !line.isSettled);
+    if (!undo) return;
+    if (event.failure) this.#fail(undo.line, event.durationMs, formatFailureLine(event.failure));
+    else this.#complete(undo.line, event.durationMs, undefined);
+  }
+
+  #complete(line: TreeLine, durationMs: number, text: string | undefined): void {
+    const said = text === undefined ? '' : `: ${sanitizeLine(text)}`;
+    line.settle({ kind: 'done', title: `${line.title}${said} ${this.#took(durationMs)}` });
+  }
+
+  #fail(line: TreeLine, durationMs: number, message: string): void {
+    line.settle({ kind: 'failed', title: `${line.title} ${this.#took(durationMs)}`, message });
+  }
+
+  #took(durationMs: number): string {
+    return this.#paint('faint', `(${formatDuration(durationMs)})`);
+  }
+
+  /** Gives every open line an end, or its list would never be complete. */
+  #closeLines(): void {
+    for (const line of this.#steps.values()) if (!line.isSettled) line.settle({ kind: 'not-run' });
+    for (const { line } of this.#undos) if (!line.isSettled) line.settle({ kind: 'not-run' });
+  }
+
+  #show(lines: readonly TreeLine[], heading?: string): void {
+    // Notices belong to the list under which they were given.
+    const notices: string[] = [];
+    this.#notices = notices;
+    // The terminal is a WriteStream wherever a tree is drawn; createReporter() saw to it.
+    const stream = this.#options.stream as NodeJS.WriteStream;
+    const options = { stream, paint: this.#paint, notices, ...(heading === undefined ? {} : { heading }) };
+    this.#shown = this.#shown.then(() => showList(lines, options));
+  }
+}

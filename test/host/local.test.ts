@@ -1,0 +1,4 @@
+import { LocalHost } from '../../src/host/local.ts';
+import { describeHostContract } from './host-contract.ts';
+
+describeHostContract('this machine', async () => new LocalHost());
