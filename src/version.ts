@@ -3,5 +3,6 @@ import { readFileSync } from 'node:fs';
 /** criu-flow's own version. The path holds from src/ and from dist/ alike. */
 export function version(): string {
   const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { readonly version: string }).version;
+  const manifest: { readonly version: string } = JSON.parse(text);
+  return manifest.version;
 }

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { posix } from 'node:path';
 import { parseDuration } from './duration.ts';
 import { isAddress, isCidr, isHost } from './host-name.ts';
@@ -84,9 +85,7 @@ const CHECKS: Readonly<Record<ValueKind, ValueCheck>> = {
     expected: 'an address with its prefix length, such as `10.0.0.9/24`',
     isValid: text(isCidr),
     hint: (value) =>
-      typeof value === 'string' && isAddress(value) && !/[a-z]/i.test(value.replaceAll(/[a-f:]/gi, ''))
-        ? 'Add the prefix length of its network, for example `/24`.'
-        : undefined,
+      isIP(String(value)) === 0 ? undefined : 'Add the prefix length of its network, for example `/24`.',
   },
   device: {
     expected: 'a network device such as `eth0`',

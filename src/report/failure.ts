@@ -32,7 +32,8 @@ export function formatFailure(failure: FailureData, context: FailureContext = {}
     ...(context.step === undefined ? [] : [`${paint('faint', 'step:')} ${sanitizeLine(context.step)}`]),
   ];
   if (where.length > 0) lines.push(`  ${where.join('   ')}`);
-  if (failure.evidence !== undefined) addEvidence(failure.evidence, add);
+  // The evidence of an interruption is the signal's name, which the message has already.
+  if (failure.evidence !== undefined && failure.code !== 'INTERRUPTED') addEvidence(failure.evidence, add);
   if (failure.hint !== undefined) add('do', sanitizeLine(failure.hint));
   if (failure.command !== undefined) add('run', sanitizeLine(failure.command));
   if (failure.code === 'BUG') lines.push(...bugLines(failure));

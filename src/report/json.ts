@@ -1,11 +1,13 @@
 import type { Reporter, ReporterOptions } from './reporter.ts';
 import { toSafeJson } from './sanitize.ts';
 
-/** One event a line, as JSON: for programs, and the shape of the journal. */
-export function createJsonReporter({ stream }: Pick<ReporterOptions, 'stream'>): Reporter {
+type JsonOptions = Pick<ReporterOptions, 'stream' | 'date'>;
+
+/** One event a line, as JSON, with the time: for programs, and the shape of the journal's records. */
+export function createJsonReporter({ stream, date = () => new Date() }: JsonOptions): Reporter {
   return {
     onEvent(event) {
-      stream.write(`${toSafeJson(event)}\n`);
+      stream.write(`${toSafeJson({ at: date().toISOString(), ...event })}\n`);
     },
     async finish() {
       // Every line is written as its event arrives.

@@ -29,6 +29,8 @@ export interface ReporterOptions {
   readonly sshConfigFile?: string | undefined;
   /** Milliseconds of a monotonic clock; tests put their own. */
   readonly now?: () => number;
+  /** The time of day, for JSON. */
+  readonly date?: () => Date;
 }
 
 /** Narrower than this a redrawn list wraps to rubbish; a pty without a size says 0 columns. */
@@ -37,22 +39,22 @@ const MIN_TREE_COLUMNS = 40;
 /** Tree for people at a terminal, plain lines for logs. */
 export function chooseReporter(env: Readonly<NodeJS.ProcessEnv>, stream: ReportStream): ReporterKind {
   if (env['NO_COLOR'] || env['CI'] || env['TERM'] === 'dumb') return 'plain';
-  return stream.isTTY === true && canShowTree(stream) ? 'tree' : 'plain';
+  return canShowTree(stream) ? 'tree' : 'plain';
 }
 
 /** A tree that was asked for becomes plain lines where it could not be drawn. */
 export async function createReporter(options: ReporterOptions): Promise<Reporter> {
-  if (options.kind === 'json') return guard(createJsonReporter(options), options.stream);
-  if (options.kind === 'plain' || !options.isTty || !canShowTree(options.stream)) {
-    return guard(createPlainReporter(options), options.stream);
-  }
+  const { kind, stream, isTty } = options;
+  if (kind === 'json') return guard(createJsonReporter(options), stream);
+  if (kind === 'plain' || !isTty || !canShowTree(stream)) return guard(createPlainReporter(options), stream);
   // listr2 is loaded only for those who see it.
   const { createTreeReporter } = await import('./tree.ts');
-  return guard(createTreeReporter(options), options.stream);
+  return guard(createTreeReporter({ ...options, stream }), stream);
 }
 
-function canShowTree(stream: ReportStream): boolean {
-  return (stream.columns ?? 80) >= MIN_TREE_COLUMNS;
+/** A terminal, and thus a tty.WriteStream, that is wide enough. */
+function canShowTree(stream: ReportStream): stream is NodeJS.WriteStream {
+  return stream.isTTY === true && (stream.columns ?? 80) >= MIN_TREE_COLUMNS;
 }
 
 /** A mistake in a reporter must never stop a migration half-way: it is reported once, and the run goes on. */

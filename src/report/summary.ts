@@ -61,12 +61,16 @@ function ending(summary: RunSummary): string {
     case 'moved-but-missed':
       return 'Moved, but an objective or a check was missed';
     case 'refused':
-      return 'Refused before anything was touched';
+      return `${isStopped(summary) ? cause(summary) : 'Refused'} before anything was touched`;
     case 'rolled-back':
       return `${cause(summary)} and rolled back`;
     case 'rollback-incomplete':
-      return `${cause(summary)}, and ROLLING BACK IS INCOMPLETE`;
+      return `${cause(summary)}, and A PERSON IS NEEDED`;
   }
+}
+
+function isStopped(summary: RunSummary): boolean {
+  return summary.failure?.code === 'INTERRUPTED' || summary.failure?.code === 'TIMEOUT';
 }
 
 function cause(summary: RunSummary): string {
@@ -149,15 +153,14 @@ function formatToDo(summary: RunSummary, context: SummaryContext): string {
             context.sshConfigFile,
           ),
         );
-  const repair = summary.undoFailures.flatMap((failure) => failure.command ?? []);
+  const failures = [...(summary.failure ? [summary.failure] : []), ...summary.undoFailures];
+  const repair = new Set(failures.flatMap((failure) => failure.command ?? []));
   const lines = ['To do by hand, look first:', ...look.map((command) => `  ${sanitizeLine(command)}`)];
-  if (repair.length > 0) {
-    lines.push('then:', ...[...new Set(repair)].map((command) => `  ${sanitizeLine(command)}`));
-  } else {
+  if (repair.size > 0) lines.push('then:', ...[...repair].map((command) => `  ${sanitizeLine(command)}`));
+  else
     lines.push(
-      'then put back what “while rolling back” names above; the journal in the run directory has it all.',
+      'then finish or put back what failed above; the journal in the run directory says how far it came.',
     );
-  }
   return lines.join('\n');
 }
 

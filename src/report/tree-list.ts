@@ -76,10 +76,11 @@ const TINTS: Partial<Record<ListrDefaultRendererLogLevels, Tint>> = {
 };
 
 /** Every level is given, or listr2 would colour the rest by its own idea of the terminal. */
-function colors(paint: Paint): Record<ListrDefaultRendererLogLevels, (text?: string) => string> {
-  const entries = Object.values(ListrDefaultRendererLogLevels).map((level) => {
-    const tint = TINTS[level];
-    return [level, (text = '') => (tint === undefined ? text : paint(tint, text))] as const;
-  });
-  return Object.fromEntries(entries) as Record<ListrDefaultRendererLogLevels, (text?: string) => string>;
+function colors(paint: Paint): Partial<Record<ListrDefaultRendererLogLevels, (text?: string) => string>> {
+  return Object.fromEntries(
+    Object.values(ListrDefaultRendererLogLevels).map((level) => {
+      const tint = TINTS[level];
+      return [level, (text = '') => (tint === undefined ? text : paint(tint, text))];
+    }),
+  );
 }

@@ -12,13 +12,15 @@ import { showList } from './tree-list.ts';
 /** Every update redraws the whole tree, synchronously: five a second are as many as anybody reads. */
 const PROGRESS_INTERVAL_MS = 200;
 
+type TreeOptions = ReporterOptions & { readonly stream: NodeJS.WriteStream };
+
 /** A tree that is redrawn in place: the steps, then the undos, then the closing text. */
-export function createTreeReporter(options: ReporterOptions): Reporter {
+export function createTreeReporter(options: TreeOptions): Reporter {
   return new TreeReporter(options);
 }
 
 class TreeReporter implements Reporter {
-  readonly #options: ReporterOptions;
+  readonly #options: TreeOptions;
   readonly #paint: Paint;
   readonly #view: RunView = createRunView();
   readonly #progress: Throttle;
@@ -29,7 +31,7 @@ class TreeReporter implements Reporter {
   #shown: Promise<void> = Promise.resolve();
   #closingText = '';
 
-  constructor(options: ReporterOptions) {
+  constructor(options: TreeOptions) {
     this.#options = options;
     this.#paint = createPaint(options.color);
     this.#progress = createThrottle(PROGRESS_INTERVAL_MS, options.now ?? (() => performance.now()));
@@ -155,8 +157,7 @@ class TreeReporter implements Reporter {
     // Notices belong to the list under which they were given.
     const notices: string[] = [];
     this.#notices = notices;
-    // The terminal is a WriteStream wherever a tree is drawn; createReporter() saw to it.
-    const stream = this.#options.stream as NodeJS.WriteStream;
+    const { stream } = this.#options;
     const options = { stream, paint: this.#paint, notices, ...(heading === undefined ? {} : { heading }) };
     this.#shown = this.#shown.then(() => showList(lines, options));
   }

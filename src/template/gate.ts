@@ -1,0 +1,216 @@
+import { FILTERS } from './filters.ts';
+import {
+  type AstNode,
+  type FilterNode,
+  type ListNode,
+  type LiteralNode,
+  type LookupNode,
+  type ParseFailure,
+  parseTemplate,
+} from './nunjucks-ast.ts';
+
+/** Why a template is refused, and which part of it. */
+export interface TemplateProblem {
+  readonly offset: number;
+  readonly length: number;
+  readonly message: string;
+  readonly hint?: string;
+  /** A name that is not known, and the ones that are: for a suggestion. */
+  readonly unknown?: { readonly name: string; readonly known: readonly string[]; readonly noun: string };
+}
+
+export interface GateResult {
+  readonly problems: readonly TemplateProblem[];
+  /** The inputs that it reads. */
+  readonly inputs: readonly string[];
+  /** `expression` is exactly one pair of braces and nothing else: its value keeps its type. */
+  readonly form: 'text' | 'expression' | 'mixed';
+}
+
+/** Characters of one template: parsing is not linear. */
+const MAX_TEMPLATE = 16_384;
+
+/** Names that lead from any value to the Function constructor. */
+const HOSTILE = new Set(['constructor', '__proto__', 'prototype']);
+
+/**
+ * Looks at a template without running it. Allowed are `{{ inputs.name }}`, literals, parentheses and the filters of
+ * ours; every other node of nunjucks' tree is refused, so what nunjucks could do beyond that does not matter.
+ */
+export function inspectTemplate(template: string, knownInputs: readonly string[]): GateResult {
+  const statement = template.indexOf('{%');
+  if (statement === -1 && !template.includes('{{')) return { problems: [], inputs: [], form: 'text' };
+  const gate = new Gate(template, knownInputs);
+  let form: GateResult['form'] = 'mixed';
+  if (template.length > MAX_TEMPLATE) {
+    gate.refuse(0, `A template has at most ${MAX_TEMPLATE} characters`, {
+      hint: 'Put a long script into a file.',
+    });
+  } else {
+    const tree = gate.parse();
+    if (tree) form = gate.visitRoot(tree);
+  }
+  return { problems: gate.problems, inputs: [...gate.inputs], form };
+}
+
+class Gate {
+  readonly problems: TemplateProblem[] = [];
+  readonly inputs = new Set<string>();
+  readonly #template: string;
+  readonly #known: readonly string[];
+
+  constructor(template: string, known: readonly string[]) {
+    this.#template = template;
+    this.#known = known;
+  }
+
+  refuse(offset: number, message: string, more: Partial<TemplateProblem> = {}): void {
+    this.problems.push({ offset, length: 2, message, ...more });
+  }
+
+  parse(): ListNode | undefined {
+    try {
+      return parseTemplate(this.#template);
+    } catch (error) {
+      if (error instanceof RangeError) {
+        this.refuse(this.#template.indexOf('{{'), 'The template nests too deep');
+        return undefined;
+      }
+      const { message, lineno, colno } = error as ParseFailure;
+      // Without a position the text ended inside of the braces.
+      const offset =
+        lineno === undefined || colno === undefined
+          ? this.#template.lastIndexOf('{{')
+          : this.#offset({ lineno: lineno - 1, colno: colno - 1 });
+      const words = message.split('\n').at(-1)?.trim() ?? message;
+      this.refuse(Math.max(0, offset), `This is not a template: ${words}`, {
+        length: 1,
+        hint: 'A template is `{{ inputs.name }}`. For the braces themselves, write `{{ "{{" }}`.',
+      });
+      return undefined;
+    }
+  }
+
+  visitRoot(root: ListNode): GateResult['form'] {
+    const parts = root.children.flatMap((output) =>
+      output.typename === 'Output' ? (output as ListNode).children : [output],
+    );
+    let last = 0;
+    for (const part of parts) {
+      if (part.typename === 'TemplateData') last = this.#visitText(part as LiteralNode, last);
+      else this.#visit(part);
+    }
+    const isWhole = this.#template.startsWith('{{') && this.#template.endsWith('}}');
+    return isWhole && parts.length === 1 && parts[0]?.typename !== 'TemplateData' ? 'expression' : 'mixed';
+  }
+
+  #visitText(part: LiteralNode, from: number): number {
+    const text = String(part.value);
+    const inside = text.indexOf('{%');
+    if (inside === -1) return from;
+    const offset = this.#template.indexOf('{%', from);
+    this.refuse(offset, 'A template has no statements: `{% … %}` is not for recipes', {
+      hint: 'Use `{{ inputs.name }}`. For the characters themselves, write `{{ "{%" }}`.',
+    });
+    return offset + 2;
+  }
+
+  #visit(node: AstNode): void {
+    switch (node.typename) {
+      case 'Literal':
+        return this.#visitLiteral(node as LiteralNode);
+      case 'Group':
+        return this.#visitGroup(node as ListNode);
+      case 'Symbol':
+        return this.#visitRoots(node as LiteralNode);
+      case 'LookupVal':
+        return this.#visitLookup(node as LookupNode);
+      case 'Filter':
+        return this.#visitFilter(node as FilterNode);
+      case 'FunCall':
+        return this.#refuseNode(node, 'A template cannot call anything');
+      default:
+        return this.#refuseNode(node, `A template cannot do this (${node.typename})`);
+    }
+  }
+
+  #visitLiteral(node: LiteralNode): void {
+    if (typeof node.value !== 'string' && typeof node.value !== 'number' && typeof node.value !== 'boolean') {
+      this.#refuseNode(node, 'A template has text, numbers, true and false as literals');
+    }
+  }
+
+  #visitGroup(node: ListNode): void {
+    const [only, ...others] = node.children;
+    if (only === undefined || others.length > 0) this.#refuseNode(node, 'Parentheses hold one value');
+    else this.#visit(only);
+  }
+
+  /** A name that stands alone. */
+  #visitRoots(node: LiteralNode): void {
+    const name = String(node.value);
+    if (name === 'inputs') {
+      this.refuse(this.#offset(node), 'A template cannot hold all inputs', {
+        length: name.length,
+        hint: 'Name one: `{{ inputs.name }}`.',
+      });
+      return;
+    }
+    this.#unknown(node, name, {
+      message: `There is no variable \`${name}\` in templates`,
+      noun: 'variables',
+    });
+  }
+
+  #visitLookup(node: LookupNode): void {
+    const key = node.val as LiteralNode;
+    const isName = key.typename === 'Literal' && typeof key.value === 'string';
+    if (isName && HOSTILE.has(String(key.value))) {
+      return this.#refuseNode(key, `A template cannot read \`${String(key.value)}\``);
+    }
+    const root = node.target as LiteralNode;
+    if (root.typename !== 'Symbol' || root.value !== 'inputs') {
+      if (root.typename === 'Symbol') return this.#visitRoots(root);
+      return this.#refuseNode(node, 'A template can look up nothing but inputs, and an input has no parts');
+    }
+    if (!isName) return this.#refuseNode(node, 'The name of an input must be written out');
+    const name = String(key.value);
+    this.inputs.add(name);
+    if (this.#known.includes(name)) return undefined;
+    return this.#unknown(key, name, { message: `There is no input \`${name}\``, noun: 'inputs' });
+  }
+
+  #visitFilter(node: FilterNode): void {
+    const name = String(node.name.value);
+    const [value, ...rest] = node.args.children;
+    if (value) this.#visit(value);
+    if (!Object.hasOwn(FILTERS, name)) {
+      this.#unknown(node.name, name, { message: `There is no filter \`${name}\``, noun: 'filters' });
+    } else if (rest.length > 0) {
+      this.#refuseNode(node, `The filter \`${name}\` takes no arguments`);
+    }
+  }
+
+  #unknown(node: AstNode, name: string, { message, noun }: { message: string; noun: string }): void {
+    const known = noun === 'filters' ? Object.keys(FILTERS) : this.#known;
+    const candidates = noun === 'variables' ? known.map((input) => `inputs.${input}`) : known;
+    // `source` for `inputs.source` is the likely slip.
+    const meant = noun === 'variables' && known.includes(name) ? `inputs.${name}` : name;
+    this.refuse(this.#offset(node), message, {
+      length: name.length,
+      unknown: { name: meant, known: candidates, noun },
+    });
+  }
+
+  #refuseNode(node: AstNode, message: string): void {
+    this.refuse(this.#offset(node), message, {
+      hint: 'A template is `{{ inputs.name }}`, with filters: `{{ inputs.address | host }}`.',
+    });
+  }
+
+  #offset({ lineno, colno }: { readonly lineno: number; readonly colno: number }): number {
+    let start = 0;
+    for (let line = 0; line < lineno; line++) start = this.#template.indexOf('\n', start) + 1;
+    return Math.min(start + colno, this.#template.length - 1);
+  }
+}
