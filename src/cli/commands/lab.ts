@@ -1,0 +1,110 @@
+import { runInteractive } from '../../host/interactive.ts';
+import { quoteArguments } from '../../host/quote.ts';
+import { labDown, labStatus, labUp, listLabs, type Lab } from '../../lab/lab.ts';
+import { labSshConfigFile } from '../../lab/paths.ts';
+
+/** `criu-flow lab up`. @returns the exit code */
+export async function labUpCommand(options: {
+  readonly name: string;
+  readonly hosts: readonly string[];
+  readonly rateMbitPerSecond?: number | undefined;
+}): Promise<number> {
+  const lab = await labUp({ ...options, onProgress: (text) => process.stderr.write(`${text}\n`) });
+  process.stdout.write(`${describe(lab)}\n`);
+  return 0;
+}
+
+/** `criu-flow lab status`: one lab, or all of this machine. @returns the exit code */
+export async function labStatusCommand(options: {
+  readonly name?: string | undefined;
+  readonly json: boolean;
+}): Promise<number> {
+  const names = options.name === undefined ? await listLabs() : [options.name];
+  const settled = await Promise.allSettled(names.map((name) => labStatus(name)));
+  const labs = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const failed = settled.find((result) => result.status === 'rejected');
+  // Of all labs, one that was never finished is worth a line and not the end.
+  if (failed && options.name !== undefined) throw failed.reason as Error;
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify(options.name === undefined ? labs : labs[0], undefined, 2)}\n`);
+    return 0;
+  }
+  const unfinished = names.filter((_, index) => settled[index]?.status === 'rejected');
+  const blocks = [
+    ...labs.map((lab) => describe(lab)),
+    ...unfinished.map((name) => `lab ${name} was never finished: criu-flow lab down ${name}`),
+  ];
+  process.stdout.write(blocks.length === 0 ? 'no labs\n' : `${blocks.join('\n\n')}\n`);
+  return 0;
+}
+
+/** `criu-flow lab exec`: a command on a host. @returns the command's exit code, 255 when ssh itself failed */
+export async function labExecCommand(options: {
+  readonly name: string;
+  readonly host: string;
+  readonly argv: readonly string[];
+}): Promise<number> {
+  const { name, host, argv } = options;
+  return runInteractive(['ssh', '-F', await configFile(name, host), '--', host, quoteArguments(argv)]);
+}
+
+/** `criu-flow lab ssh`: a shell on a host, or a command with a terminal. @returns ssh's exit code */
+export async function labSshCommand(options: {
+  readonly name: string;
+  readonly host: string;
+  readonly argv: readonly string[];
+}): Promise<number> {
+  const { name, host, argv } = options;
+  const command = argv.length === 0 ? [] : [quoteArguments(argv)];
+  return runInteractive(['ssh', '-F', await configFile(name, host), '-t', '--', host, ...command]);
+}
+
+/** `criu-flow lab down`: one lab, or all of this machine. @returns the exit code */
+export async function labDownCommand(options: {
+  readonly name?: string | undefined;
+  readonly all: boolean;
+}): Promise<number> {
+  const names = options.all ? await listLabs() : [options.name ?? 'lab'];
+  for (const name of names) {
+    await labDown(name);
+    process.stdout.write(`lab ${name} is down\n`);
+  }
+  if (names.length === 0) process.stdout.write('no labs\n');
+  return 0;
+}
+
+/** @throws FlowError LAB_NOT_FOUND, USAGE when the lab has no such host */
+async function configFile(name: string, host: string): Promise<string> {
+  const file = labSshConfigFile(name);
+  await assertLabHost(name, host);
+  return file;
+}
+
+async function assertLabHost(name: string, host: string): Promise<void> {
+  const { hosts } = await labStatus(name);
+  if (hosts.some((each) => each.name === host)) return;
+  const { FlowError } = await import('../../errors/flow-error.ts');
+  throw new FlowError('USAGE', `The lab ${name} has no host ${JSON.stringify(host)}`, {
+    hint: `It has ${hosts.map((each) => each.name).join(', ')}.`,
+  });
+}
+
+function describe(lab: Lab): string {
+  const width = Math.max(...lab.hosts.map(({ name }) => name.length));
+  const hosts = lab.hosts.map(
+    ({ name, address, initPid }) =>
+      `  ${name.padEnd(width)}  ${address}  ${initPid === undefined ? 'off' : `on (process 1 is ${initPid} here)`}`,
+  );
+  const first = lab.hosts[0]?.name ?? 'a';
+  const option = lab.name === 'lab' ? '' : ` --lab ${lab.name}`;
+  return [
+    `lab ${lab.name}`,
+    ...hosts,
+    `  service address  ${lab.serviceAddress} on ${lab.device}, free for a service that moves`,
+    `  shared           ${lab.sharedDirectory} is /shared on every host`,
+    `  a shell          criu-flow lab ssh${option} ${first}`,
+    `  any ssh tool     ssh -F ${lab.sshConfigFile} ${first}`,
+    `  a run            criu-flow run RECIPE --lab ${lab.name}`,
+    `  take it down     criu-flow lab down ${lab.name}`,
+  ].join('\n');
+}
