@@ -18,6 +18,13 @@ export function linkName(lab: string, index: number): string {
   return `${bridgeName(lab)}-${index}`;
 }
 
+/** The MAC address of a host: it keeps it when it starts again, as a network card does, so neighbours find it at once. */
+export function macAddress(lab: string, index: number): string {
+  const digest = createHash('sha256').update(`${lab}-${index}`).digest();
+  // Locally administered, unicast (IEEE 802).
+  return ['02', ...[...digest.subarray(0, 5)].map((byte) => byte.toString(16).padStart(2, '0'))].join(':');
+}
+
 /**
  * Takes a /24 of 198.18.0.0/15 that no other lab has. That range is for benchmarks (RFC 2544), so no private
  * network of the user is in it.
@@ -31,12 +38,14 @@ export async function claimNetwork(lab: string): Promise<string> {
     const owner = await readlink(claim).catch(() => undefined);
     // A lab that crashed before it had a record is taken down without its claim.
     if (owner !== undefined && !existsSync(labDirectory(owner))) await rm(claim, { force: true });
-    try {
-      await symlink(lab, claim);
-      return network;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
+    const claimed = await symlink(lab, claim).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EEXIST') throw error;
+        return false;
+      },
+    );
+    if (claimed) return network;
   }
   throw new FlowError('LAB_FAILED', 'All 512 networks for labs are in use');
 }

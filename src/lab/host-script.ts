@@ -1,7 +1,8 @@
 /**
  * Turns new namespaces into a host. Runs as its process 1, file descriptor 9 is the network namespace of the machine.
  * Arguments: the host's directory, the root file system, the shared directory, the host's name, its address with
- * prefix length, the bridge, this machine's end of the link, the first PID, the rate in Mbit/s or nothing.
+ * prefix length, the bridge, this machine's end of the link, the first PID, the MAC address, the rate in
+ * Mbit/s or nothing.
  *
  * pivot_root and not chroot: criu cannot place the mounts of a chroot. A fresh /proc, /dev and devpts: those of the
  * machine would show its own processes and terminals. sshd goes to the background when it listens: then the host is
@@ -9,7 +10,7 @@
  */
 export const startHostScript = `
 set -eu
-directory=$1 root=$2 shared=$3 name=$4 address=$5 bridge=$6 link=$7 first_pid=$8 rate=$9
+directory=$1 root=$2 shared=$3 name=$4 address=$5 bridge=$6 link=$7 first_pid=$8 mac=$9 rate=\${10}
 outside() { nsenter --net=/proc/self/fd/9 "$@"; }
 
 mount --make-rprivate /
@@ -20,7 +21,7 @@ mount --bind "$shared" shared
 
 ip link set lo up
 outside ip link delete "$link" 2> /dev/null || true
-outside ip link add "$link" type veth peer name eth0 netns 1
+outside ip link add "$link" type veth peer name eth0 address "$mac" netns 1
 outside ip link set "$link" master "$bridge" up
 ip address add "$address" dev eth0
 ip link set eth0 up

@@ -1,6 +1,6 @@
 import { appendFile, chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { FlowError } from '../errors/flow-error.ts';
-import { bridgeName, linkName } from './bridge.ts';
+import { bridgeName, linkName, macAddress } from './bridge.ts';
 import { hostProcesses, killHostProcesses, markerVariable } from './host-processes.ts';
 import { startHostScript } from './host-script.ts';
 import { lastLines, machine, mustRun } from './tools.ts';
@@ -74,7 +74,7 @@ export async function startHost(spec: LabHostSpec): Promise<void> {
       ...['sh', '-c', 'setsid sh -c "$@" &', 'sh', startHostScript, 'criu-flow-lab'],
       ...[spec.directory, spec.rootDirectory, spec.sharedDirectory, spec.name, `${spec.address}/24`],
       ...[bridgeName(spec.lab), linkName(spec.lab, spec.index), String(firstPid(spec))],
-      String(spec.rateMbitPerSecond ?? ''),
+      ...[macAddress(spec.lab, spec.index), String(spec.rateMbitPerSecond ?? '')],
     ],
     { timeoutMs: startTimeoutMs },
   );

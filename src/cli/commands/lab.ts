@@ -1,7 +1,7 @@
+import { FlowError } from '../../errors/flow-error.ts';
 import { runInteractive } from '../../host/interactive.ts';
 import { quoteArguments } from '../../host/quote.ts';
 import { labDown, labStatus, labUp, listLabs, type Lab } from '../../lab/lab.ts';
-import { labSshConfigFile } from '../../lab/paths.ts';
 
 /** `criu-flow lab up`. @returns the exit code */
 export async function labUpCommand(options: {
@@ -19,23 +19,28 @@ export async function labStatusCommand(options: {
   readonly name?: string | undefined;
   readonly json: boolean;
 }): Promise<number> {
-  const names = options.name === undefined ? await listLabs() : [options.name];
-  const settled = await Promise.allSettled(names.map((name) => labStatus(name)));
-  const labs = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-  const failed = settled.find((result) => result.status === 'rejected');
-  // Of all labs, one that was never finished is worth a line and not the end.
-  if (failed && options.name !== undefined) throw failed.reason as Error;
+  const labs = options.name === undefined ? await finishedLabs() : [await labStatus(options.name)];
   if (options.json) {
-    process.stdout.write(`${JSON.stringify(options.name === undefined ? labs : labs[0], undefined, 2)}\n`);
+    const value = options.name === undefined ? labs : labs[0];
+    process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
     return 0;
   }
-  const unfinished = names.filter((_, index) => settled[index]?.status === 'rejected');
-  const blocks = [
-    ...labs.map((lab) => describe(lab)),
-    ...unfinished.map((name) => `lab ${name} was never finished: criu-flow lab down ${name}`),
-  ];
-  process.stdout.write(blocks.length === 0 ? 'no labs\n' : `${blocks.join('\n\n')}\n`);
+  process.stdout.write(labs.length === 0 ? 'no labs\n' : `${labs.map(describe).join('\n\n')}\n`);
   return 0;
+}
+
+/** All labs of this machine. One that was never finished is worth a line, and not the end. */
+async function finishedLabs(): Promise<readonly Lab[]> {
+  const labs = await Promise.all(
+    (await listLabs()).map((name) =>
+      labStatus(name).catch((error: unknown) => {
+        if (!(error instanceof FlowError)) throw error;
+        process.stderr.write(`${error.message}: ${error.command ?? ''}\n`);
+        return [];
+      }),
+    ),
+  );
+  return labs.flat();
 }
 
 /** `criu-flow lab exec`: a command on a host. @returns the command's exit code, 255 when ssh itself failed */
@@ -75,15 +80,8 @@ export async function labDownCommand(options: {
 
 /** @throws FlowError LAB_NOT_FOUND, USAGE when the lab has no such host */
 async function configFile(name: string, host: string): Promise<string> {
-  const file = labSshConfigFile(name);
-  await assertLabHost(name, host);
-  return file;
-}
-
-async function assertLabHost(name: string, host: string): Promise<void> {
-  const { hosts } = await labStatus(name);
-  if (hosts.some((each) => each.name === host)) return;
-  const { FlowError } = await import('../../errors/flow-error.ts');
+  const { hosts, sshConfigFile } = await labStatus(name);
+  if (hosts.some((each) => each.name === host)) return sshConfigFile;
   throw new FlowError('USAGE', `The lab ${name} has no host ${JSON.stringify(host)}`, {
     hint: `It has ${hosts.map((each) => each.name).join(', ')}.`,
   });
