@@ -4,13 +4,17 @@
  *
  * - `pre-dump` (before anything is frozen): puts up the fence of the source, so that no packet reaches the service
  *   address from the freeze on: a connection that the kernel accepted for a frozen process would be lost.
- * - `post-dump` and `post-restore`: say `held`, then wait for a decision. Exit 0 is commit; anything else, the death
+ * - `post-dump` and `post-restore`: say `held`, with the size of the images in bytes, then wait for a decision. Exit 0 is commit; anything else, the death
  *   of this script included, is abort: it fails closed.
  *
  * A decision is a file that is linked into place, so that the first one wins and is never half-written. The FIFO
- * `doorbell` only wakes the waiter. With a lease, silence of that many seconds is a decision to abort; ringing the
- * bell renews it. On abort the source puts the service address back itself, so that a lost controller is no reason
- * for a lost service.
+ * `doorbell` only wakes the waiter, who has it open before it looks for a file. With a lease, silence of that many seconds is a decision to abort; ringing the
+ * bell renews it. On abort the source runs `on-abort` itself, which puts the service address back: a lost
+ *   controller is no reason for a lost service.
+ * - `post-resume` (the workload runs): runs `on-resume`, which lifts the destination's fence, for the same reason and
+ *   without a round trip.
+ *
+ * What runs is our own fixed text; its values are in a file beside it, one a line, that no shell reads as text.
  */
 export const HOLD_SCRIPT = `#!/bin/sh
 dir=\${0%/*}
@@ -20,32 +24,42 @@ pre-dump)
   [ ! -f fence.nft ] || nft -f fence.nft
   exit ;;
 post-dump | post-restore) ;;
+post-resume)
+  [ ! -f on-resume ] || sh ./on-resume
+  exit ;;
 *) exit 0 ;;
 esac
+exec 4<> doorbell
 lease=
 [ ! -f lease ] || read -r lease < lease
-: > held
+bytes=0
+if [ "$CRTOOLS_SCRIPT_ACTION" = post-dump ]; then
+  for size in $(stat -c %s "$CRTOOLS_IMAGE_DIR"/*); do bytes=$((bytes + size)); done
+fi
+echo "$bytes" > held.new
+mv held.new held
 printf x 1<> events
 while [ ! -f decision ]; do
   if [ -n "$lease" ]; then
-    timeout "$lease" dd bs=1 count=1 of=/dev/null 2> /dev/null <> doorbell
+    timeout "$lease" dd bs=1 count=1 of=/dev/null 2> /dev/null <&4
     if [ $? -eq 124 ]; then
       echo 'abort lease' > decision.lease
       ln decision.lease decision 2> /dev/null
     fi
   else
-    dd bs=1 count=1 of=/dev/null 2> /dev/null <> doorbell || exit 1
+    dd bs=1 count=1 of=/dev/null 2> /dev/null <&4 || exit 1
   fi
 done
 read -r decision _ < decision
 [ "$decision" != commit ] || exit 0
-[ ! -f address-back ] || sh address-back
+[ ! -f on-abort ] || sh ./on-abort
 exit 1
 `;
 
 /**
  * Prepares a hold's directory. Arguments: the directory, the lease in seconds or an empty string, the fence as nft
- * text or an empty string; the hold script comes on stdin.
+ * text or an empty string, a script for `on-resume` or an empty string, the values of its file; the hold script
+ * comes on stdin.
  */
 export const PREPARE_SCRIPT = `
 set -e
@@ -54,54 +68,84 @@ mkdir -p "$1"
 cd "$1"
 cat > hold
 chmod 700 hold
-mkfifo events doorbell
+mkfifo events doorbell start
 [ -z "$2" ] || echo "$2" > lease
 [ -z "$3" ] || printf '%s\\n' "$3" > fence.nft
+if [ -n "$4" ]; then
+  printf '%s\\n' "$4" > on-resume
+  shift 4
+  printf '%s\\n' "$@" > values
+fi
 `;
 
 /**
- * Runs criu, then leaves its exit code in the hold's directory and rings \`events\`. After a dump that failed or was
- * aborted the workload runs on, so its fence goes at once. Arguments: the hold's directory, the fence's table or \`-\`,
- * then criu and its arguments.
+ * Waits to be told, for a day at most, so that nothing but criu itself has to be started in the pause; then runs criu,
+ * leaves its exit code in the hold's directory (`absent` when a decision came first) and rings `events`. After a dump
+ * that failed or was aborted the workload runs on, so its fence goes at once. Arguments: the hold's directory, the
+ * fence's table or `-`, then criu and its arguments.
  */
 export const SUPERVISE_SCRIPT = `
-dir=$1 table=$2
+cd "$1" || exit 1
+table=$2
 shift 2
-exec 3<> "$dir/events"
-"$@" 3>&-
-code=$?
-[ "$code" -eq 0 ] || [ "$table" = - ] || nft delete table inet "$table" 2> /dev/null
-echo "$code" > "$dir/exit.new"
-mv "$dir/exit.new" "$dir/exit"
+exec 3<> events 4<> start
+while [ ! -f started ] && [ ! -f decision ]; do
+  timeout 86400 dd bs=1 count=1 of=/dev/null 2> /dev/null <&4 || break
+done
+code=absent
+if [ -f started ] && [ ! -f decision ]; then
+  (cd / && exec "$@") 3>&- 4>&-
+  code=$?
+  [ "$code" -eq 0 ] || [ "$table" = - ] || nft delete table inet "$table" 2> /dev/null
+fi
+echo "$code" > exit.new
+mv exit.new exit
 printf x >&3
-exit "$code"
 `;
 
 /**
- * Waits for criu's hold or its end, at most ten seconds, and prints \`held\`, \`exit N\` or \`pending\`.
- * Arguments: the hold's directory; \`held\` to wait for either, \`exit\` to wait for the end only.
+ * Waits for criu's hold or its end, at most ten seconds, and prints `held BYTES`, `exit CODE`, `absent` (criu was never
+ * started, or the directory is gone) or `pending`. Arguments: the hold's directory; `held` to wait for either, `exit`
+ * to wait for the end only.
  */
 export const AWAIT_SCRIPT = `
-cd "$1" || exit 1
+cd "$1" 2> /dev/null || { echo absent; exit 0; }
+[ -e process/lock ] || { echo absent; exit 0; }
 rounds=0
 while [ "$rounds" -lt 10 ]; do
-  if [ -f exit ]; then read -r code < exit; echo "exit $code"; exit 0; fi
-  if [ "$2" = held ] && [ -f held ]; then echo held; exit 0; fi
+  if [ -f exit ]; then
+    read -r code < exit
+    [ "$code" = absent ] || code="exit $code"
+    echo "$code"
+    exit 0
+  fi
+  if [ "$2" = held ] && [ -f held ]; then read -r bytes < held; echo "held $bytes"; exit 0; fi
   timeout 1 dd bs=1 count=1 of=/dev/null 2> /dev/null <> events
   rounds=$((rounds + 1))
 done
 echo pending
 `;
 
+/** Tells the supervisor to start criu, then waits as {@link AWAIT_SCRIPT} does. Arguments: the same. */
+export const START_SCRIPT: string = `
+: > "$1/started"
+printf x 1<> "$1/start"
+${AWAIT_SCRIPT}`;
+
 /**
- * Decides a hold, rings the bell and prints the decision that counts: the first one. Arguments: the hold's
- * directory, \`commit\` or \`abort\`. Prints \`none\` when there is no such hold any more.
+ * Decides a hold, rings the bells, prints the decision that counts, the first one, and waits as {@link AWAIT_SCRIPT}
+ * does. Arguments: the hold's directory, `exit`, then `commit` or `abort`. Prints `none` when there is no such hold (any
+ * more).
  */
-export const DECIDE_SCRIPT = `
-cd "$1" 2> /dev/null || { echo none; exit 0; }
-echo "$2" > "decision.$$"
-ln "decision.$$" decision 2> /dev/null
-rm -f "decision.$$"
-printf x 1<> doorbell
-cat decision
-`;
+export const DECIDE_SCRIPT: string = `
+if [ -d "$1" ]; then
+  echo "$3" > "$1/decision.$$"
+  ln "$1/decision.$$" "$1/decision" 2> /dev/null
+  rm -f "$1/decision.$$"
+  printf x 1<> "$1/doorbell"
+  printf x 1<> "$1/start"
+  cat "$1/decision"
+else
+  echo none
+fi
+${AWAIT_SCRIPT}`;

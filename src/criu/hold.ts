@@ -1,18 +1,37 @@
 import { FlowError } from '../errors/flow-error.ts';
 import type { Host } from '../host/host.ts';
-import { killProcess, processState, startProcess } from '../host/remote-process.ts';
+import { processState, startProcess } from '../host/remote-process.ts';
 import { mustRunScript } from '../host/shell.ts';
-import { AWAIT_SCRIPT, DECIDE_SCRIPT, HOLD_SCRIPT, PREPARE_SCRIPT, SUPERVISE_SCRIPT } from './hold-script.ts';
+import {
+  AWAIT_SCRIPT,
+  DECIDE_SCRIPT,
+  HOLD_SCRIPT,
+  PREPARE_SCRIPT,
+  START_SCRIPT,
+  SUPERVISE_SCRIPT,
+} from './hold-script.ts';
 
 /** How a criu that can hold stands: it holds, or it has ended with an exit code, or it vanished without one. */
-export type HoldState = { readonly kind: 'held' } | HoldEnd;
+export type HoldState =
+  /** `imageBytes` is the size of the images, in bytes, after a dump. */
+  { readonly kind: 'held'; readonly imageBytes: number } | HoldEnd;
 
-/** How a criu ended. */
-export type HoldEnd = { readonly kind: 'exited'; readonly exitCode: number } | { readonly kind: 'lost' };
+/** How a criu ended: with an exit code, killed together with whoever would have written it down, or never begun. */
+export type HoldEnd =
+  | { readonly kind: 'exited'; readonly exitCode: number }
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'absent' };
 
 /** For people: `was killed`, or `ended with exit code N`. */
 export function describeEnd(end: HoldEnd): string {
-  return end.kind === 'lost' ? 'was killed' : `ended with exit code ${end.exitCode}`;
+  switch (end.kind) {
+    case 'exited':
+      return `ended with exit code ${end.exitCode}`;
+    case 'lost':
+      return 'was killed';
+    case 'absent':
+      return 'was never started';
+  }
 }
 
 export interface HoldOptions {
@@ -23,6 +42,8 @@ export interface HoldOptions {
   readonly leaseSeconds?: number;
   /** nft(8) text and its table, put up by criu's `pre-dump` action and removed when the dump does not commit. */
   readonly fence?: { readonly table: string; readonly text: string };
+  /** A fixed script that criu's `post-resume` action runs; it finds its values in the file `values`, one a line. */
+  readonly onResume?: { readonly script: string; readonly values: readonly string[] };
 }
 
 /**
@@ -32,79 +53,70 @@ export interface HoldOptions {
 export class CriuHold {
   readonly host: Host;
   readonly directory: string;
-  readonly #fenceTable: string;
   readonly #leaseSeconds: number | undefined;
   #renewal: NodeJS.Timeout | undefined;
 
-  private constructor(host: Host, directory: string, options: HoldOptions) {
+  private constructor(host: Host, directory: string, leaseSeconds: number | undefined) {
     this.host = host;
     this.directory = directory;
-    this.#fenceTable = options.fence?.table ?? '-';
-    this.#leaseSeconds = options.leaseSeconds;
+    this.#leaseSeconds = leaseSeconds;
   }
 
-  /** Makes the hold's directory (0700) with its script and FIFOs. Nothing is frozen yet. */
-  static async prepare(host: Host, directory: string, options: HoldOptions = {}): Promise<CriuHold> {
-    const lease = options.leaseSeconds === undefined ? '' : String(options.leaseSeconds);
-    await mustRunScript(host, PREPARE_SCRIPT, [directory, lease, options.fence?.text ?? ''], {
-      what: 'Preparing the hold',
-      stdin: HOLD_SCRIPT,
+  /**
+   * Makes the hold's directory (0700) with its script and FIFOs, and a process that waits to become criu. Nothing is
+   * frozen yet.
+   * @param criu makes criu's arguments, for the action script of this hold
+   */
+  static async prepare(
+    host: Host,
+    directory: string,
+    options: HoldOptions,
+    criu: (hold: { readonly directory: string; readonly actionScript: string }) => readonly string[],
+  ): Promise<CriuHold> {
+    const { leaseSeconds, fence, onResume } = options;
+    const lease = leaseSeconds === undefined ? '' : String(leaseSeconds);
+    await mustRunScript(
+      host,
+      PREPARE_SCRIPT,
+      [directory, lease, fence?.text ?? '', onResume?.script ?? '', ...(onResume?.values ?? [])],
+      { what: 'Preparing the hold', stdin: HOLD_SCRIPT },
+    );
+    // criu takes one executable file, without arguments.
+    const argv = criu({ directory, actionScript: `${directory}/hold` });
+    await startProcess(host, {
+      directory: `${directory}/process`,
+      argv: ['sh', '-c', SUPERVISE_SCRIPT, 'criu-flow', directory, fence?.table ?? '-', ...argv],
     });
-    return new CriuHold(host, directory, options);
+    return new CriuHold(host, directory, leaseSeconds);
   }
 
-  /** The value for criu's `--action-script`: one executable file, no arguments. */
-  get actionScript(): string {
-    return `${this.directory}/hold`;
-  }
-
-  /** Starts criu and returns at once. */
-  async start(argv: readonly string[]): Promise<void> {
-    await startProcess(this.host, {
-      directory: `${this.directory}/process`,
-      argv: ['sh', '-c', SUPERVISE_SCRIPT, 'criu-flow', this.directory, this.#fenceTable, ...argv],
-    });
-  }
-
-  /** Waits until criu holds or has ended. */
-  async untilHeld(options: { readonly signal?: AbortSignal } = {}): Promise<HoldState> {
-    const state = await this.#await('held', options);
+  /** Starts criu and waits until it holds or has ended, in one round trip. */
+  async start(signal: AbortSignal): Promise<HoldState> {
+    const state = await this.#await('held', START_SCRIPT, [], { signal });
     if (state.kind === 'held') this.#keepLease();
     return state;
   }
 
-  /** Waits until criu has ended. */
-  async untilEnded(options: { readonly signal?: AbortSignal } = {}): Promise<HoldEnd> {
-    const state = await this.#await('exit', options);
-    if (state.kind === 'held') throw new Error('hold: waited for the end');
-    return state;
-  }
-
   /**
-   * Decides, and says what counts: the first decision wins, be it ours or the lease's.
-   * @returns `none` when the hold does not exist (any more).
+   * Decides, and waits until criu has ended, in one round trip. The first decision counts, be it ours or the lease's.
+   * @returns the decision that counts, `none` when the hold does not exist (any more), and how criu ended
    */
-  async decide(decision: 'commit' | 'abort'): Promise<'commit' | 'abort' | 'none'> {
+  async decide(
+    decision: 'commit' | 'abort',
+  ): Promise<{ readonly decision: 'commit' | 'abort' | 'none'; readonly end: HoldEnd }> {
     clearInterval(this.#renewal);
-    const { stdout } = await mustRunScript(this.host, DECIDE_SCRIPT, [this.directory, decision], {
-      what: `The decision to ${decision}`,
+    let counts: string | undefined;
+    const end = await this.#await('exit', DECIDE_SCRIPT, [decision], {
+      onFirstLine: (line) => {
+        counts = line.split(' ')[0];
+      },
     });
-    const effective = stdout.trim().split(' ')[0];
-    if (effective === 'commit' || effective === 'abort' || effective === 'none') return effective;
+    if (end.kind === 'held') throw new Error('hold: waited for the end');
+    if (counts === 'commit' || counts === 'abort' || counts === 'none') return { decision: counts, end };
     throw new FlowError('HOLD_LOST', `The decision on ${this.host.name} cannot be read`, {
       host: this.host.name,
-      evidence: stdout,
+      evidence: counts ?? '',
     });
-  }
-
-  /** Whether criu was ever started here. */
-  async hasStarted(): Promise<boolean> {
-    return (await this.host.run(['test', '-d', `${this.directory}/process`])).exitCode === 0;
-  }
-
-  /** Ends criu's whole group. Only where nothing is lost by it: a criu that does not reach its hold. */
-  async kill(): Promise<void> {
-    await killProcess(this.host, `${this.directory}/process`, { graceMs: 500 });
   }
 
   /**
@@ -123,16 +135,26 @@ export class CriuHold {
     this.#renewal.unref();
   }
 
-  async #await(goal: 'held' | 'exit', options: { readonly signal?: AbortSignal }): Promise<HoldState> {
-    for (;;) {
-      const { stdout } = await mustRunScript(this.host, AWAIT_SCRIPT, [this.directory, goal], {
+  /** Runs a script that ends as AWAIT_SCRIPT does, then that one, until there is something to tell. */
+  async #await(
+    goal: 'held' | 'exit',
+    firstScript: string,
+    args: readonly string[],
+    options: { readonly signal?: AbortSignal; readonly onFirstLine?: (line: string) => void },
+  ): Promise<HoldState> {
+    const { signal, onFirstLine } = options;
+    for (let script = firstScript; ; script = AWAIT_SCRIPT) {
+      const { stdout } = await mustRunScript(this.host, script, [this.directory, goal, ...args], {
         what: 'Waiting for criu',
         timeoutMs: 30_000,
-        ...options,
+        ...(signal ? { signal } : {}),
       });
-      const [word, code] = stdout.trim().split(' ');
-      if (word === 'held') return { kind: 'held' };
-      if (word === 'exit') return { kind: 'exited', exitCode: Number(code) };
+      const lines = stdout.trim().split('\n');
+      if (script !== AWAIT_SCRIPT && lines[0] !== undefined) onFirstLine?.(lines[0]);
+      const [word, number] = (lines.at(-1) ?? '').split(' ');
+      if (word === 'held') return { kind: 'held', imageBytes: Number(number) };
+      if (word === 'exit') return { kind: 'exited', exitCode: Number(number) };
+      if (word === 'absent') return { kind: 'absent' };
       const state = await processState(this.host, `${this.directory}/process`);
       if (state.kind === 'lost') return { kind: 'lost' };
     }

@@ -1,11 +1,38 @@
 /**
+ * Tells the neighbours where the address is now: gratuitous ARP for IPv4; for IPv6 the kernel does it by itself
+ * (`ndisc_notify`). Arguments: the address, the device.
+ * @see arping(8) of iputils, `-U`.
+ */
+const ANNOUNCE_SCRIPT = `
+case $1 in
+*:*) ;;
+*) setsid arping -q -U -c 3 -w 3 -I "$2" "\${1%/*}" > /dev/null 2>&1 < /dev/null & ;;
+esac
+`;
+
+/** Puts the service address back. Reads it and its device from the file `address` in the working directory. */
+export const ADDRESS_BACK_SCRIPT: string = `
+{ read -r cidr; read -r device; } < address
+ip address replace "$cidr" dev "$device"
+set -- "$cidr" "$device"
+${ANNOUNCE_SCRIPT}`;
+
+/** Lets traffic in when the workload runs: the fence's table, the address and its device are the lines of `values`. */
+export const LIFT_FENCE_SCRIPT: string = `
+{ read -r table; read -r cidr; read -r device; } < values
+nft delete table inet "$table"
+set -- "$cidr" "$device"
+${ANNOUNCE_SCRIPT}`;
+
+/**
  * Takes the service address off the source. What puts it back is on disk first, where the hold's abort finds it.
- * Arguments: the hold's directory, the address with its prefix length, the device.
+ * Arguments: the hold's directory, the address with its prefix length, the device, {@link ADDRESS_BACK_SCRIPT}.
  */
 export const ADDRESS_OFF_SCRIPT = `
 set -e
-printf 'ip address replace %s dev %s\\narping -q -U -c 2 -w 2 -I %s %s > /dev/null 2>&1 &\\n' "$2" "$3" "$3" "\${2%/*}" > "$1/address-back.new"
-mv "$1/address-back.new" "$1/address-back"
+printf '%s\\n' "$2" "$3" > "$1/address"
+printf '%s\\n' "$4" > "$1/on-abort.new"
+mv "$1/on-abort.new" "$1/on-abort"
 ip address del "$2" dev "$3"
 `;
 
@@ -14,17 +41,4 @@ ip address del "$2" dev "$3"
  */
 export const ADDRESS_REMOVE_SCRIPT = `
 [ -z "$(ip -o address show dev "$2" to "$1" 2> /dev/null)" ] || ip address del "$1" dev "$2"
-`;
-
-/**
- * Tells the neighbours where the address is now: gratuitous ARP for IPv4, an unsolicited neighbour advertisement by
- * the kernel's own \`ndisc_notify\` behaviour for IPv6. Arguments: the address, the device.
- * @see arping(8) of iputils, \`-U\`.
- */
-export const ANNOUNCE_SCRIPT = `
-address=\${1%/*}
-case $address in
-*:*) ;;
-*) setsid arping -q -U -c 3 -w 3 -I "$2" "$address" > /dev/null 2>&1 < /dev/null & ;;
-esac
 `;

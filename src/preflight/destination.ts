@@ -70,7 +70,7 @@ function movesWithWorkload(plan: Plan, path: string): boolean {
 }
 
 function toFinding(fields: readonly string[], host: string, plan: Plan, memoryBytes: number): Finding {
-  const [kind, first = '', second = '', third = '', ...path] = fields;
+  const [kind = '', first = '', second = '', third = '', ...path] = fields;
   const address = plan.network.address;
   switch (kind) {
     case 'taken':

@@ -9,16 +9,19 @@ const PACKAGES: Readonly<Record<string, string>> = {
   rsync: 'rsync',
   ssh: 'openssh-client',
   'ssh-keygen': 'openssh-client',
-  b2sum: 'coreutils',
+  sha256sum: 'coreutils',
   ss: 'iproute2',
   ip: 'iproute2',
   arping: 'iputils-arping',
 };
 
-/** Prints `uid N`, `missing TOOL` and criu's own verdict. Arguments: the tools. */
+/** Prints `uid N`, `missing TOOL`, `rsync VERSION` for one without lz4, and criu's own verdict. Arguments: the tools. */
 const HOST_SCRIPT = `
 echo "uid $(id -u)"
 for tool in "$@"; do command -v "$tool" > /dev/null || echo "missing $tool"; done
+if command -v rsync > /dev/null; then
+  rsync --version | grep -qw lz4 || echo "rsync $(rsync --version | head -n 1)"
+fi
 if [ "$(id -u)" = 0 ] && command -v criu > /dev/null; then
   said=$(criu check 2>&1) || echo "criu $(echo "$said" | grep -m 1 Error || echo "$said" | tail -n 1)"
 fi
@@ -40,6 +43,14 @@ export async function hostFindings(host: Host, tools: readonly string[]): Promis
       });
     }
     if (word === 'missing') missing.push(value);
+    if (word === 'rsync') {
+      findings.push({
+        host: host.name,
+        message: `rsync on ${host.name} cannot compress with lz4: ${value}`,
+        remedy: 'Install rsync 3.2.7 or later.',
+        command: 'rsync --version',
+      });
+    }
     if (word === 'criu') {
       findings.push({
         host: host.name,

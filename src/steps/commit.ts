@@ -1,8 +1,5 @@
 import { describeEnd } from '../criu/hold.ts';
 import { FlowError } from '../errors/flow-error.ts';
-import { mustRunScript } from '../host/shell.ts';
-import { ANNOUNCE_SCRIPT } from '../network/address-script.ts';
-import { fenceTable } from '../network/fence.ts';
 import { workloadState } from '../workload/identity.ts';
 import type { StepContext, StepType } from './step.ts';
 
@@ -30,7 +27,7 @@ async function endSource({ source, state }: StepContext): Promise<void> {
   if (!hold || !workload || !state.destinationHold) throw new Error('commit: nothing is held');
   // From here on nobody may roll back, whatever we hear: the decision may have reached the source.
   state.committed = true;
-  const decision = await hold.decide('commit');
+  const { decision, end } = await hold.decide('commit');
   if (decision !== 'commit') {
     state.committed = false;
     throw new FlowError('HOLD_LOST', `The source's hold had ended before the commit`, {
@@ -38,7 +35,6 @@ async function endSource({ source, state }: StepContext): Promise<void> {
       hint: 'The controller or the connection was silent for too long. The workload runs on at the source.',
     });
   }
-  const end = await hold.untilEnded();
   if (end.kind === 'exited' && end.exitCode === 0) return;
   const root = workload.processes[0];
   if ((await workloadState(source, workload.rootPid, root?.startTicks)) === 'gone') return;
@@ -49,20 +45,10 @@ async function endSource({ source, state }: StepContext): Promise<void> {
   });
 }
 
-async function releaseDestination({ plan, destination, state, runId }: StepContext): Promise<void> {
+async function releaseDestination({ destination, state }: StepContext): Promise<void> {
   const { destinationHold: hold, workload } = state;
   if (!hold || !workload) throw new Error('commit: nothing is held on the destination');
-  await hold.decide('commit');
-  const end = await hold.untilEnded();
-  const address = plan.network.address;
-  if (address) {
-    await mustRunScript(
-      destination,
-      `nft delete table inet "$3"; ${ANNOUNCE_SCRIPT}`,
-      [address.cidr, address.device, fenceTable(runId)],
-      { what: 'Taking the fence down' },
-    );
-  }
+  const { end } = await hold.decide('commit');
   if (end.kind === 'exited' && end.exitCode === 0) return;
   throw new FlowError('RELEASE_FAILED', `criu restore on ${destination.name} failed after the commit`, {
     host: destination.name,

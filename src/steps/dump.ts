@@ -5,6 +5,7 @@ import { FlowError } from '../errors/flow-error.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { serviceFence } from '../network/fence.ts';
 import { removeLockRules, SNAPSHOT_LOCKS_SCRIPT } from '../network/lock-rules.ts';
+import { touchMemory } from '../transfer/reserve.ts';
 import { readWorkload } from '../workload/facts.ts';
 import { findWorkload } from '../workload/find.ts';
 import { needsShellJob, requireSameProcess } from '../workload/identity.ts';
@@ -22,16 +23,27 @@ export const dump: StepType = {
       const { source, plan, state } = context;
       state.workload ??= await readWorkload(source, await findWorkload(source, plan.workload));
       const address = plan.network.address;
-      state.sourceHold = await CriuHold.prepare(source, `${context.runDirectory}/dump`, {
-        leaseSeconds: LEASE_SECONDS,
-        ...(address ? { fence: serviceFence(context.runId, address.cidr, 'in') } : {}),
-      });
+      const { workload } = state;
       await mustRunScript(source, 'umask 077; mkdir -p "$1"', [imagesDirectory(context)], {
         what: 'Making the images directory',
       });
       await mustRunScript(source, SNAPSHOT_LOCKS_SCRIPT, [context.runDirectory], {
         what: 'Noting the firewall',
       });
+      const fence = address && { fence: serviceFence(context.runId, address.cidr, 'in') };
+      state.sourceHold = await CriuHold.prepare(
+        source,
+        `${context.runDirectory}/dump`,
+        { leaseSeconds: LEASE_SECONDS, ...fence },
+        ({ directory, actionScript }) =>
+          dumpArguments(workload.rootPid, {
+            imagesDirectory: imagesDirectory(context),
+            workDirectory: directory,
+            actionScript,
+            connections: plan.network.connections,
+            shellJob: needsShellJob(workload),
+          }),
+      );
       return undefined;
     },
   },
@@ -40,21 +52,18 @@ export const dump: StepType = {
       const { source, plan, state } = context;
       const { sourceHold: hold, workload } = state;
       if (!hold || !workload) throw new Error('dump: not prepared');
-      await requireSameProcess(source, workload);
+      const memoryBytes = workload.processes.reduce((sum, process) => sum + process.memoryBytes, 0);
+      await Promise.all([
+        requireSameProcess(source, workload),
+        touchMemory(source, context.runDirectory, memoryBytes),
+        touchMemory(context.destination, context.runDirectory, memoryBytes),
+      ]);
       context.phase('freeze');
       state.frozenAtMs = performance.now();
-      await hold.start(
-        dumpArguments(workload.rootPid, {
-          imagesDirectory: imagesDirectory(context),
-          workDirectory: hold.directory,
-          actionScript: hold.actionScript,
-          connections: plan.network.connections,
-          shellJob: needsShellJob(workload),
-        }),
-      );
-      const held = await hold.untilHeld({ signal: context.signal });
-      if (held.kind === 'held') return undefined;
-      throw await criuFailure('DUMP_FAILED', hold, 'dump', held, context.keep);
+      const held = await hold.start(context.signal);
+      if (held.kind !== 'held') throw await criuFailure('DUMP_FAILED', hold, 'dump', held, context.keep);
+      state.imageBytes = held.imageBytes;
+      return undefined;
     },
     undo: {
       title: 'let the workload run on at the source',
@@ -63,6 +72,8 @@ export const dump: StepType = {
   },
   async cleanUp(context) {
     const { source, state } = context;
+    // Ends the process that waits to become criu, when the run did not come that far; the first decision counts.
+    await state.sourceHold?.decide('abort');
     await removeLockRules(source, context.runDirectory, context.runId);
     const keep = context.keepImages && state.committed ? '1' : '';
     await mustRunScript(source, REMOVE_RUN_DIRECTORY_SCRIPT, [context.runDirectory, keep], {
@@ -76,10 +87,10 @@ async function resumeSource(context: StepContext): Promise<void> {
   const { source, state } = context;
   const { sourceHold: hold, workload } = state;
   if (!hold || !workload) return;
-  if ((await hold.decide('abort')) === 'commit') {
+  const { decision, end } = await hold.decide('abort');
+  if (decision === 'commit') {
     throw new FlowError('HOLD_LOST', 'The source was already told to commit', { host: source.name });
   }
-  const end = await hold.untilEnded();
   if (end.kind === 'exited' && end.exitCode === 0) {
     throw new FlowError('HOLD_LOST', `criu on ${source.name} ended as if it had committed`, {
       host: source.name,

@@ -16,8 +16,8 @@ export const preflight: StepType = {
       const tools = plan.network.address ? ['ip', 'arping'] : [];
       context.detail('look at both hosts');
       const [onSource, onDestination, pid] = await Promise.all([
-        hostFindings(source, ['criu', 'nft', 'rsync', 'ssh', 'ssh-keygen', 'b2sum', 'ss', ...tools]),
-        hostFindings(destination, ['criu', 'nft', 'rsync', 'b2sum', ...tools]),
+        hostFindings(source, ['criu', 'nft', 'rsync', 'ssh', 'ssh-keygen', 'sha256sum', 'ss', ...tools]),
+        hostFindings(destination, ['criu', 'nft', 'rsync', 'sha256sum', ...tools]),
         findWorkload(source, plan.workload),
       ]);
       context.detail('look at the workload');

@@ -2,10 +2,16 @@ import { restoreArguments } from '../criu/arguments.ts';
 import { criuFailure } from '../criu/failure.ts';
 import { CriuHold } from '../criu/hold.ts';
 import { FlowError } from '../errors/flow-error.ts';
+import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
-import { ADDRESS_OFF_SCRIPT, ADDRESS_REMOVE_SCRIPT, ANNOUNCE_SCRIPT } from '../network/address-script.ts';
+import {
+  ADDRESS_BACK_SCRIPT,
+  ADDRESS_OFF_SCRIPT,
+  ADDRESS_REMOVE_SCRIPT,
+  LIFT_FENCE_SCRIPT,
+} from '../network/address-script.ts';
 import { fenceTable, serviceFence } from '../network/fence.ts';
-import { checkManifest } from '../transfer/manifest.ts';
+import { readManifest, requireSameImages } from '../transfer/manifest.ts';
 import { STAGE_SWAP_SCRIPT, stagedFile, stagingArguments } from '../transfer/staging.ts';
 import { idsOf } from '../workload/facts.ts';
 import { needsShellJob } from '../workload/identity.ts';
@@ -21,8 +27,26 @@ export const restore: StepType = {
   prepare: {
     async run(context) {
       const { destination, plan, state, runId, runDirectory } = context;
-      state.destinationHold = await CriuHold.prepare(destination, `${runDirectory}/restore`);
       const address = plan.network.address;
+      const lift = address && {
+        script: LIFT_FENCE_SCRIPT,
+        values: [fenceTable(runId), address.cidr, address.device],
+      };
+      const { workload } = state;
+      if (!workload) throw new Error('restore: no workload was read');
+      state.destinationHold = await CriuHold.prepare(
+        destination,
+        `${runDirectory}/restore`,
+        lift ? { onResume: lift } : {},
+        ({ directory, actionScript }) =>
+          restoreArguments({
+            imagesDirectory: imagesDirectory(context),
+            workDirectory: directory,
+            actionScript,
+            connections: plan.network.connections,
+            shellJob: needsShellJob(workload),
+          }),
+      );
       if (address) {
         const fence = serviceFence(runId, address.cidr, 'both');
         await mustRunScript(destination, 'nft -f -', [], { what: 'Putting up the fence', stdin: fence.text });
@@ -32,28 +56,22 @@ export const restore: StepType = {
   },
   main: {
     async run(context) {
-      const { plan, state, signal } = context;
-      const { destinationHold: hold, workload, manifest } = state;
-      if (!hold || !workload || manifest === undefined) throw new Error('restore: not prepared');
+      const { state, signal } = context;
+      const { destinationHold: hold, dumpedImages } = state;
+      if (!hold || !dumpedImages) throw new Error('restore: not prepared');
       context.phase('restore');
       state.restoreBegan = true;
       await Promise.all([takeAddressOffSource(context), takePlaceOnDestination(context)]);
       const images = imagesDirectory(context);
       // Nothing runs before the commit, so the digests may be checked while criu rebuilds.
-      const intact = settle(checkManifest(hold.host, images, manifest, signal));
-      await hold.start(
-        restoreArguments({
-          imagesDirectory: images,
-          workDirectory: hold.directory,
-          actionScript: hold.actionScript,
-          connections: plan.network.connections,
-          shellJob: needsShellJob(workload),
-        }),
-      );
-      const held = await hold.untilHeld({ signal });
+      const [intact, started] = await Promise.allSettled([
+        checkImages(hold.host, images, dumpedImages, signal),
+        hold.start(signal),
+      ]);
       // Wrong images are the cause of whatever criu says about them.
-      const corruption = await intact;
-      if (corruption !== undefined) throw corruption;
+      if (intact.status === 'rejected') throw intact.reason;
+      if (started.status === 'rejected') throw started.reason;
+      const held = started.value;
       if (held.kind !== 'held')
         throw await criuFailure('RESTORE_FAILED', hold, 'restore', held, context.keep);
       return undefined;
@@ -61,7 +79,8 @@ export const restore: StepType = {
     undo: { title: 'undo the restore on the destination, bring the address back', run: undoRestore },
   },
   async cleanUp(context) {
-    const { destination, runId } = context;
+    const { destination, runId, state } = context;
+    await state.destinationHold?.decide('abort');
     if (context.plan.network.address) {
       await mustRunScript(destination, 'nft delete table inet "$1" 2> /dev/null; :', [fenceTable(runId)], {
         what: 'Taking the fence down',
@@ -76,7 +95,7 @@ async function takeAddressOffSource({ plan, source, state }: StepContext): Promi
   await mustRunScript(
     source,
     ADDRESS_OFF_SCRIPT,
-    [state.sourceHold.directory, address.cidr, address.device],
+    [state.sourceHold.directory, address.cidr, address.device, ADDRESS_BACK_SCRIPT],
     {
       what: 'Taking the address off the source',
     },
@@ -145,7 +164,7 @@ async function undoRestore(context: StepContext): Promise<void> {
   const { destination, source, plan, state } = context;
   const { destinationHold: hold, workload } = state;
   if (hold && workload) {
-    if ((await hold.decide('abort')) !== 'none' && (await hold.hasStarted())) await hold.untilEnded();
+    await hold.decide('abort');
     // criu kills what it restored when its hold aborts; a criu that was killed itself could not.
     await mustRunScript(destination, KILL_RESTORED_SCRIPT, [hold.directory, idsOf(workload).join(' ')], {
       what: 'Ending what was restored',
@@ -159,24 +178,19 @@ async function undoRestore(context: StepContext): Promise<void> {
   if (state.sourceHold) {
     await mustRunScript(
       source,
-      '[ ! -f "$1/address-back" ] || sh "$1/address-back"',
+      'cd "$1" && { [ ! -f on-abort ] || sh ./on-abort; }',
       [state.sourceHold.directory],
-      {
-        what: 'Bringing the address back',
-      },
+      { what: 'Bringing the address back' },
     );
-    await mustRunScript(source, ANNOUNCE_SCRIPT, [address.cidr, address.device], {
-      what: 'Announcing the address',
-    });
   }
 }
 
-/** A promise whose rejection is a value, so that it may be awaited later. */
-async function settle(promise: Promise<void>): Promise<unknown> {
-  try {
-    await promise;
-    return undefined;
-  } catch (error) {
-    return error;
-  }
+async function checkImages(
+  destination: Host,
+  directory: string,
+  dumpedImages: Promise<string>,
+  signal: AbortSignal,
+): Promise<void> {
+  const [dumped, arrived] = await Promise.all([dumpedImages, readManifest(destination, directory, signal)]);
+  requireSameImages(dumped, arrived, destination.name);
 }

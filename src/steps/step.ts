@@ -21,8 +21,10 @@ export interface RunState {
   imageBytes?: number;
   /** Set when the destination's restore began: its files and address may have changed. */
   restoreBegan: boolean;
-  /** BLAKE2b digests of the images, as b2sum(1) prints them. */
-  manifest?: string;
+  /** SHA-256 digests of the images on the source, which are read while they travel. */
+  dumpedImages?: Promise<string>;
+  /** The paths of the plan's files that are directories. */
+  directories?: ReadonlySet<string>;
   /** The ssh_config on the source with which it reaches the destination. */
   directPathConfig?: string;
 }
@@ -43,13 +45,13 @@ export interface StepContext {
   /** Aborts when the run is interrupted or the step's time is over. */
   readonly signal: AbortSignal;
   /** Says what the step does right now. */
-  detail(text: string): void;
-  progress(progress: TransferProgress, totalBytes: number): void;
+  readonly detail: (text: string) => void;
+  readonly progress: (progress: TransferProgress, totalBytes: number) => void;
   /** For things a person should know although the step succeeded. */
-  warn(text: string): void;
-  phase(phase: Phase): void;
+  readonly warn: (text: string) => void;
+  readonly phase: (phase: Phase) => void;
   /** Keeps a text with the run, for example a log of criu. */
-  keep(name: string, content: string): void;
+  readonly keep: (name: string, content: string) => void;
 }
 
 /** Something with an effect, and how to take it back. */

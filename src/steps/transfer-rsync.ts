@@ -1,8 +1,9 @@
 import { mustRunScript } from '../host/shell.ts';
 import { FlowError } from '../errors/flow-error.ts';
-import { createManifest, imagesSize } from '../transfer/manifest.ts';
+import { readManifest } from '../transfer/manifest.ts';
 import { destinationAccess } from '../transfer/destination-access.ts';
 import { closeDirectPath, openDirectPath, REVOKE_SCRIPT } from '../transfer/one-run-key.ts';
+import { reserveImages } from '../transfer/reserve.ts';
 import { rsync } from '../transfer/rsync.ts';
 import {
   STAGE_FINISH_SCRIPT,
@@ -23,11 +24,14 @@ export const transferRsync: StepType = {
   timeoutMs: 3_600_000,
   prepare: {
     async run(context) {
-      const { source, destination, runId, runDirectory } = context;
+      const { source, destination, runId, runDirectory, state } = context;
       await prepareStaging(context);
-      await mustRunScript(destination, 'umask 077; mkdir -p "$1"', [imagesDirectory(context)], {
-        what: 'Making the images directory',
-      });
+      const processes = state.workload?.processes ?? [];
+      await reserveImages(
+        destination,
+        imagesDirectory(context),
+        processes.map((process) => process.memoryBytes),
+      );
       context.detail(`connect ${source.name} to ${destination.name}`);
       context.state.directPathConfig = await openDirectPath({
         source,
@@ -38,6 +42,7 @@ export const transferRsync: StepType = {
       });
       if (context.plan.files.length > 0) {
         context.detail('copy the files while the workload runs');
+        state.directories = await findDirectories(context);
         await copyFiles(context);
       }
       return undefined;
@@ -52,9 +57,12 @@ export const transferRsync: StepType = {
       const { source, state, signal } = context;
       context.phase('transfer');
       const images = imagesDirectory(context);
-      const totalBytes = await imagesSize(source, images);
-      const [manifest] = await Promise.all([
-        createManifest(source, images, signal),
+      const { imageBytes } = state;
+      if (imageBytes === undefined) throw new Error('transfer/rsync: nothing was dumped');
+      // Needed at the commit only. Whoever awaits it sees its failure.
+      state.dumpedImages = readManifest(source, images, signal);
+      state.dumpedImages.catch(() => undefined);
+      await Promise.all([
         rsync({
           source,
           sshConfigFile: directPath(context),
@@ -62,12 +70,10 @@ export const transferRsync: StepType = {
           to: `${images}/`,
           content: 'images',
           signal,
-          onProgress: (progress) => context.progress(progress, totalBytes),
+          onProgress: (progress) => context.progress(progress, imageBytes),
         }),
         copyFiles(context),
       ]);
-      state.manifest = manifest;
-      state.imageBytes = totalBytes;
       return undefined;
     },
   },
@@ -109,24 +115,30 @@ async function prepareStaging(context: StepContext): Promise<void> {
   });
 }
 
+/** Prints, for each argument, what it is. */
+const KIND_SCRIPT =
+  'for path; do if [ -d "$path" ]; then echo directory; else [ -e "$path" ] && echo file || echo; fi; done';
+
+/** Which of the workload's files are directories; rsync must be told. */
+async function findDirectories({ source, plan }: StepContext): Promise<ReadonlySet<string>> {
+  const paths = plan.files.map((file) => file.path);
+  const { stdout } = await mustRunScript(source, KIND_SCRIPT, paths, { what: 'Looking at the files' });
+  const kinds = stdout.split('\n');
+  const missing = paths.find((_, index) => kinds[index] === '');
+  if (missing !== undefined) {
+    throw new FlowError('TRANSFER_FAILED', `${missing} is not on ${source.name}`, {
+      host: source.name,
+      hint: 'Correct `files:` in the recipe.',
+    });
+  }
+  return new Set(paths.filter((_, index) => kinds[index] === 'directory'));
+}
+
 async function copyFiles(context: StepContext): Promise<void> {
-  const { source, plan, runId, signal } = context;
+  const { source, plan, runId, signal, state } = context;
   for (const file of plan.files) {
-    const { stdout } = await mustRunScript(
-      source,
-      'if [ -d "$1" ]; then echo directory; elif [ -e "$1" ]; then echo file; fi',
-      [file.path],
-      { what: 'Looking at a file' },
-    );
-    const kind = stdout.trim();
-    if (kind === '') {
-      throw new FlowError('TRANSFER_FAILED', `${file.path} is not on ${source.name}`, {
-        host: source.name,
-        hint: 'Correct `files:` in the recipe.',
-      });
-    }
     const { staged } = stagedFile(file, runId);
-    const slash = kind === 'directory' ? '/' : '';
+    const slash = state.directories?.has(file.path) === true ? '/' : '';
     await rsync({
       source,
       sshConfigFile: directPath(context),
