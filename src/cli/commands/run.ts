@@ -1,0 +1,52 @@
+import type { ReporterKind } from '../../report/reporter.ts';
+
+export interface RunCommandOptions {
+  readonly inputs: readonly string[];
+  readonly lab?: string | undefined;
+  readonly sshConfig?: string | undefined;
+  readonly reporter?: ReporterKind | undefined;
+  readonly keepImages: boolean;
+}
+
+/** `criu-flow run`. @returns the exit code; docs/exit-codes.md is the table */
+export async function runCommand(recipe: string, options: RunCommandOptions): Promise<number> {
+  const { loadPlan } = await import('../../plan/load-plan.ts');
+  const plan = await loadPlan({ recipe, inputs: options.inputs, cwd: process.cwd() });
+  const sshConfigFile = await configFile(options);
+  const [{ runPlan }, { chooseReporter, createReporter }, { abortOnSignals }] = await Promise.all([
+    import('../../engine/run-plan.ts'),
+    import('../../report/reporter.ts'),
+    import('../signals.ts'),
+  ]);
+  // A reader that has gone, as of `| head`, must not end a run half-way.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+  const { signal, stop } = abortOnSignals();
+  const isTty = process.stdout.isTTY === true;
+  const reporter = await createReporter({
+    kind: options.reporter ?? chooseReporter(process.env, process.stdout),
+    stream: process.stdout,
+    isTty,
+    color: isTty && !process.env['NO_COLOR'],
+    sshConfigFile,
+  });
+  try {
+    const summary = await runPlan(plan, {
+      emit: reporter.onEvent,
+      signal,
+      sshConfigFile,
+      keepImages: options.keepImages,
+    });
+    return summary.exitCode;
+  } finally {
+    await reporter.finish();
+    stop();
+  }
+}
+
+async function configFile({ lab, sshConfig }: RunCommandOptions): Promise<string | undefined> {
+  if (lab === undefined) return sshConfig;
+  const { labSshConfigFile } = await import('../../lab/paths.ts');
+  return labSshConfigFile(lab);
+}

@@ -1,0 +1,176 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { toFailureData } from '../errors/failure-data.ts';
+import { version } from '../version.ts';
+import { exitCodeOfError } from './exit-codes.ts';
+
+/** Runs one command line. Never throws. @returns the exit code; docs/exit-codes.md is the table */
+export async function main(args: readonly string[]): Promise<number> {
+  let exitCode = 0;
+  const program = createProgram((code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    return printError(error);
+  }
+}
+
+function createProgram(done: (exitCode: number) => void): Command {
+  const program = new Command('criu-flow')
+    .description('Moves a running Linux process between hosts with CRIU, as a recipe says.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .showHelpAfterError('(criu-flow --help says more)')
+    .exitOverride()
+    .addHelpText(
+      'after',
+      [
+        '',
+        'Try it without a second machine:',
+        '  criu-flow lab up',
+        '  criu-flow lab ssh a',
+        '',
+        'Move a process:',
+        '  criu-flow run process-rsync -i source=root@a -i destination=root@b -i pid=4711',
+      ].join('\n'),
+    );
+  // Commander's own "help" command would be one more way to say --help.
+  program.helpCommand(false);
+
+  program
+    .command('run')
+    .description('run a recipe: a file, or the name of a bundled one')
+    .argument('<recipe>', 'a file, or a name such as process-rsync')
+    .option('-i, --input <name=value>', 'an input of the recipe; once for each', collect, [])
+    .addOption(
+      new Option('--lab <name>', 'reach the hosts of this lab by their names').conflicts('sshConfig'),
+    )
+    .option('--ssh-config <file>', 'another file than ~/.ssh/config, as ssh -F')
+    .addOption(
+      new Option('--reporter <kind>', 'how to show the run; tree on a terminal, else plain').choices([
+        'tree',
+        'plain',
+        'json',
+      ]),
+    )
+    .option('--keep-images', 'leave the images on the source after the move; they hold its memory', false)
+    .action(async (recipe: string, options: RunOptions) => {
+      const { runCommand } = await import('./commands/run.ts');
+      done(await runCommand(recipe, { ...options, inputs: options.input }));
+    });
+
+  program
+    .command('validate')
+    .description('check recipes, without asking any host')
+    .argument('<recipe...>', 'files, or names of bundled recipes')
+    .action(async (recipes: string[]) => {
+      const { validateCommand } = await import('./commands/validate.ts');
+      done(await validateCommand(recipes));
+    });
+
+  addLab(program, done);
+  return program;
+}
+
+interface RunOptions {
+  readonly input: readonly string[];
+  readonly lab?: string;
+  readonly sshConfig?: string;
+  readonly reporter?: 'tree' | 'plain' | 'json';
+  readonly keepImages: boolean;
+}
+
+function addLab(program: Command, done: (exitCode: number) => void): void {
+  const lab = program
+    .command('lab')
+    .description('disposable hosts on this machine, to try and rehearse recipes (needs root)')
+    .helpCommand(false);
+
+  lab
+    .command('up')
+    .description('build a lab')
+    .argument('[name]', 'its name', 'lab')
+    .option('--hosts <names>', 'names separated by commas, or how many', toHosts, ['a', 'b'])
+    .option('--rate <mbit>', 'megabits per second of each host, for a slow link', toInteger)
+    .action(async (name: string, options: { readonly hosts: readonly string[]; readonly rate?: number }) => {
+      const { labUpCommand } = await import('./commands/lab.ts');
+      done(await labUpCommand({ name, hosts: options.hosts, rateMbitPerSecond: options.rate }));
+    });
+
+  lab
+    .command('status')
+    .description('show a lab, or all of this machine')
+    .argument('[name]', 'its name')
+    .option('--json', 'for programs', false)
+    .action(async (name: string | undefined, options: { readonly json: boolean }) => {
+      const { labStatusCommand } = await import('./commands/lab.ts');
+      done(await labStatusCommand({ name, json: options.json }));
+    });
+
+  lab
+    .command('exec')
+    .description('run a command on a host of a lab')
+    .option('--lab <name>', 'the lab', 'lab')
+    .argument('<host>', 'its name')
+    .argument('<argv...>', 'the program and its arguments, after --')
+    .action(async (host: string, argv: readonly string[], options: { readonly lab: string }) => {
+      const { labExecCommand } = await import('./commands/lab.ts');
+      done(await labExecCommand({ name: options.lab, host, argv }));
+    });
+
+  lab
+    .command('ssh')
+    .description('open a shell on a host of a lab')
+    .option('--lab <name>', 'the lab', 'lab')
+    .argument('<host>', 'its name')
+    .argument('[argv...]', 'a program and its arguments, after --')
+    .action(async (host: string, argv: readonly string[], options: { readonly lab: string }) => {
+      const { labSshCommand } = await import('./commands/lab.ts');
+      done(await labSshCommand({ name: options.lab, host, argv }));
+    });
+
+  lab
+    .command('down')
+    .description('take a lab down, however far it came, and leave nothing of it')
+    .argument('[name]', 'its name (default: "lab")')
+    .option('--all', 'all labs of this machine', false)
+    .action(async (name: string | undefined, options: { readonly all: boolean }) => {
+      const { labDownCommand } = await import('./commands/lab.ts');
+      done(await labDownCommand({ name, all: options.all }));
+    });
+}
+
+function collect(value: string, previous: readonly string[]): readonly string[] {
+  return [...previous, value];
+}
+
+/** `3` is a, b, c. */
+function toHosts(text: string): readonly string[] {
+  if (!/^\d+$/.test(text)) return text.split(',');
+  const count = Number(text);
+  if (count < 1 || count > 26) throw new InvalidArgumentError('Name more than 26 hosts one by one.');
+  return Array.from({ length: count }, (_, index) => String.fromCodePoint(97 + index));
+}
+
+function toInteger(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('A whole number of megabits per second.');
+  return Number(text);
+}
+
+/** Prints what went wrong on standard error: a person's mistake without a stack, ours with it. */
+async function printError(error: unknown): Promise<number> {
+  const [{ RecipeError }, { formatDiagnostics }, { formatFailure }] = await Promise.all([
+    import('../recipe/recipe-error.ts'),
+    import('../recipe/diagnostic.ts'),
+    import('../report/failure.ts'),
+  ]);
+  const failure = toFailureData(error);
+  const color = process.stderr.isTTY === true && !process.env['NO_COLOR'];
+  const text =
+    error instanceof RecipeError ? formatDiagnostics(error.diagnostics, { color }) : formatFailure(failure);
+  process.stderr.write(`${text}\n`);
+  return exitCodeOfError(failure);
+}

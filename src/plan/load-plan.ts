@@ -1,0 +1,46 @@
+import { checkRecipe } from '../recipe/check-recipe.ts';
+import type { Diagnostic } from '../recipe/diagnostic.ts';
+import { RecipeError } from '../recipe/recipe-error.ts';
+import type { Plan } from './plan.ts';
+
+export interface LoadPlanOptions {
+  /** A file, or the name of a bundled recipe such as `process-rsync`. */
+  readonly recipe: string;
+  /** `name=value` for each input. */
+  readonly inputs: readonly string[];
+  /** What a relative path is relative to. */
+  readonly cwd: string;
+}
+
+/**
+ * Makes a plan of a recipe and its inputs. Asks no host.
+ * @throws RecipeError (RECIPE_INVALID) with every mistake; FlowError RECIPE_NOT_FOUND, INPUT_INVALID
+ */
+export async function loadPlan(options: LoadPlanOptions): Promise<Plan> {
+  const { recipe, diagnostics } = await checkRecipe(options.recipe, options.cwd);
+  if (!recipe) throw invalid(diagnostics);
+  const [{ resolveInputs }, { buildPlan }] = await Promise.all([
+    import('./inputs.ts'),
+    import('./build-plan.ts'),
+  ]);
+  return buildPlan(recipe, resolveInputs(recipe, options.inputs));
+}
+
+/**
+ * What is wrong with a recipe, as far as can be said without inputs. Asks no host.
+ * @returns errors and warnings, in the order of the file
+ * @throws FlowError RECIPE_NOT_FOUND
+ */
+export async function validateRecipe(options: {
+  readonly recipe: string;
+  readonly cwd: string;
+}): Promise<readonly Diagnostic[]> {
+  const { diagnostics } = await checkRecipe(options.recipe, options.cwd);
+  return diagnostics;
+}
+
+function invalid(diagnostics: readonly Diagnostic[]): RecipeError {
+  const [first, ...rest] = diagnostics.filter(({ severity }) => severity === 'error');
+  if (!first) throw new Error('a recipe without an error was refused');
+  return new RecipeError('RECIPE_INVALID', [first, ...rest]);
+}
