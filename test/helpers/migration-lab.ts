@@ -1,0 +1,296 @@
+import { randomBytes } from 'node:crypto';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { onTestFailed } from 'vitest';
+import { runPlan } from '../../src/engine/run-plan.ts';
+import type { FlowEvent, RunSummary } from '../../src/events/event.ts';
+import { connectHost } from '../../src/host/connect.ts';
+import type { CommandResult, Host } from '../../src/host/host.ts';
+import { labDown, labUp, type Lab } from '../../src/lab/lab.ts';
+import { loadPlan } from '../../src/plan/load-plan.ts';
+
+/** Why this machine cannot build a lab; the set-up of `npm test` says so. Undefined when it can. */
+export const labSkipReason: string | undefined = process.env['CRIU_FLOW_LAB_MISSING'];
+
+const examples = fileURLToPath(new URL('../../examples', import.meta.url));
+
+/** What the client of examples/tcp-service knows. */
+export interface ClientReport {
+  readonly connected: boolean;
+  readonly sent: number;
+  readonly answered: number;
+  readonly lost: number;
+  readonly duplicated: number;
+  readonly forgotten: number;
+  readonly longestGapMs: number;
+  readonly error: string | null;
+}
+
+export interface MigrationLabOptions {
+  readonly rateMbitPerSecond?: number;
+}
+
+/**
+ * A lab of its own for one test file: the hosts `a` and `b`, and `c` for the client. Journals of runs go to a directory
+ * of their own. When a test fails, it prints what a person needs.
+ */
+export class MigrationLab {
+  readonly lab: Lab;
+  /** Where this file's recipes and the journals of its runs are. */
+  readonly directory: string;
+  readonly #controlDirectory: string;
+  readonly #hosts = new Map<string, Host>();
+
+  private constructor(lab: Lab) {
+    this.lab = lab;
+    this.directory = mkdtempSync(join(tmpdir(), 'criu-flow-e2e-'));
+    this.#controlDirectory = mkdtempSync(join(tmpdir(), 'cft-'));
+    process.env['XDG_STATE_HOME'] = join(this.directory, 'state');
+  }
+
+  static async up(options: MigrationLabOptions = {}): Promise<MigrationLab> {
+    const name = `test-${randomBytes(4).toString('hex')}`;
+    const lab = await labUp({ name, hosts: ['a', 'b', 'c'], ...options });
+    cpSync(examples, `${lab.sharedDirectory}/examples`, { recursive: true });
+    return new MigrationLab(lab);
+  }
+
+  async down(): Promise<void> {
+    await Promise.all([...this.#hosts.values()].map((host) => host.close()));
+    await labDown(this.lab.name);
+    rmSync(this.directory, { recursive: true, force: true });
+    rmSync(this.#controlDirectory, { recursive: true, force: true });
+  }
+
+  /** Forgets the connection to a host, for one that was killed. */
+  async forget(name: string): Promise<void> {
+    await this.#hosts.get(name)?.close();
+    this.#hosts.delete(name);
+  }
+
+  async on(name: string, argv: readonly string[], stdin?: string): Promise<CommandResult> {
+    let host = this.#hosts.get(name);
+    if (!host) {
+      host = await connectHost(name, {
+        sshConfigFile: this.lab.sshConfigFile,
+        controlDirectory: this.#controlDirectory,
+      });
+      this.#hosts.set(name, host);
+    }
+    return host.run(argv, stdin === undefined ? {} : { stdin });
+  }
+
+  /** Runs a shell script that must succeed; its standard output. */
+  async sh(name: string, script: string, ...args: readonly string[]): Promise<string> {
+    const result = await this.on(name, ['sh', '-c', script, 'sh', ...args]);
+    if (result.exitCode !== 0) {
+      throw new Error(`on ${name}: exit code ${result.exitCode}: ${script}\n${result.stdout}${result.stderr}`);
+    }
+    return result.stdout.trim();
+  }
+
+  /** The service address without its prefix length. */
+  get address(): string {
+    return this.lab.serviceAddress.split('/')[0] ?? '';
+  }
+
+  /** Starts examples/tcp-service on `a`, with a file open that does not move, and a client on `c`. @returns its pid */
+  async startService({ memoryMiB = 0 }: { readonly memoryMiB?: number } = {}): Promise<number> {
+    for (const name of ['a', 'b']) await this.sh(name, 'mkdir -p /srv/static; echo static > /srv/static/file');
+    const pid = await this.sh(
+      'a',
+      `mkdir -p /srv/tcp
+      ip address replace "$1" dev eth0
+      exec 5< /srv/static/file
+      setsid python3 /shared/examples/tcp-service/server.py "$2" 7000 /srv/tcp "$3" < /dev/null > /dev/null 2>&1 &
+      until ss -Hltn sport = 7000 | grep -q . && [ -s /srv/tcp/pid ]; do sleep 0.05; done
+      cat /srv/tcp/pid`,
+      this.lab.serviceAddress,
+      this.address,
+      String(memoryMiB),
+    );
+    await this.sh(
+      'c',
+      `ip neigh flush dev eth0
+      setsid python3 /shared/examples/tcp-service/client.py "$1" 7000 /run/report 10 < /dev/null > /dev/null 2>&1 &
+      echo $! > /run/client.pid`,
+      this.address,
+    );
+    await this.untilAnswered(10);
+    return Number(pid);
+  }
+
+  /** Starts examples/counter on `a`. @returns its pid */
+  async startCounter({ memoryMiB = 0 }: { readonly memoryMiB?: number } = {}): Promise<number> {
+    const pid = await this.sh(
+      'a',
+      `mkdir -p /srv/counter
+      setsid python3 /shared/examples/counter/counter.py /srv/counter/numbers 5 "$1" < /dev/null > /dev/null 2>&1 &
+      echo $!
+      until [ -s /srv/counter/numbers ]; do sleep 0.05; done`,
+      String(memoryMiB),
+    );
+    return Number(pid);
+  }
+
+  /** Ends what the tests started, on all hosts, and removes its traces. */
+  async reset(): Promise<void> {
+    for (const name of ['a', 'b', 'c']) {
+      await this.sh(
+        name,
+        `for file in /proc/[0-9]*/cmdline; do
+          pid=\${file#/proc/} pid=\${pid%/cmdline}
+          case $(tr '\\0' ' ' < "$file" 2> /dev/null) in
+          'python3 /shared/examples/'* | 'sleep 4711'* | 'strace '*) kill -KILL "$pid" ;;
+          esac
+        done
+        [ -z "$(ip -o address show to "$1")" ] || ip address del "$1" dev eth0
+        rm -rf /srv/* /run/report /run/client.pid`,
+        this.lab.serviceAddress,
+      );
+    }
+  }
+
+  async clientReport(): Promise<ClientReport> {
+    const report: ClientReport = JSON.parse(await this.sh('c', 'cat /run/report'));
+    return report;
+  }
+
+  /** Waits until the client has that many more answers; fails when it lost its connection or after 20 s. */
+  async untilAnswered(more: number): Promise<ClientReport> {
+    const deadlineMs = performance.now() + 20_000;
+    let first: number | undefined;
+    for (;;) {
+      const text = await this.sh('c', 'cat /run/report 2> /dev/null || echo {}');
+      const report: Partial<ClientReport> = JSON.parse(text);
+      if (typeof report.error === 'string') throw new Error(`the client gave up: ${report.error}`);
+      if (report.answered !== undefined) {
+        first ??= report.answered;
+        if (report.answered >= first + more) return this.clientReport();
+      }
+      if (performance.now() > deadlineMs) throw new Error(`the client got no ${more} answers in 20 s: ${text}`);
+      await sleep(50);
+    }
+  }
+
+  /** Whether a process of that pid, start time and program runs on a host. */
+  async processStart(name: string, pid: number): Promise<string> {
+    return this.sh(
+      name,
+      `[ -r "/proc/$1/stat" ] || exit 0
+      set -- $(sed 's/^.*) //' "/proc/$1/stat")
+      case $1 in Z | X | T | t) exit 0 ;; esac
+      echo "\${20}"`,
+      String(pid),
+    );
+  }
+
+  /**
+   * Everything on a host that a run could leave behind: firewall, addresses, files, processes. The workload itself is
+   * not in it.
+   */
+  async traces(name: string): Promise<string> {
+    return this.sh(
+      name,
+      `nft list ruleset
+      ip -o -4 address show dev eth0 | awk '{ print $4 }'
+      find /var/lib/criu-flow /root/.ssh -printf '%p %y %m\\n' 2> /dev/null | sort
+      sha256sum /root/.ssh/authorized_keys
+      find /srv /tmp /var/tmp | sort
+      for file in /proc/[0-9]*/cmdline; do
+        line=$(tr '\\0' ' ' < "$file" 2> /dev/null)
+        case $line in '' | *sshd* | 'sh -c nft list ruleset'* | 'python3 /shared/examples/'* | '/bin/sh -c '* | 'tr '*) continue ;; esac
+        echo "process $line"
+      done | sort`,
+    );
+  }
+
+  /** Waits until a host has the same traces as before (arping announces for some seconds); what it has at last. */
+  async tracesSettled(name: string, before: string): Promise<string> {
+    const deadlineMs = performance.now() + 10_000;
+    let now = await this.traces(name);
+    while (now !== before && performance.now() < deadlineMs) {
+      await sleep(100);
+      now = await this.traces(name);
+    }
+    return now;
+  }
+
+  /** Writes a recipe of these steps for the service (or a process), and runs it. */
+  async run(options: {
+    readonly workload: string;
+    readonly network?: string;
+    readonly files?: readonly string[];
+    readonly steps: string;
+    readonly signal?: AbortSignal;
+    readonly onEvent?: (event: FlowEvent) => void;
+    readonly from?: string;
+    readonly to?: string;
+  }): Promise<RunSummary> {
+    const file = this.writeRecipe(options);
+    const events: FlowEvent[] = [];
+    const plan = await loadPlan({ recipe: file, inputs: [], cwd: this.directory });
+    onTestFailed(async () => {
+      process.stderr.write(await this.#diagnosis(events));
+    });
+    return runPlan(plan, {
+      emit: (event) => {
+        events.push(event);
+        options.onEvent?.(event);
+      },
+      signal: options.signal ?? new AbortController().signal,
+      sshConfigFile: this.lab.sshConfigFile,
+    });
+  }
+
+  /** @returns the recipe's file */
+  writeRecipe(options: {
+    readonly workload: string;
+    readonly network?: string;
+    readonly files?: readonly string[];
+    readonly steps: string;
+    readonly from?: string;
+    readonly to?: string;
+  }): string {
+    const { workload, network = 'connections: refuse', files = [], steps, from = 'a', to = 'b' } = options;
+    const file = join(this.directory, `recipe-${randomBytes(4).toString('hex')}.yaml`);
+    const lines = [
+      'version: 1',
+      'name: A test',
+      `hosts: { source: ${from}, destination: ${to} }`,
+      `workload: { process: { ${workload} } }`,
+      `network: { ${network} }`,
+      ...(files.length > 0 ? [`files: [${files.map((path) => `{ path: ${path} }`).join(', ')}]`] : []),
+      'steps:',
+      ...steps
+        .trim()
+        .split('\n')
+        .map((line) => `  ${line.trim().startsWith('-') ? line.trim() : line}`),
+    ];
+    writeFileSync(file, `${lines.join('\n')}\n`);
+    return file;
+  }
+
+  /** The journal, criu's logs, and what each host looks like. */
+  async #diagnosis(events: readonly FlowEvent[]): Promise<string> {
+    const parts = [`\n== events\n${events.map((event) => JSON.stringify(event)).join('\n')}`];
+    const runs = join(this.directory, 'state', 'criu-flow', 'runs');
+    for (const run of readdirSync(runs)) {
+      for (const file of readdirSync(join(runs, run)).filter((name) => name.endsWith('.log'))) {
+        parts.push(`== ${run}/${file}\n${readFileSync(join(runs, run, file), 'utf8').slice(-6000)}`);
+      }
+    }
+    for (const name of ['a', 'b', 'c']) {
+      const result = await this.on(name, [
+        'sh',
+        '-c',
+        'ps axo pid,ppid,stat,args; ip -br address; nft list ruleset; ls -lR /var/lib/criu-flow; tail -n 20 /var/lib/criu-flow/*/*/*.log',
+      ]).catch((error: unknown) => ({ stdout: String(error), stderr: '' }));
+      parts.push(`== host ${name}\n${result.stdout}${result.stderr}`);
+    }
+    return `${parts.join('\n')}\n`;
+  }
+}
