@@ -126,9 +126,10 @@ done
 echo pending
 `;
 
-/** Tells the supervisor to start criu, then waits as {@link AWAIT_SCRIPT} does. Arguments: the same. */
+/** Tells the supervisor to start criu and notes the seconds since boot at which it did, then waits as {@link AWAIT_SCRIPT} does. Arguments: the same. */
 export const START_SCRIPT: string = `
-: > "$1/started"
+read -r uptime _ < /proc/uptime
+echo "$uptime" > "$1/started"
 printf x 1<> "$1/start"
 ${AWAIT_SCRIPT}`;
 

@@ -97,19 +97,21 @@ const KNOWN_CAUSES: readonly KnownCause[] = [
  * @param log The text of dump.log or restore.log.
  */
 export function criuReason(log: string): CriuReason | undefined {
-  const errors = log
+  // criu warns of some causes, and calls only what follows from them an error.
+  const lines = log
     .split('\n')
-    .filter((line) => /Error \(/.test(line) && !NOT_A_CAUSE.some((pattern) => pattern.test(line)));
-  for (const line of errors) {
+    .filter((line) => /(?:Error|Warn) +\(/.test(line) && !NOT_A_CAUSE.some((pattern) => pattern.test(line)));
+  for (const line of lines) {
     for (const cause of KNOWN_CAUSES) {
       const match = line.match(cause.pattern);
       if (match) return { line: withoutStamp(line), hint: cause.hint(match) };
     }
   }
-  return errors[0] === undefined ? undefined : { line: withoutStamp(errors[0]) };
+  const error = lines.find((line) => line.includes('Error ('));
+  return error === undefined ? undefined : { line: withoutStamp(error) };
 }
 
 /** `(00.012345) pie: 12: Error (file.c:3): text` becomes `Error (file.c:3): text`. */
 function withoutStamp(line: string): string {
-  return line.slice(line.indexOf('Error (')).trim();
+  return line.slice(line.search(/(?:Error|Warn) +\(/)).trim();
 }

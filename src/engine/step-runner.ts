@@ -49,19 +49,19 @@ export class StepRunner {
   async #runSteps(): Promise<void> {
     for (const step of this.#options.plan.steps) {
       if (step.uses === 'dump') await this.#prepare();
-      if (step.uses === 'command') this.touched = true;
-      await this.#show(step.id, step.title, timeoutOf(step), (context) =>
-        this.#act(STEP_TYPES[step.uses].main, step, context),
-      );
+      await this.#show(step.id, step.title, timeoutOf(step), (context) => {
+        if (step.uses === 'command') this.touched = true;
+        return this.#act(STEP_TYPES[step.uses].main, step, context);
+      });
       if (step.uses === 'commit') this.#undos.clear();
     }
   }
 
   /** Everything that can be done while the workload runs, for all steps, before the first one freezes it. */
   async #prepare(): Promise<void> {
-    this.touched = true;
     this.#options.emit({ kind: 'phase-started', phase: 'prepare' });
     await this.#show('prepare', 'Prepare both hosts', 24 * 3_600_000, async (context) => {
+      this.touched = true;
       for (const step of this.#options.plan.steps) {
         const { prepare } = STEP_TYPES[step.uses];
         if (prepare) await this.#act(prepare, step, context);

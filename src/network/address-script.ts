@@ -40,5 +40,5 @@ ip address del "$2" dev "$3"
  * Takes the service address off the destination, if it is there. Arguments: the address, the device.
  */
 export const ADDRESS_REMOVE_SCRIPT = `
-[ -z "$(ip -o address show dev "$2" to "$1" 2> /dev/null)" ] || ip address del "$1" dev "$2"
+[ -z "$(ip -o address show dev "$2" to "\${1%/*}" 2> /dev/null)" ] || ip address del "$1" dev "$2"
 `;

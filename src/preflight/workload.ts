@@ -13,12 +13,13 @@ export function workloadFindings(workload: WorkloadFacts, host: string, network:
     });
   }
   for (const process of workload.processes) {
-    if (process.tracerPid === 0) continue;
+    const { tracer } = process;
+    if (!tracer) continue;
     findings.push({
       host,
-      message: `Process ${process.pid} (${process.command}) is being traced by process ${process.tracerPid}`,
+      message: `Process ${process.pid} (${process.command}) is traced by ${tracer.command} (process ${tracer.pid})`,
       remedy: 'criu seizes a process as a debugger does: end the tracer (strace, gdb), then run again.',
-      command: `ps -fp ${process.tracerPid}`,
+      command: `ps -fp ${tracer.pid}`,
     });
   }
   const [first] = workload.connections;

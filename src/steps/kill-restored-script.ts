@@ -1,19 +1,17 @@
 /**
  * Ends what a lost criu left half-restored: the pids of the workload, which were free before the restore, and only
- * where the process began after the hold's directory did. Arguments: the hold's directory, the pids.
+ * processes that began after criu was told to start. Both times count from boot, in hundredths of a second: clock
+ * ticks (USER_HZ) are that on Linux. Arguments: the hold's directory, the pids.
+ * @see proc_pid_stat(5), starttime; proc_uptime(5)
  */
 export const KILL_RESTORED_SCRIPT = `
-[ -d "$1/process" ] || exit 0
-since=$(stat -c %Y "$1/process")
-now=$(date +%s)
-read -r uptime _ < /proc/uptime
-ticks=$(getconf CLK_TCK)
-boot=$((now - \${uptime%.*}))
+[ -f "$1/started" ] || exit 0
+read -r started < "$1/started"
+started=\${started%.*}\${started#*.}
 for pid in $2; do
   [ -r "/proc/$pid/stat" ] || continue
   set -- "$1" "$2" $(sed 's/^.*) //' "/proc/$pid/stat")
-  began=$((boot + \${22} / ticks + 2))
-  [ "$began" -lt "$since" ] || kill -KILL "$pid"
+  [ "\${22}" -lt "$started" ] || kill -KILL "$pid"
 done
 :
 `;

@@ -10,8 +10,8 @@ export interface ProcessFacts {
   readonly session: number;
   /** Clock ticks since boot (field 22 of /proc/PID/stat): tells a process from a later one with the same pid. */
   readonly startTicks: number;
-  /** Pid of the tracer, 0 for none. */
-  readonly tracerPid: number;
+  /** Pid and name of the process that traces it. */
+  readonly tracer?: { readonly pid: number; readonly command: string };
   readonly threads: readonly number[];
   readonly memoryBytes: number;
   readonly command: string;
@@ -59,6 +59,7 @@ for pid in $tree; do
   while read -r key value _; do
     case $key in TracerPid:) tracer=$value ;; VmRSS:) rss=$value ;; esac
   done < "/proc/$pid/status"
+  [ "$tracer" = 0 ] || tracer="$tracer $(cat "/proc/$tracer/comm")"
   threads=$(ls "/proc/$pid/task" | tr '\\n' ',')
   printf 'P\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\0' "$pid" "$ppid" "$pgrp" "$session" "$start" "$tracer" \\
     "$rss" "$threads" "$(readlink "/proc/$pid/cwd")" "$(tr '\\0' ' ' < "/proc/$pid/cmdline" | tr '\\t' ' ')"
@@ -126,14 +127,15 @@ export function parseFacts(rootPid: number, text: string): WorkloadFacts {
 }
 
 function parseProcess(fields: readonly string[]): ProcessFacts {
-  const [pid, ppid, group, session, start, tracer, rssKiB, threads = '', cwd = '', ...command] = fields;
+  const [pid, ppid, group, session, start, tracer = '0', rssKiB, threads = '', cwd = '', ...command] = fields;
+  const [tracerPid = '0', ...tracerCommand] = tracer.split(' ');
   return {
     pid: Number(pid),
     parentPid: Number(ppid),
     processGroup: Number(group),
     session: Number(session),
     startTicks: Number(start),
-    tracerPid: Number(tracer),
+    ...(tracerPid === '0' ? {} : { tracer: { pid: Number(tracerPid), command: tracerCommand.join(' ') } }),
     threads: threads.split(',').filter(Boolean).map(Number),
     memoryBytes: Number(rssKiB) * 1024,
     command: command.join(' ').trim(),

@@ -20,7 +20,12 @@ describe.skipIf(labSkipReason !== undefined)('a move', () => {
     const pid = await lab.startCounter({ memoryMiB: 8 });
     const before = await Promise.all(['a', 'b'].map((name) => lab.traces(name)));
     const summary = await lab.run({ workload: `pid: ${pid}`, files: ['/srv/counter'], steps: STEPS });
-    expect(summary).toMatchObject({ outcome: 'done', exitCode: 0, workloadIsOn: 'destination', undoFailures: [] });
+    expect(summary).toMatchObject({
+      outcome: 'done',
+      exitCode: 0,
+      workloadIsOn: 'destination',
+      undoFailures: [],
+    });
     const lines = async () => Number(await lab.sh('b', 'wc -l < /srv/counter/numbers'));
     const then = await lines();
     await expect.poll(lines, { timeout: 10_000 }).toBeGreaterThan(then);
@@ -40,8 +45,7 @@ describe.skipIf(labSkipReason !== undefined)('a move', () => {
       network: `connections: keep, address: { cidr: ${lab.lab.serviceAddress} }`,
       files: ['/srv/tcp'],
       steps: `${STEPS}
-- uses: verify
-  with: { checks: [{ tcp: { address: ${lab.address}, port: 7000, from: source } }] }`,
+- { uses: verify, with: { checks: [{ tcp: { address: ${lab.address}, port: 7000, from: source } }] } }`,
     };
     const there = await lab.run(options);
     expect(there).toMatchObject({ outcome: 'done', exitCode: 0, workloadIsOn: 'destination', warnings: [] });
@@ -58,7 +62,9 @@ describe.skipIf(labSkipReason !== undefined)('a move', () => {
     expect(await lab.processStart('a', pid)).not.toBe('');
     expect(await lab.processStart('b', pid)).toBe('');
     for (const name of ['a', 'b']) {
-      await expect.poll(() => lab.traces(name), { timeout: 10_000 }).not.toMatch(/CRIU-|criu_flow|criu-flow|arping/);
+      await expect
+        .poll(() => lab.traces(name), { timeout: 10_000 })
+        .not.toMatch(/CRIU-|criu_flow|criu-flow|arping/);
     }
   });
 });

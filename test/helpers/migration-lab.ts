@@ -87,7 +87,9 @@ export class MigrationLab {
   async sh(name: string, script: string, ...args: readonly string[]): Promise<string> {
     const result = await this.on(name, ['sh', '-c', script, 'sh', ...args]);
     if (result.exitCode !== 0) {
-      throw new Error(`on ${name}: exit code ${result.exitCode}: ${script}\n${result.stdout}${result.stderr}`);
+      throw new Error(
+        `on ${name}: exit code ${result.exitCode}: ${script}\n${result.stdout}${result.stderr}`,
+      );
     }
     return result.stdout.trim();
   }
@@ -99,7 +101,8 @@ export class MigrationLab {
 
   /** Starts examples/tcp-service on `a`, with a file open that does not move, and a client on `c`. @returns its pid */
   async startService({ memoryMiB = 0 }: { readonly memoryMiB?: number } = {}): Promise<number> {
-    for (const name of ['a', 'b']) await this.sh(name, 'mkdir -p /srv/static; echo static > /srv/static/file');
+    for (const name of ['a', 'b'])
+      await this.sh(name, 'mkdir -p /srv/static; echo static > /srv/static/file');
     const pid = await this.sh(
       'a',
       `mkdir -p /srv/tcp
@@ -147,7 +150,7 @@ export class MigrationLab {
           'python3 /shared/examples/'* | 'sleep 4711'* | 'strace '*) kill -KILL "$pid" ;;
           esac
         done
-        [ -z "$(ip -o address show to "$1")" ] || ip address del "$1" dev eth0
+        [ -z "$(ip -o address show to "\${1%/*}")" ] || ip address del "$1" dev eth0
         rm -rf /srv/* /run/report /run/client.pid`,
         this.lab.serviceAddress,
       );
@@ -171,7 +174,8 @@ export class MigrationLab {
         first ??= report.answered;
         if (report.answered >= first + more) return this.clientReport();
       }
-      if (performance.now() > deadlineMs) throw new Error(`the client got no ${more} answers in 20 s: ${text}`);
+      if (performance.now() > deadlineMs)
+        throw new Error(`the client got no ${more} answers in 20 s: ${text}`);
       await sleep(50);
     }
   }
@@ -202,7 +206,7 @@ export class MigrationLab {
       find /srv /tmp /var/tmp | sort
       for file in /proc/[0-9]*/cmdline; do
         line=$(tr '\\0' ' ' < "$file" 2> /dev/null)
-        case $line in '' | *sshd* | 'sh -c nft list ruleset'* | 'python3 /shared/examples/'* | '/bin/sh -c '* | 'tr '*) continue ;; esac
+        case $line in '' | *sshd* | 'sh -c nft list ruleset'* | 'python3 /shared/examples/'* | '/bin/sh -c '* | 'tr '* | 'sort '*) continue ;; esac
         echo "process $line"
       done | sort`,
     );
@@ -219,7 +223,7 @@ export class MigrationLab {
     return now;
   }
 
-  /** Writes a recipe of these steps for the service (or a process), and runs it. */
+  /** Writes a recipe of these steps, one on each line, for the service or a process, and runs it. */
   async run(options: {
     readonly workload: string;
     readonly network?: string;
@@ -268,7 +272,7 @@ export class MigrationLab {
       ...steps
         .trim()
         .split('\n')
-        .map((line) => `  ${line.trim().startsWith('-') ? line.trim() : line}`),
+        .map((line) => `  ${line.trim()}`),
     ];
     writeFileSync(file, `${lines.join('\n')}\n`);
     return file;
