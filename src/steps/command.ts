@@ -1,5 +1,5 @@
 import { FlowError } from '../errors/flow-error.ts';
-import type { Host } from '../host/host.ts';
+import type { Host, RunOptions } from '../host/host.ts';
 import type { CommandSpec } from '../plan/plan.ts';
 import type { StepContext, StepType } from './step.ts';
 
@@ -9,7 +9,7 @@ export const command: StepType = {
   main: {
     async run(context, step) {
       if (step.uses !== 'command') throw new Error(`command: got ${step.uses}`);
-      await runCommand(context, step, context.signal);
+      await runCommand(context, step, { signal: context.signal });
       return undefined;
     },
   },
@@ -30,10 +30,10 @@ export function hostOf(context: StepContext, on: CommandSpec['on']): Host {
 export async function runCommand(
   context: StepContext,
   spec: CommandSpec,
-  signal?: AbortSignal,
+  options: Pick<RunOptions, 'signal' | 'timeoutMs'> = {},
 ): Promise<void> {
   const host = hostOf(context, spec.on);
-  const result = await host.run(spec.argv, { timeoutMs: 24 * 3_600_000, ...(signal ? { signal } : {}) });
+  const result = await host.run(spec.argv, { timeoutMs: 24 * 3_600_000, ...options });
   if (result.exitCode === 0) return;
   throw new FlowError(
     'COMMAND_FAILED',

@@ -33,7 +33,7 @@ export const verify: StepType = {
 async function untilPassed(context: StepContext, check: Check): Promise<void> {
   const deadline = performance.now() + check.timeoutMs;
   for (;;) {
-    const answer = await ask(context, check, Math.max(1, deadline - performance.now()));
+    const answer = await ask(context, check, Math.max(1, Math.ceil(deadline - performance.now())));
     if (answer === undefined) return;
     context.signal.throwIfAborted();
     if (context.state.releasedAtMs === undefined || performance.now() >= deadline) {
@@ -51,11 +51,12 @@ async function ask(context: StepContext, check: Check, timeoutMs: number): Promi
   switch (check.kind) {
     case 'command':
       try {
-        await runCommand(context, check, AbortSignal.any([context.signal, AbortSignal.timeout(timeoutMs)]));
+        await runCommand(context, check, { signal: context.signal, timeoutMs });
         return undefined;
       } catch (error) {
         context.signal.throwIfAborted();
-        return error instanceof FlowError ? `${error.message}: ${error.evidence ?? ''}` : String(error);
+        if (!(error instanceof FlowError)) throw error;
+        return `${error.message}: ${error.evidence ?? ''}`;
       }
     case 'http':
       return check.from === 'local'
