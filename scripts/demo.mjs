@@ -11,7 +11,7 @@ if (labMissing !== undefined) {
   console.error(`The demo needs a lab. ${labMissing}`);
   process.exit(1);
 }
-const { labDown, labUp } = await import('../dist/lab/lab.js');
+const { labDown, labUp, listLabs } = await import('../dist/lab/lab.js');
 const { LocalHost } = await import('../dist/host/local.js');
 
 const name = 'demo';
@@ -22,6 +22,10 @@ let code = 1;
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});
 try {
+  if ((await listLabs()).includes(name)) {
+    console.log('lab: taking down what an earlier demo left');
+    await labDown(name);
+  }
   lab = await labUp({ name, hosts: ['a', 'b', 'client'], onProgress: (text) => console.log(`lab: ${text}`) });
   code = await demonstrate();
 } catch (error) {

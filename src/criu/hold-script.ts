@@ -126,8 +126,15 @@ done
 echo pending
 `;
 
-/** Tells the supervisor to start criu and notes the seconds since boot at which it did, then waits as {@link AWAIT_SCRIPT} does. Arguments: the same. */
+/**
+ * Runs a script that must succeed, then tells the supervisor to start criu, notes the seconds since boot at which it
+ * did, and waits as {@link AWAIT_SCRIPT} does. Arguments: the same, then the script and its arguments.
+ */
 export const START_SCRIPT: string = `
+dir=$1 goal=$2 before=$3
+shift 3
+sh -c "$before" criu-flow "$@" || exit $?
+set -- "$dir" "$goal"
 read -r uptime _ < /proc/uptime
 echo "$uptime" > "$1/started"
 printf x 1<> "$1/start"

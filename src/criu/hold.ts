@@ -1,7 +1,7 @@
 import { FlowError } from '../errors/flow-error.ts';
 import type { Host } from '../host/host.ts';
 import { processState, startProcess } from '../host/remote-process.ts';
-import { mustRunScript } from '../host/shell.ts';
+import { mustRunScript, runScript } from '../host/shell.ts';
 import {
   AWAIT_SCRIPT,
   DECIDE_SCRIPT,
@@ -16,9 +16,17 @@ export type HoldState =
   /** `imageBytes` is the size of the images, in bytes, after a dump. */
   { readonly kind: 'held'; readonly imageBytes: number } | HoldEnd;
 
+/** A script that runs before criu, with what it needs. */
+export interface FirstScript {
+  readonly script: string;
+  readonly args: readonly string[];
+}
+
 /** How a criu ended: with an exit code, killed together with whoever would have written it down, or never begun. */
 export type HoldEnd =
   | { readonly kind: 'exited'; readonly exitCode: number }
+  /** The script that was to run first did not exit with 0. */
+  | { readonly kind: 'refused'; readonly exitCode: number; readonly stderr: string }
   | { readonly kind: 'lost' }
   | { readonly kind: 'absent' };
 
@@ -27,6 +35,8 @@ export function describeEnd(end: HoldEnd): string {
   switch (end.kind) {
     case 'exited':
       return `ended with exit code ${end.exitCode}`;
+    case 'refused':
+      return `was not started (${end.stderr})`;
     case 'lost':
       return 'was killed';
     case 'absent':
@@ -90,9 +100,12 @@ export class CriuHold {
     return new CriuHold(host, directory, leaseSeconds);
   }
 
-  /** Starts criu and waits until it holds or has ended, in one round trip. */
-  async start(signal: AbortSignal): Promise<HoldState> {
-    const state = await this.#await('held', START_SCRIPT, [], { signal });
+  /**
+   * Starts criu and waits until it holds or has ended, in one round trip.
+   * @param first a fixed script to run before; any exit code but 0 keeps criu from being started
+   */
+  async start(signal: AbortSignal, first: FirstScript = { script: ':', args: [] }): Promise<HoldState> {
+    const state = await this.#await('held', START_SCRIPT, [first.script, ...first.args], { signal });
     if (state.kind === 'held') this.#keepLease();
     return state;
   }
@@ -144,11 +157,12 @@ export class CriuHold {
   ): Promise<HoldState> {
     const { signal, onFirstLine } = options;
     for (let script = firstScript; ; script = AWAIT_SCRIPT) {
-      const { stdout } = await mustRunScript(this.host, script, [this.directory, goal, ...args], {
-        what: 'Waiting for criu',
+      const result = await runScript(this.host, script, [this.directory, goal, ...args], {
         timeoutMs: 30_000,
         ...(signal ? { signal } : {}),
       });
+      const { exitCode, stdout, stderr } = result;
+      if (exitCode !== 0) return { kind: 'refused', exitCode, stderr: stderr.trim() };
       const lines = stdout.trim().split('\n');
       if (script !== AWAIT_SCRIPT && lines[0] !== undefined) onFirstLine?.(lines[0]);
       const [word, number] = (lines.at(-1) ?? '').split(' ');

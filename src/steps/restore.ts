@@ -1,6 +1,6 @@
 import { restoreArguments } from '../criu/arguments.ts';
 import { criuFailure } from '../criu/failure.ts';
-import { CriuHold } from '../criu/hold.ts';
+import { CriuHold, type FirstScript } from '../criu/hold.ts';
 import { FlowError } from '../errors/flow-error.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
@@ -61,19 +61,20 @@ export const restore: StepType = {
       if (!hold || !dumpedImages) throw new Error('restore: not prepared');
       context.phase('restore');
       state.restoreBegan = true;
-      await Promise.all([takeAddressOffSource(context), takePlaceOnDestination(context)]);
-      const images = imagesDirectory(context);
-      // Nothing runs before the commit, so the digests may be checked while criu rebuilds.
-      const [intact, started] = await Promise.allSettled([
-        checkImages(hold.host, images, dumpedImages, signal),
-        hold.start(signal),
+      // Nothing runs before the commit, and both hosts drop the traffic of the address: the address may leave the
+      // source, and the digests may be compared, while criu rebuilds.
+      const [intact, left, started] = await Promise.allSettled([
+        checkImages(hold.host, imagesDirectory(context), dumpedImages, signal),
+        takeAddressOffSource(context),
+        hold.start(signal, takePlace(context)),
       ]);
       // Wrong images are the cause of whatever criu says about them.
-      if (intact.status === 'rejected') throw intact.reason;
-      if (started.status === 'rejected') throw started.reason;
-      const held = started.value;
-      if (held.kind !== 'held')
+      for (const result of [intact, left, started]) if (result.status === 'rejected') throw result.reason;
+      const held = started.status === 'fulfilled' ? started.value : undefined;
+      if (held?.kind === 'refused') throw placeRefused(context, held);
+      if (held && held.kind !== 'held') {
         throw await criuFailure('RESTORE_FAILED', hold, 'restore', held, context.keep);
+      }
       return undefined;
     },
     undo: { title: 'undo the restore on the destination, bring the address back', run: undoRestore },
@@ -117,26 +118,32 @@ fi
 shift 3
 ${STAGE_SWAP_SCRIPT}`;
 
-async function takePlaceOnDestination({
-  plan,
-  destination,
-  state,
-  runId,
-  runDirectory,
-}: StepContext): Promise<void> {
+function takePlace({ plan, state, runId, runDirectory }: StepContext): FirstScript {
   const address = plan.network.address;
   const ids = state.workload ? idsOf(state.workload) : [];
   const files = plan.files.map((file) => stagedFile(file, runId));
-  const result = await mustRunScript(
-    destination,
-    TAKE_PLACE_SCRIPT,
-    [ids.join(' '), address?.cidr ?? '', address?.device ?? '', runDirectory, ...stagingArguments(files)],
-    { what: 'Taking the place on the destination', allow: [3, 4] },
-  );
-  const said = result.stderr.trim();
+  return {
+    script: TAKE_PLACE_SCRIPT,
+    args: [
+      ids.join(' '),
+      address?.cidr ?? '',
+      address?.device ?? '',
+      runDirectory,
+      ...stagingArguments(files),
+    ],
+  };
+}
+
+/** Why the place on the destination could not be taken. */
+function placeRefused(
+  { plan, destination }: StepContext,
+  result: { readonly exitCode: number; readonly stderr: string },
+): FlowError {
+  const said = result.stderr;
+  const address = plan.network.address;
   if (result.exitCode === 3) {
     const [pid, ...command] = said.split(' ');
-    throw new FlowError('RESTORE_FAILED', `PID ${pid} of the workload is taken on ${destination.name}`, {
+    return new FlowError('RESTORE_FAILED', `PID ${pid} of the workload is taken on ${destination.name}`, {
       host: destination.name,
       evidence: `${pid} is ${command.join(' ') || 'a kernel thread'}`,
       hint: 'A process keeps its PID when it moves. End that process there, or choose another destination.',
@@ -144,7 +151,7 @@ async function takePlaceOnDestination({
     });
   }
   if (result.exitCode === 4) {
-    throw new FlowError(
+    return new FlowError(
       'ADDRESS_FAILED',
       `${address?.cidr} cannot be added to ${address?.device} on ${destination.name}`,
       {
@@ -154,6 +161,10 @@ async function takePlaceOnDestination({
       },
     );
   }
+  return new FlowError('FILES_CONFLICT', `The files cannot take their place on ${destination.name}`, {
+    host: destination.name,
+    evidence: said,
+  });
 }
 
 /**
