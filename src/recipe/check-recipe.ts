@@ -27,7 +27,8 @@ export async function checkRecipe(recipe: string, cwd: string): Promise<CheckedR
   if (invalid.length > 0) return { diagnostics: toDiagnostics(parsed, invalid) };
   assertValid(parsed, invalid);
   const findings = [...valueFindings(parsed), ...orderFindings(parsed)];
-  const result = toDiagnostics(parsed, findings);
-  const isWrong = findings.some((finding) => finding.severity !== 'warning');
-  return { ...(isWrong ? {} : { recipe: parsed }), diagnostics: result };
+  const errors = findings.filter((finding) => finding.severity !== 'warning');
+  // An input that nothing reads is mostly one whose reader is misspelt.
+  if (errors.length > 0) return { diagnostics: toDiagnostics(parsed, errors) };
+  return { recipe: parsed, diagnostics: toDiagnostics(parsed, findings) };
 }

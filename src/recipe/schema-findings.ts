@@ -32,7 +32,7 @@ function isChoice(error: SchemaError): boolean {
 }
 
 function toFinding(error: SchemaError, path: Path): Finding[] {
-  const where = describePath(path);
+  const where = path.length === 0 ? 'The recipe' : describePath(path);
   switch (error.keyword) {
     case 'additionalProperties':
     case 'propertyNames': {
@@ -45,7 +45,7 @@ function toFinding(error: SchemaError, path: Path): Finding[] {
       const message =
         error.keyword === 'propertyNames'
           ? `${code(name)} cannot be the name of an input`
-          : `There is no key ${code(name)} in ${where}`;
+          : `There is no key ${code(name)} in ${describePath(path)}`;
       return [{ path: [...path, name], at: 'key', code: 'unknown-key', message, hint }];
     }
     case 'required': {

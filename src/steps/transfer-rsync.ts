@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { mustRunScript } from '../host/shell.ts';
 import { FlowError } from '../errors/flow-error.ts';
 import { readManifest } from '../transfer/manifest.ts';
@@ -12,6 +13,7 @@ import {
   stagedFile,
   stagingArguments,
 } from '../transfer/staging.ts';
+import { sweepLostRuns } from '../transfer/sweep.ts';
 import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
 import { imagesDirectory, type StepContext, type StepType } from './step.ts';
 
@@ -25,6 +27,7 @@ export const transferRsync: StepType = {
   prepare: {
     async run(context) {
       const { source, destination, runId, runDirectory, state } = context;
+      await sweepLostRuns(destination, posix.dirname(runDirectory));
       await prepareStaging(context);
       const processes = state.workload?.processes ?? [];
       await reserveImages(

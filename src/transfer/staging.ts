@@ -22,16 +22,25 @@ export function stagingArguments(files: readonly StagedFile[]): string[] {
   return files.flatMap((file) => [file.path, file.staged, file.before]);
 }
 
+/** `boot` prints what tells one boot of a host from the next; in a container, one start from the next. */
+export const BOOT_FUNCTION = `
+boot() { echo "$(cat /proc/sys/kernel/random/boot_id) $(sed 's/^.*) //' /proc/1/stat | cut -d ' ' -f 20)"; }
+`;
+
 /**
- * Makes the parent directories, noting which ones, and refuses what cannot be renamed into place. Arguments: the
- * run's directory, then path, staged and before of each file.
+ * Notes the boot and its own arguments for whoever finds them after a crash. Makes the parent directories, noting which
+ * ones, and refuses what cannot be renamed into place. Arguments: the run's directory, then path, staged and before of
+ * each file.
  */
-export const STAGE_PREPARE_SCRIPT = `
+export const STAGE_PREPARE_SCRIPT: string = `
 set -e
+${BOOT_FUNCTION}
 run=$1
 shift
 umask 077
 mkdir -p "$run"
+boot > "$run/boot"
+for argument; do printf '%s\\0' "$argument"; done > "$run/staging"
 number=0
 while [ $# -gt 0 ]; do
   number=$((number + 1))
