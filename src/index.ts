@@ -31,5 +31,6 @@ export { loadPlan, validateRecipe, type LoadPlanOptions } from './plan/load-plan
 export type * from './plan/plan.ts';
 export { formatDiagnostic, formatDiagnostics, type Diagnostic } from './recipe/diagnostic.ts';
 export { RecipeError } from './recipe/recipe-error.ts';
-export { createReporter, type Reporter, type ReporterKind, type ReporterOptions } from './report/reporter.ts';
+export { createReporter } from './report/create-reporter.ts';
+export type { Reporter, ReporterKind, ReporterOptions } from './report/reporter.ts';
 export { version } from './version.ts';

@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { toFailureData } from '../errors/failure-data.ts';
+import { toFailureData } from '../events/failure-data.ts';
+import { REPORTER_KINDS, type ReporterKind } from '../report/reporter.ts';
 import { version } from '../version.ts';
 import { exitCodeOfError } from './exit-codes.ts';
 
@@ -50,11 +51,9 @@ function createProgram(done: (exitCode: number) => void): Command {
     )
     .option('--ssh-config <file>', 'another file than ~/.ssh/config, as ssh -F')
     .addOption(
-      new Option('--reporter <kind>', 'how to show the run; tree on a terminal, else plain').choices([
-        'tree',
-        'plain',
-        'json',
-      ]),
+      new Option('--reporter <kind>', 'how to show the run; tree on a terminal, else plain').choices(
+        REPORTER_KINDS,
+      ),
     )
     .option('--keep-images', 'leave the images on the source after the move; they hold its memory', false)
     .action(async (recipe: string, options: RunOptions) => {
@@ -79,7 +78,7 @@ interface RunOptions {
   readonly input: readonly string[];
   readonly lab?: string;
   readonly sshConfig?: string;
-  readonly reporter?: 'tree' | 'plain' | 'json';
+  readonly reporter?: ReporterKind;
   readonly keepImages: boolean;
 }
 
@@ -162,15 +161,19 @@ function toInteger(text: string): number {
 
 /** Prints what went wrong on standard error: a person's mistake without a stack, ours with it. */
 async function printError(error: unknown): Promise<number> {
-  const [{ RecipeError }, { formatDiagnostics }, { formatFailure }] = await Promise.all([
-    import('../recipe/recipe-error.ts'),
-    import('../recipe/diagnostic.ts'),
-    import('../report/failure.ts'),
-  ]);
+  const [{ RecipeError }, { formatDiagnostics }, { formatFailure }, { createPaint, wantsColor }] =
+    await Promise.all([
+      import('../recipe/recipe-error.ts'),
+      import('../recipe/diagnostic.ts'),
+      import('../report/failure.ts'),
+      import('../report/format.ts'),
+    ]);
   const failure = toFailureData(error);
-  const color = process.stderr.isTTY === true && !process.env['NO_COLOR'];
+  const color = wantsColor(process.env, process.stderr);
   const text =
-    error instanceof RecipeError ? formatDiagnostics(error.diagnostics, { color }) : formatFailure(failure);
+    error instanceof RecipeError
+      ? formatDiagnostics(error.diagnostics, { color })
+      : formatFailure(failure, { paint: createPaint(color) });
   process.stderr.write(`${text}\n`);
   return exitCodeOfError(failure);
 }

@@ -1,4 +1,4 @@
-import { toFailureData } from '../errors/failure-data.ts';
+import { toFailureData } from '../events/failure-data.ts';
 import type { EmitEvent, FailureData, FlowEvent, RunSummary, StepView } from '../events/event.ts';
 import type { Plan } from '../plan/plan.ts';
 import { newRunId, RunDirectory } from '../store/run-directory.ts';

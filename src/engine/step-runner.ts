@@ -1,4 +1,4 @@
-import { toFailureData } from '../errors/failure-data.ts';
+import { toFailureData } from '../events/failure-data.ts';
 import type { EmitEvent, FailureData } from '../events/event.ts';
 import type { Plan, PlanStep } from '../plan/plan.ts';
 import { runCommand } from '../steps/command.ts';

@@ -1,6 +1,6 @@
 import type { FailureData } from '../events/event.ts';
 import type { EmitEvent } from '../events/event.ts';
-import { toFailureData } from '../errors/failure-data.ts';
+import { toFailureData } from '../events/failure-data.ts';
 
 interface Undo {
   readonly title: string;

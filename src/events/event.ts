@@ -39,7 +39,8 @@ export interface StepView {
 }
 
 /** The phases of the safe protocol, in order. */
-export type Phase = 'prepare' | 'freeze' | 'transfer' | 'restore' | 'commit' | 'release' | 'verify' | 'clean-up';
+export type Phase =
+  'prepare' | 'freeze' | 'transfer' | 'restore' | 'commit' | 'release' | 'verify' | 'clean-up';
 
 export interface RunSummary {
   readonly runId: string;

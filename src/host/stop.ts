@@ -1,7 +1,7 @@
 import { FlowError } from '../errors/flow-error.ts';
 
 /** The limit of a command that names none, in milliseconds. */
-export const defaultTimeoutMs = 60_000;
+const defaultTimeoutMs = 60_000;
 
 export type StopReason = 'timeout' | 'aborted';
 

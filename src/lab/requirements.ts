@@ -30,7 +30,7 @@ mount -t tmpfs tmpfs /tmp && mkdir /tmp/lower /tmp/upper /tmp/work /tmp/merged &
 `;
 
 /** Names every reason why this machine cannot build a lab. Empty when it can. Changes nothing. */
-export async function missingLabRequirements(): Promise<readonly string[]> {
+async function missingLabRequirements(): Promise<readonly string[]> {
   if (process.platform !== 'linux') return [`Linux (this is ${process.platform})`];
   if (process.getuid?.() !== 0) return ['root (namespaces, mounts and network devices need it)'];
   const found = await Promise.all(

@@ -44,7 +44,7 @@ const command: readonly string[] = [
 ];
 
 /** The directory of the root file system that lab hosts share, read-only. It may not exist yet. */
-export function rootFileSystem(): string {
+function rootFileSystem(): string {
   const recipe = createHash('sha256')
     .update(JSON.stringify([release, command, addSid]))
     .digest('hex');

@@ -68,11 +68,12 @@ function rendered(recipe: ValidRecipe, inputs: ReadonlyMap<string, TemplateValue
       );
     }
     if (typeof value !== 'string' || !isTemplateField(path)) return value;
-    const text = renderTemplate(value, inputs);
     const kind = kindAt(path);
-    const problem = kind && checkValue(describePath(path), kind, text);
+    const yielded = renderTemplate(value, inputs);
+    const problem = kind && checkValue(describePath(path), kind, yielded);
     if (problem) findings.push({ path, at: 'value', code: 'wrong-value', ...problem });
-    return text;
+    // A template that is one expression yields a number where its input is one.
+    return kind === 'pid' || kind === 'port' || kind === 'status' ? yielded : String(yielded);
   };
   const data = walk(recipe.data, []);
   if (findings.length > 0) throw refuse(recipe, findings);
@@ -134,7 +135,7 @@ function toPlanStep(step: Step, index: number): PlanStep {
 }
 
 function toCommand({ on, argv: [program, ...args] }: Command): CommandSpec {
-  return { on, argv: [String(program), ...args.map(String)] };
+  return { on, argv: [program, ...args] };
 }
 
 function toCheck({ http, tcp, command }: RecipeCheck): Check {

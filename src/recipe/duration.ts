@@ -2,7 +2,7 @@
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** The longest duration: timers of Node.js end at 2^31 - 1 ms, a little over 596 hours. */
-export const MAX_DURATION_MS: number = 500 * 3_600_000;
+const MAX_DURATION_MS = 500 * 3_600_000;
 
 /**
  * Milliseconds of `500ms`, `2s`, `5m` or `1h`.

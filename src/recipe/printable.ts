@@ -4,11 +4,11 @@
  */
 export function printable(text: string): string {
   return text.replaceAll(UNSAFE, (character) => {
-    const code = character.codePointAt(0) ?? 0;
+    const point = character.codePointAt(0) ?? 0;
     if (character === '\t') return ' ';
     // U+2400 "Control Pictures" shows C0 controls by name.
-    if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-    return code === 0x7f ? '\u2421' : '\ufffd';
+    if (point < 0x20) return String.fromCodePoint(0x2400 + point);
+    return point === 0x7f ? '\u2421' : '\ufffd';
   });
 }
 

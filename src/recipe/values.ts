@@ -52,11 +52,6 @@ export function checkValue(
   };
 }
 
-/** Ends the sentence "it must be …". */
-export function expectedForm(kind: ValueKind): string {
-  return CHECKS[kind].expected;
-}
-
 /** Text and numbers alike: a template that is one number yields a number. */
 function text(isValid: (text: string) => boolean): (value: unknown) => boolean {
   return (value) =>

@@ -49,7 +49,7 @@ export const dump: StepType = {
   },
   main: {
     async run(context) {
-      const { source, plan, state } = context;
+      const { source, state } = context;
       const { sourceHold: hold, workload } = state;
       if (!hold || !workload) throw new Error('dump: not prepared');
       const memoryBytes = workload.processes.reduce((sum, process) => sum + process.memoryBytes, 0);

@@ -164,17 +164,16 @@ class Gate {
 
   #visitLookup(node: LookupNode): void {
     const key = node.val as LiteralNode;
-    const isName = key.typename === 'Literal' && typeof key.value === 'string';
-    if (isName && HOSTILE.has(String(key.value))) {
-      return this.#refuseNode(key, `A template cannot read \`${String(key.value)}\``);
+    const name = key.typename === 'Literal' && typeof key.value === 'string' ? key.value : undefined;
+    if (name !== undefined && HOSTILE.has(name)) {
+      return this.#refuseNode(key, `A template cannot read \`${name}\``);
     }
     const root = node.target as LiteralNode;
     if (root.typename !== 'Symbol' || root.value !== 'inputs') {
       if (root.typename === 'Symbol') return this.#visitRoots(root);
       return this.#refuseNode(node, 'A template can look up nothing but inputs, and an input has no parts');
     }
-    if (!isName) return this.#refuseNode(node, 'The name of an input must be written out');
-    const name = String(key.value);
+    if (name === undefined) return this.#refuseNode(node, 'The name of an input must be written out');
     this.inputs.add(name);
     if (this.#known.includes(name)) return undefined;
     return this.#unknown(key, name, { message: `There is no input \`${name}\``, noun: 'inputs' });

@@ -83,7 +83,7 @@ export async function findWorkload(host: Host, selector: WorkloadSelector): Prom
   return pid;
 }
 
-export function describeSelector(selector: WorkloadSelector): string {
+function describeSelector(selector: WorkloadSelector): string {
   switch (selector.kind) {
     case 'pid':
       return `process ${selector.pid}`;

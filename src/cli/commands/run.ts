@@ -13,22 +13,23 @@ export async function runCommand(recipe: string, options: RunCommandOptions): Pr
   const { loadPlan } = await import('../../plan/load-plan.ts');
   const plan = await loadPlan({ recipe, inputs: options.inputs, cwd: process.cwd() });
   const sshConfigFile = await configFile(options);
-  const [{ runPlan }, { chooseReporter, createReporter }, { abortOnSignals }] = await Promise.all([
-    import('../../engine/run-plan.ts'),
-    import('../../report/reporter.ts'),
-    import('../signals.ts'),
-  ]);
+  const [{ runPlan }, { chooseReporter, createReporter }, { wantsColor }, { abortOnSignals }] =
+    await Promise.all([
+      import('../../engine/run-plan.ts'),
+      import('../../report/create-reporter.ts'),
+      import('../../report/format.ts'),
+      import('../signals.ts'),
+    ]);
   // A reader that has gone, as of `| head`, must not end a run half-way.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
   });
   const { signal, stop } = abortOnSignals();
-  const isTty = process.stdout.isTTY === true;
   const reporter = await createReporter({
     kind: options.reporter ?? chooseReporter(process.env, process.stdout),
     stream: process.stdout,
-    isTty,
-    color: isTty && !process.env['NO_COLOR'],
+    isTty: process.stdout.isTTY === true,
+    color: wantsColor(process.env, process.stdout),
     sshConfigFile,
   });
   try {

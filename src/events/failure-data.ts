@@ -1,5 +1,5 @@
-import type { FailureData } from '../events/event.ts';
-import { FlowError } from './flow-error.ts';
+import type { FailureData } from './event.ts';
+import { FlowError } from '../errors/flow-error.ts';
 
 /** Turns whatever was thrown into plain data: a FlowError keeps its details, anything else is a bug with its stack. */
 export function toFailureData(error: unknown): FailureData {

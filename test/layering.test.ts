@@ -1,0 +1,109 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const src = fileURLToPath(new URL('../src', import.meta.url));
+
+/** Which folders a folder may import from, besides itself: one direction, no cycles. `.` is src itself. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  '.': ['engine', 'errors', 'events', 'lab', 'plan', 'recipe', 'report'],
+  cli: ['.', 'engine', 'errors', 'events', 'host', 'lab', 'plan', 'recipe', 'report'],
+  report: ['.', 'errors', 'events'],
+  engine: ['errors', 'events', 'host', 'plan', 'steps', 'store', 'workload'],
+  steps: ['criu', 'errors', 'events', 'host', 'network', 'plan', 'preflight', 'transfer', 'workload'],
+  preflight: ['errors', 'host', 'plan', 'workload'],
+  criu: ['errors', 'host', 'plan'],
+  network: ['errors', 'host'],
+  transfer: ['errors', 'host', 'plan'],
+  workload: ['errors', 'host', 'plan'],
+  lab: ['errors', 'host'],
+  plan: ['errors', 'recipe', 'template'],
+  recipe: ['errors', 'template'],
+  template: ['errors'],
+  store: ['errors', 'plan'],
+  host: ['errors'],
+  events: ['errors'],
+  errors: [],
+};
+
+/** The one folder, or file, that may import a package. */
+const OWNERS: Readonly<Record<string, RegExp>> = {
+  ajv: /^recipe\//,
+  commander: /^cli\//,
+  execa: /^host\//,
+  'fastest-levenshtein': /^recipe\//,
+  listr2: /^report\/tree/,
+  nunjucks: /^template\//,
+  'pretty-bytes': /^report\//,
+  'pretty-ms': /^report\//,
+  shlex: /^(host|report)\//,
+  'ssh2-sftp-client': /^host\//,
+  yaml: /^recipe\//,
+};
+
+interface Import {
+  readonly file: string;
+  readonly target: string;
+}
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(src, file), 'utf8');
+  const found = text.matchAll(/(?:^|\n)\s*(?:import|export)\s[^;]*?from\s+'([^']+)'|import\('([^']+)'\)/g);
+  return [...found].map((match) => ({ file, target: match[1] ?? match[2] ?? '' }));
+}
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+const imports = files.flatMap(importsOf);
+const own = imports
+  .filter(({ target }) => target.startsWith('.'))
+  .map(({ file, target }) => ({ file, target: relative(src, join(src, dirname(file), target)) }))
+  .filter(({ target }) => !target.startsWith('..'));
+
+function folderOf(file: string): string {
+  return file.includes('/') ? (file.split('/')[0] ?? '') : '.';
+}
+
+test('the table names every folder, and no other', () => {
+  expect([...new Set(files.map(folderOf))].toSorted()).toEqual(Object.keys(MAY_IMPORT).toSorted());
+});
+
+test('imports go in one direction', () => {
+  const wrong = own.filter(({ file, target }) => {
+    const [from, to] = [folderOf(file), folderOf(target)];
+    return from !== to && MAY_IMPORT[from]?.includes(to) !== true;
+  });
+  expect(wrong.map(({ file, target }) => `${file} imports ${target}`)).toEqual([]);
+});
+
+test('no file imports itself by way of others', () => {
+  const targets = new Map<string, string[]>();
+  for (const { file, target } of own) targets.set(file, [...(targets.get(file) ?? []), target]);
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) throw new Error(`a cycle: ${[...path, file].join(' -> ')}`);
+    if (done.has(file)) return;
+    for (const target of targets.get(file) ?? []) visit(target, [...path, file]);
+    done.add(file);
+  };
+  for (const file of files) visit(file, []);
+});
+
+test('a package is imported by its owner only', () => {
+  const foreign = imports.filter(({ target }) => !target.startsWith('.') && !target.startsWith('node:'));
+  const wrong = foreign.filter(({ file, target }) => {
+    const name = target.startsWith('@')
+      ? target.split('/').slice(0, 2).join('/')
+      : (target.split('/')[0] ?? '');
+    return OWNERS[name]?.test(file) !== true;
+  });
+  expect(wrong.map(({ file, target }) => `${file} imports ${target}`)).toEqual([]);
+});
+
+test('only cli ends the process', () => {
+  const wrong = files.filter(
+    (file) =>
+      !file.startsWith('cli/') && /process\.exit(Code)?\b/.test(readFileSync(join(src, file), 'utf8')),
+  );
+  expect(wrong).toEqual([]);
+});
