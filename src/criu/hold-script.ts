@@ -34,7 +34,7 @@ lease=
 [ ! -f lease ] || read -r lease < lease
 bytes=0
 if [ "$CRTOOLS_SCRIPT_ACTION" = post-dump ]; then
-  for size in $(stat -c %s "$CRTOOLS_IMAGE_DIR"/*); do bytes=$((bytes + size)); done
+  for size in $(stat -c %s "$CRTOOLS_IMAGE_DIR"/*.img); do bytes=$((bytes + size)); done
 fi
 echo "$bytes" > held.new
 mv held.new held

@@ -1,0 +1,138 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { CriuHold, type HoldOptions } from '../../src/criu/hold.ts';
+import { LocalHost } from '../../src/host/local.ts';
+
+/**
+ * Stands in for criu: it runs the action script as criu does (stdin closed, one action after the other), ends with 0
+ * when the script at the point of return does, with 255 otherwise. The real criu is held in test/e2e.
+ */
+const FAKE_CRIU = `
+export CRTOOLS_IMAGE_DIR="$2"
+CRTOOLS_SCRIPT_ACTION=pre-dump "$1" <&- || exit 1
+CRTOOLS_SCRIPT_ACTION=post-dump "$1" <&- || exit 255
+CRTOOLS_SCRIPT_ACTION=post-resume "$1" <&-
+exit 0
+`;
+
+describe('a hold', () => {
+  const host = new LocalHost();
+  const signal = new AbortController().signal;
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'criu-flow-hold-'));
+    writeFileSync(join(directory, 'pages-1.img'), 'x'.repeat(1000));
+    writeFileSync(join(directory, 'core-1.img'), 'x'.repeat(24));
+  });
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  const prepare = (options: HoldOptions = {}, script: string = FAKE_CRIU): Promise<CriuHold> =>
+    CriuHold.prepare(host, join(directory, 'hold'), options, ({ actionScript }) => [
+      ...['sh', '-c', script, 'criu', actionScript, directory],
+    ]);
+
+  test('holds at the point of return, and says how large the images are', async () => {
+    const hold = await prepare();
+    expect(await hold.start(signal)).toEqual({ kind: 'held', imageBytes: 1024 });
+    await hold.decide('abort');
+  });
+
+  test('a commit lets criu end its work', async () => {
+    const hold = await prepare();
+    await hold.start(signal);
+    expect(await hold.decide('commit')).toEqual({ decision: 'commit', end: { kind: 'exited', exitCode: 0 } });
+  });
+
+  test('an abort makes criu take everything back', async () => {
+    const hold = await prepare();
+    await hold.start(signal);
+    expect(await hold.decide('abort')).toEqual({ decision: 'abort', end: { kind: 'exited', exitCode: 255 } });
+  });
+
+  test('the first decision counts, also for who decides later', async () => {
+    const hold = await prepare();
+    await hold.start(signal);
+    await hold.decide('commit');
+    expect(await hold.decide('abort')).toEqual({ decision: 'commit', end: { kind: 'exited', exitCode: 0 } });
+  });
+
+  test('a decision before criu reaches its point of return is not lost', async () => {
+    const hold = await prepare({}, `until [ -f "$2/go" ]; do sleep 0.01; done\n${FAKE_CRIU}`);
+    const holding = hold.start(signal);
+    await expect.poll(() => existsSync(join(directory, 'hold', 'started'))).toBe(true);
+    const deciding = hold.decide('abort');
+    await expect.poll(() => existsSync(join(directory, 'hold', 'decision'))).toBe(true);
+    writeFileSync(join(directory, 'go'), '');
+    expect(await deciding).toEqual({ decision: 'abort', end: { kind: 'exited', exitCode: 255 } });
+    await holding;
+  });
+
+  test('without a controller the lease ends the hold, and what is to be done on abort is done', async () => {
+    const hold = await prepare({ leaseSeconds: 1 });
+    const held = join(directory, 'hold');
+    writeFileSync(join(held, 'on-abort'), 'echo "$PWD" > back');
+    // Started by its own means: nobody renews the lease.
+    writeFileSync(join(held, 'started'), '0');
+    await host.run(['sh', '-c', 'printf x 1<> "$1/start"', 'sh', held]);
+    await expect.poll(() => existsSync(join(held, 'exit')), { timeout: 10_000 }).toBe(true);
+    expect(readFileSync(join(held, 'exit'), 'utf8')).toBe('255\n');
+    expect(readFileSync(join(held, 'decision'), 'utf8')).toBe('abort lease\n');
+    expect(readFileSync(join(held, 'back'), 'utf8')).toBe(`${held}\n`);
+    expect(await hold.decide('commit')).toMatchObject({ decision: 'abort' });
+  });
+
+  test('a controller that lives renews the lease', async () => {
+    const hold = await prepare({ leaseSeconds: 1 });
+    await hold.start(signal);
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    expect(existsSync(join(directory, 'hold', 'decision'))).toBe(false);
+    expect(await hold.decide('commit')).toMatchObject({ decision: 'commit' });
+  });
+
+  test('what is to be done on resume finds its values in a file', async () => {
+    const hold = await prepare({
+      onResume: {
+        script: '{ read -r a; read -r b; } < values; echo "$b/$a" > done',
+        values: ['$(reboot)', "it's"],
+      },
+    });
+    await hold.start(signal);
+    await hold.decide('commit');
+    expect(readFileSync(join(directory, 'hold', 'done'), 'utf8')).toBe("it's/$(reboot)\n");
+  });
+
+  test('an abort before the start keeps criu from ever being started', async () => {
+    const hold = await prepare({}, 'touch "$2/ran"');
+    expect(await hold.decide('abort')).toEqual({ decision: 'abort', end: { kind: 'absent' } });
+    expect(existsSync(join(directory, 'ran'))).toBe(false);
+  });
+
+  test('a hold that is gone has no decision', async () => {
+    const hold = await prepare();
+    await hold.decide('abort');
+    rmSync(join(directory, 'hold'), { recursive: true });
+    expect(await hold.decide('abort')).toEqual({ decision: 'none', end: { kind: 'absent' } });
+  });
+
+  test('what runs before criu can refuse, with its reason', async () => {
+    const hold = await prepare({}, 'touch "$2/ran"');
+    const refused = await hold.start(signal, { script: 'echo "$1 is taken" >&2; exit 3', args: ['4711'] });
+    expect(refused).toEqual({ kind: 'refused', exitCode: 3, stderr: '4711 is taken' });
+    expect(await hold.decide('abort')).toEqual({ decision: 'abort', end: { kind: 'absent' } });
+    expect(existsSync(join(directory, 'ran'))).toBe(false);
+  });
+
+  test('a criu that fails before its hold is an end, not a hold', async () => {
+    const hold = await prepare({}, 'exit 1');
+    expect(await hold.start(signal)).toEqual({ kind: 'exited', exitCode: 1 });
+  });
+
+  test('a criu that is killed while it holds is an end', async () => {
+    const hold = await prepare({}, `echo $$ > "$2/criu.pid"\n${FAKE_CRIU}`);
+    await hold.start(signal);
+    process.kill(Number(readFileSync(join(directory, 'criu.pid'), 'utf8')), 'SIGKILL');
+    expect(await hold.decide('abort')).toMatchObject({ end: { kind: 'exited', exitCode: 137 } });
+  });
+});

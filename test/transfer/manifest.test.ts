@@ -1,0 +1,60 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { LocalHost } from '../../src/host/local.ts';
+import { readManifest, requireSameImages } from '../../src/transfer/manifest.ts';
+import { reserveImages } from '../../src/transfer/reserve.ts';
+
+const host = new LocalHost();
+const signal = new AbortController().signal;
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'criu-flow-manifest-'));
+  writeFileSync(join(directory, 'pages-1.img'), 'pages');
+  writeFileSync(join(directory, 'core-1.img'), 'core');
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+test('the same images are the same', async () => {
+  const manifest = await readManifest(host, directory, signal);
+  expect(manifest.split('\n')).toHaveLength(3);
+  expect(() => requireSameImages(manifest, manifest, 'b')).not.toThrow();
+});
+
+test.each([
+  ['one byte', () => writeFileSync(join(directory, 'pages-1.img'), 'pagez'), /\.\/pages-1\.img: SHA-256 is/],
+  ['a file that is missing', () => rmSync(join(directory, 'core-1.img')), /\.\/core-1\.img: is missing/],
+  ['a file too many', () => writeFileSync(join(directory, 'x.img'), ''), /\.\/x\.img: was never dumped/],
+])('%s makes a difference', async (_, change, evidence) => {
+  const before = await readManifest(host, directory, signal);
+  change();
+  const after = await readManifest(host, directory, signal);
+  expect(() => requireSameImages(before, after, 'b')).toThrow(
+    expect.objectContaining({
+      code: 'IMAGES_CORRUPTED',
+      host: 'b',
+      evidence: expect.stringMatching(evidence),
+    }),
+  );
+});
+
+test('no images at all are never the same', () => {
+  expect(() => requireSameImages('', '', 'b')).toThrow(expect.objectContaining({ code: 'IMAGES_CORRUPTED' }));
+});
+
+test('there is room for the images, or a reason why not', async () => {
+  await reserveImages(host, join(directory, 'images'), [4096, 0, 100]);
+  const sizes = await host.run([
+    'stat',
+    '-c',
+    '%n %s %a',
+    `${directory}/images/pages-1.img`,
+    `${directory}/images/pages-3.img`,
+  ]);
+  expect(sizes.stdout).toMatch(/pages-1.img 4096 600\n.*pages-3.img 100 600\n/);
+  await expect(reserveImages(host, join(directory, 'images'), [2 ** 62])).rejects.toMatchObject({
+    code: 'TRANSFER_FAILED',
+    hint: expect.stringContaining('Free some space'),
+  });
+});

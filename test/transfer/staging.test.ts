@@ -1,0 +1,101 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { LocalHost } from '../../src/host/local.ts';
+import { mustRunScript } from '../../src/host/shell.ts';
+import {
+  STAGE_FINISH_SCRIPT,
+  STAGE_PREPARE_SCRIPT,
+  STAGE_SWAP_SCRIPT,
+  STAGE_UNDO_SCRIPT,
+  stagedFile,
+  stagingArguments,
+} from '../../src/transfer/staging.ts';
+import { sweepLostRuns } from '../../src/transfer/sweep.ts';
+
+const host = new LocalHost();
+let root: string;
+let run: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'criu-flow-staging-'));
+  run = join(root, 'runs', 'x1');
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+/** A name with everything that a shell could trip over. */
+const NASTY = "it's a $(touch x) \n *name";
+
+const act = async (script: string, paths: readonly string[]): Promise<void> => {
+  const files = paths.map((path) => stagedFile({ path }, 'x1'));
+  await mustRunScript(host, script, [run, ...stagingArguments(files)], { what: 'Staging' });
+};
+const stage = (path: string, content: string): void => {
+  const { staged } = stagedFile({ path }, 'x1');
+  writeFileSync(staged, content);
+};
+
+test('a file takes its place, and what was there before goes when the run has ended well', async () => {
+  const path = join(root, NASTY);
+  writeFileSync(path, 'old');
+  await act(STAGE_PREPARE_SCRIPT, [path]);
+  stage(path, 'new');
+  await act(STAGE_SWAP_SCRIPT, [path]);
+  expect(readFileSync(path, 'utf8')).toBe('new');
+  await act(STAGE_FINISH_SCRIPT, [path]);
+  expect(readdirSync(root).toSorted()).toEqual([NASTY, 'runs']);
+});
+
+test('an undo puts everything back, however far it came, and may run twice', async () => {
+  const [old, fresh] = [join(root, NASTY), join(root, 'deep', 'er', 'file')];
+  writeFileSync(old, 'old');
+  await act(STAGE_PREPARE_SCRIPT, [old, fresh]);
+  stage(old, 'new');
+  // The second was not copied any more: the swap fails half-way.
+  await expect(act(STAGE_SWAP_SCRIPT, [old, fresh])).rejects.toMatchObject({ code: 'COMMAND_FAILED' });
+  expect(readFileSync(old, 'utf8')).toBe('new');
+  await act(STAGE_UNDO_SCRIPT, [old, fresh]);
+  await act(STAGE_UNDO_SCRIPT, [old, fresh]);
+  expect(readFileSync(old, 'utf8')).toBe('old');
+  expect(readdirSync(root).toSorted()).toEqual([NASTY, 'runs']);
+});
+
+test('a directory that was there before the run stays, also when it is empty', async () => {
+  mkdirSync(join(root, 'deep'));
+  await act(STAGE_PREPARE_SCRIPT, [join(root, 'deep', 'er', 'file')]);
+  await act(STAGE_UNDO_SCRIPT, [join(root, 'deep', 'er', 'file')]);
+  expect(readdirSync(join(root, 'deep'))).toEqual([]);
+});
+
+test('a mount point is refused before anything is copied', async () => {
+  await expect(act(STAGE_PREPARE_SCRIPT, ['/proc'])).rejects.toMatchObject({
+    evidence: expect.stringContaining('/proc is a mount point'),
+  });
+});
+
+test('what a run of an earlier boot staged is swept; a run whose criu was started is left alone', async () => {
+  const path = join(root, 'file');
+  await act(STAGE_PREPARE_SCRIPT, [path]);
+  stage(path, 'half');
+  await sweepLostRuns(host, join(root, 'runs'));
+  expect(existsSync(run)).toBe(true);
+
+  writeFileSync(join(run, 'boot'), 'an earlier one\n');
+  mkdirSync(join(run, 'restore'));
+  writeFileSync(join(run, 'restore', 'started'), '1\n');
+  await sweepLostRuns(host, join(root, 'runs'));
+  expect(existsSync(run)).toBe(true);
+
+  rmSync(join(run, 'restore', 'started'));
+  await sweepLostRuns(host, join(root, 'runs'));
+  expect(readdirSync(root)).toEqual(['runs']);
+  expect(readdirSync(join(root, 'runs'))).toEqual([]);
+});

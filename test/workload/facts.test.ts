@@ -1,0 +1,111 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { LocalHost } from '../../src/host/local.ts';
+import { parseFacts, readWorkload } from '../../src/workload/facts.ts';
+import { findWorkload } from '../../src/workload/find.ts';
+import { workloadState } from '../../src/workload/identity.ts';
+
+const host = new LocalHost();
+
+test('records become facts: the root first, files once, loopback connections left out', () => {
+  const facts = parseFacts(
+    20,
+    [
+      'P\t21\t20\t20\t20\t5\t0\t4\t21,22,\t/srv\tchild \n',
+      "P\t20\t1\t20\t20\t3\t99 strace\t8\t20,\t/\troot --a 'b",
+      'F\topen\t10\t/srv/a\tname with tab',
+      'F\topen\t10\t/srv/a\tname with tab',
+      'F\tmapped\t9\t/usr/bin/x',
+      'F\topen\t0\tpipe:[1]',
+      'C\t10.0.0.1:80\t10.0.0.2:4000',
+      'C\t127.0.0.1:80\t127.0.0.1:4000',
+      '',
+    ].join('\0'),
+  );
+  expect(facts.processes).toEqual([
+    expect.objectContaining({
+      pid: 20,
+      tracer: { pid: 99, command: 'strace' },
+      memoryBytes: 8192,
+      command: "root --a 'b",
+    }),
+    expect.objectContaining({ pid: 21, threads: [21, 22], workingDirectory: '/srv' }),
+  ]);
+  expect(facts.processes[1]).not.toHaveProperty('tracer');
+  expect(facts.files).toEqual([
+    { use: 'open', sizeBytes: 10, path: '/srv/a\tname with tab' },
+    { use: 'mapped', sizeBytes: 9, path: '/usr/bin/x' },
+  ]);
+  expect(facts.connections).toEqual(['10.0.0.1:80 > 10.0.0.2:4000']);
+});
+
+test('reads a live tree: its processes, its open files, where it is', async () => {
+  const directory = mkdtempSync(join(tmpdir(), "criu-flow facts' "));
+  const child = spawn('sh', ['-c', 'exec 5> "an open file"; sleep 4711 & echo $!; wait'], { cwd: directory });
+  try {
+    const [line] = (await once(child.stdout, 'data')) as [Buffer];
+    const pid = child.pid ?? 0;
+    const facts = await readWorkload(host, pid);
+    expect(facts.processes.map((each) => each.pid)).toEqual([pid, Number(String(line))]);
+    expect(facts.processes[0]).toMatchObject({ parentPid: process.pid, workingDirectory: directory });
+    expect(facts.files).toContainEqual({ use: 'open', sizeBytes: 0, path: join(directory, 'an open file') });
+    expect(await workloadState(host, pid, facts.processes[0]?.startTicks)).toBe('running');
+    // The same number and another start time is another process.
+    expect(await workloadState(host, pid, 1)).toBe('gone');
+    process.kill(Number(String(line)), 'SIGKILL');
+  } finally {
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
+
+test('finds by executable and exact arguments, and neither itself nor its shell', async () => {
+  const child = spawn('sleep', ['4712']);
+  try {
+    await once(child, 'spawn');
+    const path = '/usr/bin/sleep';
+    expect(await findWorkload(host, { kind: 'executable', path, arguments: ['4712'] })).toBe(child.pid);
+    await expect(findWorkload(host, { kind: 'executable', path, arguments: ['471'] })).rejects.toMatchObject({
+      code: 'WORKLOAD_NOT_FOUND',
+    });
+    const twin = spawn('sleep', ['4712']);
+    await once(twin, 'spawn');
+    await expect(findWorkload(host, { kind: 'executable', path, arguments: ['4712'] })).rejects.toMatchObject(
+      {
+        code: 'WORKLOAD_AMBIGUOUS',
+      },
+    );
+    twin.kill('SIGKILL');
+    await once(twin, 'close');
+  } finally {
+    child.kill('SIGKILL');
+    await once(child, 'close');
+  }
+});
+
+test('a pid and a pid file that name nothing are not found', async () => {
+  await expect(findWorkload(host, { kind: 'pid', pid: 4_194_303 })).rejects.toMatchObject({
+    code: 'WORKLOAD_NOT_FOUND',
+  });
+  await expect(findWorkload(host, { kind: 'pid-file', path: '/none' })).rejects.toMatchObject({
+    code: 'WORKLOAD_NOT_FOUND',
+  });
+});
+
+test('sees a process whose connections are its own', async () => {
+  const server = createServer((socket) => socket.resume()).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const client = connect(typeof address === 'object' && address ? address.port : 0, '127.0.0.1');
+  await once(client, 'connect');
+  const facts = await readWorkload(host, process.pid);
+  expect(facts.connections.filter((each) => each.startsWith('127.'))).toEqual([]);
+  client.destroy();
+  server.close();
+});
