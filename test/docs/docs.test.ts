@@ -7,7 +7,7 @@ const read = (file: string): string => readFileSync(`${root}/${file}`, 'utf8');
 
 /** The first column of every table of a document. */
 const firstColumn = (file: string): string[] =>
-  [...read(file).matchAll(/^\| ([^|]+?) \|/gm)].map((match) => match[1] ?? '');
+  [...read(file).matchAll(/^\| ([^|]+?) *\|/gm)].map((match) => match[1] ?? '');
 
 test('docs/errors.md has every code of ErrorCode, and no other', () => {
   const union = read('src/errors/flow-error.ts').split('export type ErrorCode =')[1] ?? '';

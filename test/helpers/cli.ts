@@ -9,13 +9,14 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** Runs the built command as a person would; `onStdout` sees each piece as it comes. */
+/** Runs the built command as a person would; `onStdout` and `onStderr` see each piece as it comes. */
 export function runCli(
   args: readonly string[],
   options: {
     readonly env?: NodeJS.ProcessEnv;
     readonly cwd?: string;
     readonly onStdout?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
+    readonly onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
   } = {},
 ): Promise<CliResult> {
   const child = spawn(process.execPath, [main, ...args], {
@@ -31,6 +32,7 @@ export function runCli(
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
+    options.onStderr?.(text, (signal) => child.kill(signal));
   });
   return new Promise((resolve) => {
     child.on('close', (exitCode) => resolve({ exitCode, stdout, stderr }));
