@@ -84,6 +84,7 @@ declare namespace validate {
   interface SchemaNode {
     readonly description?: string;
     readonly properties?: Readonly<Record<string, SchemaNode>>;
+    readonly required?: readonly string[];
     readonly enum?: readonly unknown[];
     readonly oneOf?: readonly { readonly required?: readonly string[] }[];
   }
@@ -92,6 +93,8 @@ declare namespace validate {
     readonly instancePath: string;
     readonly params: Readonly<Record<string, unknown>>;
     readonly data?: unknown;
+    /** Set where the error is about the name of a key. */
+    readonly propertyName?: string;
     readonly parentSchema?: SchemaNode;
   }
   let errors: readonly SchemaError[] | null | undefined;

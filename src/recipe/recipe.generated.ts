@@ -70,7 +70,7 @@ export interface Recipe {
     destination: string;
   };
   /**
-   * What moves.
+   * What moves: one process and its descendants.
    */
   workload: {
     process: Process;
@@ -284,7 +284,7 @@ export interface VerifyStep {
   timeout?: string;
   rollback?: Rollback;
   /**
-   * What to ask.
+   * What to ask: `checks`, a list.
    */
   with: {
     /**
