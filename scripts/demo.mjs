@@ -1,6 +1,8 @@
 // Shows the whole thing on a lab: a service with a connected client moves from one host to another.
 import { spawn } from 'node:child_process';
-import { cpSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { setUp } from './setup.mjs';
@@ -73,14 +75,18 @@ async function demonstrate() {
   if (exitCode !== 0) return exitCode;
 
   const after = await untilAnswered(50);
-  const kept =
-    after.connected && after.error === null ? 'connection kept' : `connection lost: ${after.error}`;
+  const summary = lastSummary();
+  const kept = after.error === null ? 'connection kept' : `connection lost: ${after.error}`;
   console.log(
     [
       '',
-      `client: ${after.answered} of ${after.sent} requests answered, over one connection`,
-      `        ${after.lost} lost, ${after.duplicated} duplicated, ${kept}`,
-      `        its longest wait for an answer was ${Math.round(after.longestGapMs)} ms: the downtime as it saw it`,
+      'What happened:',
+      `  moved     ${summary.workload.command} (pid ${summary.workload.pid}), from a to b`,
+      `            ${(summary.imageBytes / 2 ** 20).toFixed(1)} MiB of images, while it was frozen`,
+      `  downtime  at most ${Math.ceil(summary.downtimeMs)} ms for the process, from its freeze to its release`,
+      `            ${Math.ceil(after.longestGapMs)} ms was the client's longest wait for an answer (its kernel sends again`,
+      '            after 0.2, 0.6, 1.4 s)',
+      `  client    ${after.sent} requests, ${after.answered} answers: ${after.lost} lost, ${after.duplicated} duplicated, ${kept}`,
       '',
       'Look around by yourself, as long as you like:',
       '  npx criu-flow lab up            two hosts, a and b',
@@ -92,6 +98,13 @@ async function demonstrate() {
     ].join('\n'),
   );
   return after.lost === 0 && after.duplicated === 0 && after.error === null ? 0 : 1;
+}
+
+/** How the run of a moment ago ended, from its journal. Run ids sort by time. */
+function lastSummary() {
+  const runs = join(process.env['XDG_STATE_HOME'] || join(homedir(), '.local', 'state'), 'criu-flow', 'runs');
+  const journal = readFileSync(join(runs, readdirSync(runs).toSorted().at(-1), 'journal.jsonl'), 'utf8');
+  return JSON.parse(journal.trimEnd().split('\n').at(-1)).summary;
 }
 
 /** Runs a script on a host of the lab, which must succeed. */
