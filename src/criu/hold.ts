@@ -1,6 +1,6 @@
 import { FlowError } from '../errors/flow-error.ts';
 import type { Host } from '../host/host.ts';
-import { processState, startProcess } from '../host/remote-process.ts';
+import { killProcess, processState, startProcess } from '../host/remote-process.ts';
 import { mustRunScript, runScript } from '../host/shell.ts';
 import {
   AWAIT_SCRIPT,
@@ -130,6 +130,14 @@ export class CriuHold {
       host: this.host.name,
       evidence: counts ?? '',
     });
+  }
+
+  /**
+   * Ends what a criu that was killed left of itself: helpers that it had forked, which its death does not end. Restored
+   * tasks have sessions of their own and are not among them.
+   */
+  async endRemains(): Promise<void> {
+    await killProcess(this.host, `${this.directory}/process`, { graceMs: 0 });
   }
 
   /**

@@ -177,6 +177,7 @@ async function undoRestore(context: StepContext): Promise<void> {
   if (hold && workload) {
     await hold.decide('abort');
     // criu kills what it restored when its hold aborts; a criu that was killed itself could not.
+    await hold.endRemains();
     await mustRunScript(destination, KILL_RESTORED_SCRIPT, [hold.directory, idsOf(workload).join(' ')], {
       what: 'Ending what was restored',
     });
