@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto';
 import { parseDuration } from '../recipe/duration.ts';
 import { kindAt } from '../recipe/fields.ts';
 import { type Finding, toDiagnostics, type ValidRecipe } from '../recipe/finding.ts';
+import { overlapFindings } from '../recipe/overlap-findings.ts';
 import { describePath, type Path } from '../recipe/path.ts';
 import { RecipeError } from '../recipe/recipe-error.ts';
 import type { Check as RecipeCheck, Command, Recipe, Step } from '../recipe/recipe.generated.ts';
 import { isTemplateField } from '../recipe/template-findings.ts';
 import { checkValue } from '../recipe/values.ts';
 import type { TemplateValue } from '../template/filters.ts';
+import { inspectTemplate } from '../template/gate.ts';
 import { renderTemplate } from '../template/render.ts';
 import type { Check, CommandSpec, NetworkPlan, Plan, PlanStep, WorkloadSelector } from './plan.ts';
 
@@ -31,16 +33,6 @@ const DEFAULT_COMMAND_TIMEOUT = '1m';
  */
 export function buildPlan(recipe: ValidRecipe, inputs: ReadonlyMap<string, TemplateValue>): Plan {
   const data = rendered(recipe, inputs);
-  if (data.hosts.source === data.hosts.destination) {
-    throw refuse(recipe, [
-      {
-        path: ['hosts', 'destination'],
-        at: 'value',
-        code: 'hosts',
-        message: `The source and the destination are the same host, ${data.hosts.source}`,
-      },
-    ]);
-  }
   const downtimeMs = data.objectives?.downtime === undefined ? undefined : ms(data.objectives.downtime);
   const plan: Omit<Plan, 'digest'> = {
     version: 1,
@@ -71,20 +63,25 @@ function rendered(recipe: ValidRecipe, inputs: ReadonlyMap<string, TemplateValue
     const kind = kindAt(path);
     const yielded = renderTemplate(value, inputs);
     const problem = kind && checkValue(describePath(path), kind, yielded);
-    if (problem) findings.push({ path, at: 'value', code: 'wrong-value', ...problem });
+    if (problem) {
+      const lines = [problem.hint, origin(value, inputs)].filter((line) => line !== undefined);
+      const hint = lines.length === 0 ? undefined : lines.join('\n');
+      findings.push({ path, at: 'value', code: 'wrong-value', message: problem.message, hint });
+    }
     // A template that is one expression yields a number where its input is one.
     return kind === 'pid' || kind === 'port' || kind === 'status' ? yielded : String(yielded);
   };
-  const data = walk(recipe.data, []);
-  if (findings.length > 0) throw refuse(recipe, findings);
-  // Rendering changes scalars only, and each was checked.
-  return data as Recipe;
+  // Rendering changes scalars only, and each is checked.
+  const data = walk(recipe.data, []) as Recipe;
+  const [first, ...rest] = toDiagnostics(recipe, findings.length > 0 ? findings : overlapFindings(data));
+  if (first) throw new RecipeError('RECIPE_INVALID', [first, ...rest]);
+  return data;
 }
 
-function refuse(recipe: ValidRecipe, findings: readonly Finding[]): RecipeError {
-  const [first, ...rest] = toDiagnostics(recipe, findings);
-  if (!first) throw new Error('nothing to refuse');
-  return new RecipeError('RECIPE_INVALID', [first, ...rest]);
+/** Which inputs a value came from: they are what a person can change without the recipe. */
+function origin(template: string, inputs: ReadonlyMap<string, TemplateValue>): string | undefined {
+  const { inputs: names } = inspectTemplate(template, [...inputs.keys()]);
+  return names.length === 0 ? undefined : `It comes from ${names.map((name) => `-i ${name}=…`).join(' ')}`;
 }
 
 function workloadOf(process: Recipe['workload']['process']): WorkloadSelector {

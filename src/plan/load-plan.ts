@@ -1,4 +1,4 @@
-import { checkRecipe } from '../recipe/check-recipe.ts';
+import type { CheckedRecipe } from '../recipe/check-recipe.ts';
 import type { Diagnostic } from '../recipe/diagnostic.ts';
 import { RecipeError } from '../recipe/recipe-error.ts';
 import type { Plan } from './plan.ts';
@@ -14,10 +14,10 @@ export interface LoadPlanOptions {
 
 /**
  * Makes a plan of a recipe and its inputs. Asks no host.
- * @throws RecipeError (RECIPE_INVALID) with every mistake; FlowError RECIPE_NOT_FOUND, INPUT_INVALID
+ * @throws RecipeError RECIPE_INVALID or INPUT_INVALID, with every mistake; FlowError RECIPE_NOT_FOUND
  */
 export async function loadPlan(options: LoadPlanOptions): Promise<Plan> {
-  const { recipe, diagnostics } = await checkRecipe(options.recipe, options.cwd);
+  const { recipe, diagnostics } = await check(options.recipe, options.cwd);
   if (!recipe) throw invalid(diagnostics);
   const [{ resolveInputs }, { buildPlan }] = await Promise.all([
     import('./inputs.ts'),
@@ -35,8 +35,14 @@ export async function validateRecipe(options: {
   readonly recipe: string;
   readonly cwd: string;
 }): Promise<readonly Diagnostic[]> {
-  const { diagnostics } = await checkRecipe(options.recipe, options.cwd);
+  const { diagnostics } = await check(options.recipe, options.cwd);
   return diagnostics;
+}
+
+/** Who imports the library, and loads no recipe, does not wait for YAML, templates and the schema. */
+async function check(recipe: string, cwd: string): Promise<CheckedRecipe> {
+  const { checkRecipe } = await import('../recipe/check-recipe.ts');
+  return checkRecipe(recipe, cwd);
 }
 
 function invalid(diagnostics: readonly Diagnostic[]): RecipeError {

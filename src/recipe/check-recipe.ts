@@ -1,6 +1,7 @@
 import { type Diagnostic } from './diagnostic.ts';
 import { toDiagnostics, type ValidRecipe } from './finding.ts';
 import { orderFindings } from './order-findings.ts';
+import { overlapFindings } from './overlap-findings.ts';
 import { parseRecipe } from './parse.ts';
 import { readRecipeFile } from './read-recipe.ts';
 import { assertValid, schemaFindings } from './schema-findings.ts';
@@ -26,9 +27,10 @@ export async function checkRecipe(recipe: string, cwd: string): Promise<CheckedR
   const invalid = schemaFindings(parsed);
   if (invalid.length > 0) return { diagnostics: toDiagnostics(parsed, invalid) };
   assertValid(parsed, invalid);
-  const findings = [...valueFindings(parsed), ...orderFindings(parsed)];
+  const { data } = parsed;
+  const findings = [...valueFindings(data), ...orderFindings(data.steps), ...overlapFindings(data)];
   const errors = findings.filter((finding) => finding.severity !== 'warning');
-  // An input that nothing reads is mostly one whose reader is misspelt.
+  // A warning beside an error is mostly its echo: the reader of an input that nothing reads is misspelt.
   if (errors.length > 0) return { diagnostics: toDiagnostics(parsed, errors) };
   return { recipe: parsed, diagnostics: toDiagnostics(parsed, findings) };
 }

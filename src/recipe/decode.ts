@@ -14,16 +14,15 @@ export function decodeRecipe(
   const at = source.text.search(NOT_TEXT);
   if (at === -1) return { source, diagnostics: [] };
   const character = source.text.codePointAt(at) ?? 0;
-  const message =
+  const escape = `\\x${character.toString(16).padStart(2, '0')}`;
+  const words =
     character === 0xfffd
-      ? 'This is not UTF-8 text'
-      : `A recipe cannot hold the control character U+${character.toString(16).toUpperCase().padStart(4, '0')}`;
-  const diagnostic = diagnosticAt(source, [at, at + 1], {
-    code: 'file',
-    message,
-    hint: 'A recipe is a YAML file in UTF-8. In double quotes, YAML writes a control character as an escape.',
-  });
-  return { source, diagnostics: [diagnostic] };
+      ? { message: 'This is not UTF-8 text', hint: 'Is this a recipe? Save it as UTF-8.' }
+      : {
+          message: `A recipe cannot hold the control character ${escape}`,
+          hint: `In double quotes, YAML writes it as ${escape}.`,
+        };
+  return { source, diagnostics: [diagnosticAt(source, [at, at + 1], { code: 'file', ...words })] };
 }
 
 /** A file that is too large is not read, so there is no text to show. */

@@ -8,13 +8,13 @@ export type DiagnosticCode =
   | 'yaml'
   | 'unknown-key'
   | 'missing-key'
-  | 'wrong-type'
   | 'wrong-value'
   | 'template'
   | 'steps'
   | 'hosts'
   | 'files'
-  | 'unused-input';
+  | 'unused-input'
+  | 'input';
 
 export interface DiagnosticLocation extends SourceLocation {
   /** One past the last column of the mistake, on the same line. */

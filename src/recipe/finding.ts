@@ -25,7 +25,7 @@ export interface Finding extends DiagnosticDetails {
   readonly part?: { readonly template: string; readonly offset: number; readonly length: number };
 }
 
-/** Diagnostics in the order of the file, at most twenty: more would hide the first. */
+/** Diagnostics in the order of the file, at most {@link MAX_DIAGNOSTICS}. */
 export function toDiagnostics(parsed: ParsedRecipe, findings: readonly Finding[]): Diagnostic[] {
   return findings
     .map((finding) => ({ finding, range: rangeOf(parsed, finding) }))
@@ -34,7 +34,8 @@ export function toDiagnostics(parsed: ParsedRecipe, findings: readonly Finding[]
     .map(({ finding, range }) => diagnosticAt(parsed.source, range, finding));
 }
 
-const MAX_DIAGNOSTICS = 20;
+/** More would hide the first. */
+export const MAX_DIAGNOSTICS = 20;
 
 function rangeOf(parsed: ParsedRecipe, finding: Finding): Range {
   if (finding.at === 'key') return parsed.locations.ofKey(finding.path);

@@ -1,82 +1,53 @@
-import type { Finding, ValidRecipe } from './finding.ts';
+import type { Finding } from './finding.ts';
 import type { Step } from './recipe.generated.ts';
 
 /** The steps that a migration is made of, in this order. `verify` and `command` may stand anywhere between. */
 const ORDER: readonly Step['uses'][] = ['preflight', 'dump', 'transfer/rsync', 'restore', 'commit'];
 
-/** Mistakes in the order of the steps, and in what belongs together. */
-export function orderFindings({ data: recipe }: ValidRecipe): readonly Finding[] {
-  return [...stepFindings(recipe.steps), ...hostFindings(recipe.hosts), ...fileFindings(recipe.files ?? [])];
+/** Only this one may be left out: it then follows `restore`. */
+const OPTIONAL: Step['uses'] = 'commit';
+
+const HINT = 'A migration is preflight, dump, transfer/rsync, restore, in this order, and then verify.';
+
+/** Steps that are missing, there twice, or in the wrong order; and rollbacks that could never run. */
+export function orderFindings(steps: readonly Step[]): readonly Finding[] {
+  const findings = placeFindings(steps);
+  return findings.length > 0 ? findings : rollbackFindings(steps);
 }
 
-function stepFindings(steps: readonly Step[]): Finding[] {
+function placeFindings(steps: readonly Step[]): readonly Finding[] {
   const findings: Finding[] = [];
-  let last = -1;
   const seen = new Set<string>();
+  let last = -1;
   for (const [index, { uses }] of steps.entries()) {
     const place = ORDER.indexOf(uses);
     if (place === -1) continue;
-    const problem = seen.has(uses)
-      ? `There are two steps \`${uses}\``
-      : place < last
-        ? `\`${uses}\` must come before \`${ORDER[last]}\``
-        : undefined;
-    if (problem !== undefined) findings.push(stepFinding(index, problem));
+    const before = ORDER[last] ?? '';
+    if (seen.has(uses)) findings.push(stepFinding(index, `There are two steps \`${uses}\``));
+    else if (place < last) findings.push(stepFinding(index, `\`${uses}\` must come before \`${before}\``));
     seen.add(uses);
     last = Math.max(last, place);
   }
-  const lacking = ORDER.filter((uses) => uses !== 'commit' && !seen.has(uses));
+  const lacking = ORDER.filter((uses) => uses !== OPTIONAL && !seen.has(uses));
   if (lacking.length > 0) {
-    findings.push({
-      path: ['steps'],
-      at: 'key',
-      code: 'steps',
-      message: `The steps lack ${lacking.map((uses) => `\`${uses}\``).join(', ')}`,
-      hint: `A migration is ${ORDER.slice(0, 4).join(', ')}, in this order, and then verify.`,
-    });
+    const message = `The steps lack ${lacking.map((uses) => `\`${uses}\``).join(', ')}`;
+    findings.push({ path: ['steps'], at: 'key', code: 'steps', message, hint: HINT });
   }
   return findings;
 }
 
-function stepFinding(index: number, message: string): Finding {
-  return {
-    path: ['steps', index, 'uses'],
-    at: 'value',
-    code: 'steps',
-    message,
-    hint: `A migration is ${ORDER.slice(0, 4).join(', ')}, in this order, and then verify.`,
-  };
-}
-
-function hostFindings(hosts: ValidRecipe['data']['hosts']): Finding[] {
-  if (hosts.source !== hosts.destination) return [];
-  return [
-    {
-      path: ['hosts', 'destination'],
-      at: 'value',
-      code: 'hosts',
-      message: 'The source and the destination are the same host',
-    },
-  ];
-}
-
-/** A path inside of another would be copied twice, the second time away from under the first. */
-function fileFindings(files: NonNullable<ValidRecipe['data']['files']>): Finding[] {
-  return files.flatMap((file, index): Finding[] => {
-    const other = files.find(
-      (each, position) =>
-        position !== index &&
-        (file.path.startsWith(`${each.path}/`) || (file.path === each.path && position < index)),
-    );
-    if (other === undefined) return [];
-    return [
-      {
-        path: ['files', index, 'path'],
-        at: 'value',
-        code: 'files',
-        message: `${file.path} is part of ${other.path}, which moves already`,
-        hint: 'Take it out.',
-      },
-    ];
+/** After the commit there is no way back, so a recipe must not look as if there were one. */
+function rollbackFindings(steps: readonly Step[]): readonly Finding[] {
+  const named = steps.findIndex(({ uses }) => uses === 'commit');
+  const commit = named === -1 ? steps.findIndex(({ uses }) => uses === 'restore') : named;
+  return steps.flatMap(({ uses, rollback = [] }, index): Finding[] => {
+    if (index <= commit || rollback.length === 0) return [];
+    const message = `The rollback of \`${uses}\` would never run: it stands after the commit`;
+    const hint = 'Put it on a step before the commit: it then runs when the move is undone.';
+    return [{ path: ['steps', index, 'rollback'], at: 'key', code: 'steps', message, hint }];
   });
+}
+
+function stepFinding(index: number, message: string): Finding {
+  return { path: ['steps', index, 'uses'], at: 'value', code: 'steps', message, hint: HINT };
 }

@@ -1,4 +1,4 @@
-import { Composer, Parser, YAMLParseError } from 'yaml';
+import { Composer, type Document, isScalar, Parser, YAMLParseError } from 'yaml';
 import { type Diagnostic, diagnosticAt } from './diagnostic.ts';
 import type { ParsedRecipe } from './finding.ts';
 import type { SourceFile } from './source-file.ts';
@@ -26,19 +26,21 @@ export function parseRecipe(source: SourceFile): ParseResult {
   }
   // Unique keys are checked in toData: the package compares each key with each other.
   const composer = new Composer({ schema: 'core', resolveKnownTags: false, uniqueKeys: false, merge: false });
-  const [document, second] = composer.compose(tokens, true, source.text.length);
-  if (document === undefined) return { diagnostics: [] };
+  const [document, ...others] = composer.compose(tokens, true, source.text.length);
+  // The package makes at least one document; one that is empty, after a last `---`, does no harm.
+  if (document === undefined) throw new Error('yaml made no document');
   const errors = [...document.errors, ...document.warnings];
+  const second = others.find((each) => !isEmpty(each) || each.errors.length > 0);
   if (errors.length === 0 && second !== undefined) {
     errors.push(new YAMLParseError([second.range[0], second.range[0] + 3], 'MULTIPLE_DOCS', ''));
   }
   // The first one only: what follows a mistake in YAML is mostly its echo.
   const first = errors.toSorted((a, b) => a.pos[0] - b.pos[0])[0];
   if (first !== undefined) {
-    const explained = explainYamlError(source, first);
+    const explained = explainYamlError(source, document, first);
     return { diagnostics: [diagnosticAt(source, explained.range, explained)] };
   }
-  if (document.contents === null) {
+  if (isEmpty(document)) {
     return fail(
       0,
       0,
@@ -53,4 +55,9 @@ export function parseRecipe(source: SourceFile): ParseResult {
     };
   }
   return { parsed: { source, data, locations }, diagnostics: [] };
+}
+
+/** Nothing but comments and `---`. */
+function isEmpty({ contents }: Document): boolean {
+  return contents === null || (isScalar(contents) && contents.source === '');
 }

@@ -1,5 +1,5 @@
-import { open, readdir } from 'node:fs/promises';
-import { isAbsolute, join, relative, resolve } from 'node:path';
+import { constants, open, readdir } from 'node:fs/promises';
+import { basename, isAbsolute, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FlowError } from '../errors/flow-error.ts';
 import { decodeRecipe, MAX_RECIPE_BYTES, tooLarge } from './decode.ts';
@@ -10,45 +10,49 @@ import { suggest } from './suggest.ts';
 const bundledDirectory = fileURLToPath(new URL('../../recipes', import.meta.url));
 
 /**
- * Reads a recipe: a file, or a bundled recipe by its name (no slash, no ending).
+ * Reads a recipe: a file when it has a slash or ends with `.yaml`, else a bundled recipe by its name.
  * @throws FlowError RECIPE_NOT_FOUND
  */
 export async function readRecipeFile(
   recipe: string,
   cwd: string,
 ): Promise<{ readonly source: SourceFile; readonly diagnostics: readonly Diagnostic[] }> {
-  const isName = /^[a-z0-9-]+$/.test(recipe);
+  const isName = !recipe.includes('/') && !/\.ya?ml$/.test(recipe);
   const path = isName ? join(bundledDirectory, `${recipe}.yaml`) : resolve(cwd, recipe);
   const name = isName || isAbsolute(recipe) ? path : relative(cwd, path);
   let file;
   try {
-    file = await open(path, 'r');
+    // Not to wait for the writer of a pipe, which is refused anyway.
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const status = await file.stat();
     if (!status.isFile()) throw new FlowError('RECIPE_NOT_FOUND', `${name} is not a file`);
     if (status.size > MAX_RECIPE_BYTES) return tooLarge(name, status.size);
     return decodeRecipe(name, await file.readFile());
   } catch (error) {
     if (error instanceof FlowError) throw error;
-    throw isName ? await noSuchName(recipe) : notReadable(name, error);
+    throw isName ? await noSuchName(recipe) : await notReadable(name, error);
   } finally {
     await file?.close();
   }
 }
 
 async function noSuchName(name: string): Promise<FlowError> {
-  const names = (await readdir(bundledDirectory))
-    .filter((file) => file.endsWith('.yaml'))
-    .map((file) => file.slice(0, -'.yaml'.length));
+  const names = await bundledNames();
   const meant = suggest(name, names);
   return new FlowError('RECIPE_NOT_FOUND', `There is no bundled recipe ${name}`, {
     hint:
       meant === undefined
-        ? `The bundled recipes are ${names.join(', ')}. A file is named by its path, for example ./${name}.yaml.`
+        ? `The bundled recipes are ${names.join(', ')}. A file has a slash in its path: ./${name}.`
         : `Did you mean ${meant}?`,
   });
 }
 
-function notReadable(name: string, error: unknown): FlowError {
+async function bundledNames(): Promise<string[]> {
+  const files = await readdir(bundledDirectory);
+  return files.filter((file) => file.endsWith('.yaml')).map((file) => basename(file, '.yaml'));
+}
+
+async function notReadable(name: string, error: unknown): Promise<FlowError> {
   const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
   const why: Readonly<Record<string, string>> = {
     ENOENT: 'there is no such file',
@@ -56,7 +60,9 @@ function notReadable(name: string, error: unknown): FlowError {
     EISDIR: 'it is a directory',
     ENOTDIR: 'a part of its path is not a directory',
   };
+  const bundled = (await bundledNames()).find((each) => each === basename(name, '.yaml'));
   return new FlowError('RECIPE_NOT_FOUND', `The recipe ${name} cannot be read: ${why[code] ?? code}`, {
     cause: error,
+    ...(bundled === undefined ? {} : { hint: `The bundled recipe runs by its name: ${bundled}` }),
   });
 }

@@ -71,16 +71,18 @@ const CHECKS: Readonly<Record<ValueKind, ValueCheck>> = {
     expected: 'a host as ssh names it, such as `root@host-a`',
     isValid: text(isHost),
     hint: (value) =>
-      typeof value === 'string' && /:\d+$/.test(value)
-        ? 'Put the port into ~/.ssh/config, under an alias.'
-        : undefined,
+      asText(value).startsWith('-')
+        ? 'ssh would take what begins with a dash for an option.'
+        : /:\d+$/.test(asText(value))
+          ? 'Put the port into ~/.ssh/config, under an alias.'
+          : undefined,
   },
   address: { expected: 'a host name or an IP address', isValid: text(isAddress) },
   cidr: {
     expected: 'an address with its prefix length, such as `10.0.0.9/24`',
     isValid: text(isCidr),
     hint: (value) =>
-      isIP(String(value)) === 0 ? undefined : 'Add the prefix length of its network, for example `/24`.',
+      isIP(asText(value)) === 0 ? undefined : 'Add the prefix length of its network, for example `/24`.',
   },
   device: {
     expected: 'a network device such as `eth0`',
@@ -91,21 +93,24 @@ const CHECKS: Readonly<Record<ValueKind, ValueCheck>> = {
   },
   path: { expected: 'an absolute path', isValid: text(isAbsolutePath) },
   'moved-path': {
-    expected: 'an absolute path without `.`, `..`, doubled or final slashes, and not `/`',
+    expected: 'an absolute path below `/`, without `.`, `..` or needless slashes',
     isValid: text((path) => isAbsolutePath(path) && path !== '/' && isNormal(path)),
     hint: (value) =>
       typeof value === 'string' &&
       isAbsolutePath(value) &&
       !value.split('/').includes('..') &&
       withoutEnd(value) !== ''
-        ? `Write ${withoutEnd(value)}`
+        ? `Write ${withoutEnd(value)}.`
         : undefined,
   },
   program: {
     expected: 'the name or the path of a program',
     isValid: text((name) => name !== '' && !name.startsWith('-') && !name.includes('\0')),
   },
-  argument: { expected: 'text without NUL characters', isValid: (value) => !String(value).includes('\0') },
+  argument: {
+    expected: 'text without NUL characters',
+    isValid: (value) => typeof value !== 'object' && !asText(value).includes('\0'),
+  },
   string: { expected: 'text without NUL characters', isValid: text((value) => !value.includes('\0')) },
   unit: {
     expected: 'a systemd unit such as `video.service`',
@@ -114,15 +119,15 @@ const CHECKS: Readonly<Record<ValueKind, ValueCheck>> = {
   },
   line: {
     expected: 'one line of text, at most 200 characters',
-    isValid: (value) => /^[^\p{Cc}\u2028\u2029]{1,200}$/u.test(String(value)),
+    isValid: (value) => /^[^\p{Cc}\u2028\u2029]{1,200}$/u.test(asText(value)),
   },
   url: { expected: 'an http or https URL without a password', isValid: text(isUrl), hint: urlHint },
   duration: {
     expected: 'a duration from `1ms` to `500h`, such as `2s`',
     isValid: (value) => typeof value === 'string' && parseDuration(value) !== undefined,
     hint: (value) =>
-      /^\d{1,6}$/.test(String(value)) && Number(value) > 0
-        ? `Add the unit, for example \`${String(value)}s\`.`
+      /^\d{1,6}$/.test(asText(value)) && Number(value) > 0
+        ? `Add the unit, for example \`${asText(value)}s\`.`
         : undefined,
   },
   // The kernel's limit of pid_max on 64 bits is 2^22.
@@ -132,6 +137,12 @@ const CHECKS: Readonly<Record<ValueKind, ValueCheck>> = {
   int: { expected: 'a whole number', isValid: integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER) },
   bool: { expected: '`true` or `false`', isValid: (value) => typeof value === 'boolean' },
 };
+
+/** Scalars as text. Anything else is empty: a mapping without a prototype has no text of its own. */
+function asText(value: unknown): string {
+  const isScalar = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+  return isScalar ? String(value) : '';
+}
 
 function isAbsolutePath(path: string): boolean {
   return path.startsWith('/') && !/\p{Cc}/u.test(path) && path.length <= 4095;
@@ -152,9 +163,9 @@ function isUrl(value: string): boolean {
 }
 
 function urlHint(value: unknown): string | undefined {
-  if (/^https?:\/\/[^/[]*:[^/]*:/.test(String(value)))
+  if (/^https?:\/\/[^/[]*:[^/]*:/.test(asText(value)))
     return 'An IPv6 address stands in brackets: http://[fd00::9]/.';
-  if (/^https?:\/\/[^/]*@/.test(String(value)))
+  if (/^https?:\/\/[^/]*@/.test(asText(value)))
     return 'A plan is kept on disk: ask with a `command` check instead.';
   return undefined;
 }

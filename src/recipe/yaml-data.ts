@@ -1,4 +1,15 @@
-import { isAlias, isMap, isScalar, isSeq, type Document, type Node, type Pair, type YAMLMap } from 'yaml';
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type Node,
+  type Pair,
+  visit,
+  type YAMLMap,
+} from 'yaml';
 import type { DiagnosticDetails } from './diagnostic.ts';
 import { Locations, type Range } from './locations.ts';
 import type { Path } from './path.ts';
@@ -25,6 +36,7 @@ const MAX_NODES = 20_000;
 export function toData(source: SourceFile, document: Document.Parsed): YamlData {
   const locations = new Locations();
   const problems: DataProblem[] = [];
+  const targets = aliasTargets(document);
   let nodes = 0;
   const data = convert(document.contents, [], undefined, []);
   return { data, locations, problems };
@@ -38,7 +50,7 @@ export function toData(source: SourceFile, document: Document.Parsed): YamlData 
       return null;
     }
     if (isAlias(node)) {
-      const target = node.resolve(document);
+      const target = targets.get(node);
       if (target === undefined || open.includes(target)) {
         problems.push({ code: 'yaml', range, ...unknownAlias(node.source, target !== undefined) });
         return null;
@@ -58,13 +70,19 @@ export function toData(source: SourceFile, document: Document.Parsed): YamlData 
 
   function convertMap(node: YAMLMap, path: Path, open: readonly Node[]): Record<string, unknown> {
     const result = Object.create(null) as Record<string, unknown>;
+    const lines = new Map<string, number>();
     for (const pair of node.items as Pair<Node, Node | null>[]) {
       const key: Range = [pair.key.range?.[0] ?? 0, pair.key.range?.[1] ?? 0];
       if (!isScalar(pair.key) || typeof pair.key.value !== 'string') {
         problems.push({ code: 'yaml', range: key, ...wrongKey(source, key) });
-      } else if (pair.key.value in result) {
-        problems.push({ code: 'yaml', range: key, ...duplicateKey(pair.key.value) });
+        continue;
+      }
+      const { line } = source.positionAt(key[0]);
+      const before = lines.get(pair.key.value);
+      if (before !== undefined) {
+        problems.push({ code: 'yaml', range: key, ...duplicateKey(pair.key.value, before, line) });
       } else {
+        lines.set(pair.key.value, line);
         result[pair.key.value] = convert(pair.value, [...path, pair.key.value], key, [...open, node]);
       }
     }
@@ -72,13 +90,33 @@ export function toData(source: SourceFile, document: Document.Parsed): YamlData 
   }
 }
 
+/** What each alias stands for: the last anchor of its name before it. `Alias.resolve` searches anew for each. */
+function aliasTargets(document: Document): ReadonlyMap<Alias, Node> {
+  const anchors = new Map<string, Node>();
+  const targets = new Map<Alias, Node>();
+  visit(document, {
+    Alias(_, alias) {
+      const target = anchors.get(alias.source);
+      if (target) targets.set(alias, target);
+    },
+    Value(_, node) {
+      if (node.anchor !== undefined) anchors.set(node.anchor, node);
+    },
+  });
+  return targets;
+}
+
 function wrongKey(source: SourceFile, [start]: Range): Pick<DataProblem, 'message' | 'hint'> {
   if (source.text.startsWith('{', start) && source.text[start - 1] === '{') return UNQUOTED_TEMPLATE;
   return { message: 'A key must be text', hint: 'Quote the key.' };
 }
 
-function duplicateKey(name: string): Pick<DataProblem, 'message' | 'hint'> {
-  return { message: `The key ${code(name)} is here twice`, hint: 'Remove one of them.' };
+function duplicateKey(name: string, before: number, line: number): Pick<DataProblem, 'message' | 'hint'> {
+  const place = before === line ? 'earlier on this line' : `on line ${before}`;
+  return {
+    message: `The key ${code(name)} is here twice`,
+    hint: `The first is ${place}: remove one of them.`,
+  };
 }
 
 function unknownAlias(name: string, isLoop: boolean): Pick<DataProblem, 'message' | 'hint'> {

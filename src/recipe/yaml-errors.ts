@@ -1,17 +1,29 @@
-import type { ErrorCode, YAMLError } from 'yaml';
+import { type Document, isCollection, isScalar, visit, type YAMLError } from 'yaml';
 import type { DiagnosticDetails } from './diagnostic.ts';
 import type { Range } from './locations.ts';
 import type { SourceFile } from './source-file.ts';
 
+type Explained = DiagnosticDetails & { readonly range: Range };
+type Words = readonly [message: string, hint?: string];
+
 /** What the yaml package found, in words for people who write recipes. */
-export function explainYamlError(source: SourceFile, error: YAMLError): DiagnosticDetails & { range: Range } {
-  const { line } = source.positionAt(error.pos[0]);
-  const range: Range = [error.pos[0], Math.max(error.pos[1], error.pos[0] + 1)];
-  if (/:\s+\{\{/.test(source.lineText(line))) {
-    return { code: 'yaml', range, ...UNQUOTED_TEMPLATE };
+export function explainYamlError(source: SourceFile, document: Document, error: YAMLError): Explained {
+  const [start, end] = error.pos;
+  const { line, column } = source.positionAt(start);
+  const text = source.lineText(line);
+  const brace = BARE_TEMPLATE.exec(text);
+  if (brace) {
+    const from = start - (column - 1) + brace.index + brace[0].length;
+    return { code: 'yaml', range: [from, from + 2], ...UNQUOTED_TEMPLATE };
   }
-  const [message, hint] = WORDS[error.code] ?? [firstSentence(error.message)];
-  return { code: 'yaml', message, hint, range };
+  const opening = unclosed(source, document, start);
+  if (opening !== undefined) {
+    const message = `The ${code(source.text[opening])} that opens here is never closed`;
+    const hint = `Add its ${code(CLOSING[source.text[opening] ?? ''])}.`;
+    return { code: 'yaml', range: [opening, opening + 1], message, hint };
+  }
+  const [message, hint] = wordsFor(error, text.slice(column - 1));
+  return { code: 'yaml', message, hint, range: [start, Math.max(end, start + 1)] };
 }
 
 /** `key: {{ x }}`: YAML reads a brace that is not quoted as the start of a mapping. */
@@ -20,21 +32,66 @@ export const UNQUOTED_TEMPLATE: Pick<DiagnosticDetails, 'message' | 'hint'> = {
   hint: 'Write it in quotes: "{{ inputs.name }}".',
 };
 
-const WORDS: Partial<Record<ErrorCode, readonly [message: string, hint?: string]>> = {
-  BAD_ALIAS: ['This alias cannot be read', 'Quote the value if it begins with `*`.'],
-  BAD_DQ_ESCAPE: ['This escape is not known', 'Write `\\\\` for a backslash, or use single quotes.'],
-  BAD_INDENT: [
-    'The indentation does not fit the lines before',
-    'Keys of one mapping begin at the same column.',
-  ],
-  BAD_SCALAR_START: ['A value cannot begin with this character', 'Quote the value.'],
-  BLOCK_AS_IMPLICIT_KEY: ['A mapping cannot begin here', 'Quote the value if it holds `: `.'],
-  MULTIPLE_DOCS: ['A file holds one recipe, and a second document begins here', 'Remove the `---` line.'],
-  RESOURCE_EXHAUSTION: ['The recipe nests too deep', 'A recipe needs fewer than ten levels.'],
-  TAB_AS_INDENT: ['A tab cannot indent', 'Use spaces.'],
-  TAG_RESOLVE_FAILED: ['Recipes have no tags', 'Remove the tag, or quote the value if it begins with `!`.'],
-};
+const BARE_TEMPLATE = /(?::\s+|^\s*-\s+|\[\s*)(?=\{\{)/;
 
-function firstSentence(message: string): string {
-  return message.split('\n')[0]?.replace(/[:.]$/, '') ?? message;
+const CLOSING: Readonly<Record<string, string>> = { "'": "'", '"': '"', '{': '}', '[': ']' };
+
+/**
+ * Where the quote or the bracket opens whose end the package missed. It tells of this at the end of the file, or at
+ * the next line that makes no sense, however far away.
+ */
+function unclosed(source: SourceFile, document: Document, errorAt: number): number | undefined {
+  let opening: number | undefined;
+  visit(document, (_, node) => {
+    const isQuoted = isScalar(node) && node.type?.startsWith('QUOTE') === true;
+    const isFlow = isCollection(node) && node.flow === true;
+    if ((!isQuoted && !isFlow) || !node.range) return;
+    const [start, end] = node.range;
+    const isClosed = end - start > 1 && source.text[end - 1] === CLOSING[source.text[start] ?? ''];
+    if (!isClosed && start <= errorAt) opening = start;
+  });
+  return opening;
+}
+
+function wordsFor(error: YAMLError, rest: string): Words {
+  switch (error.code) {
+    case 'BAD_ALIAS':
+      return ['This alias cannot be read', 'Quote the value if it begins with `*`.'];
+    case 'BAD_DQ_ESCAPE':
+      return ['This escape is not known', 'Write `\\\\` for a backslash, or use single quotes.'];
+    case 'BAD_INDENT':
+      return BAD_INDENT;
+    case 'BAD_SCALAR_START':
+      return ['A value cannot begin with this character', 'Quote the value.'];
+    case 'BLOCK_AS_IMPLICIT_KEY':
+      return /:\s/.test(rest) ? ['A value with a colon and a space in it must be quoted'] : BAD_INDENT;
+    case 'MULTILINE_IMPLICIT_KEY':
+      return NO_KEY;
+    case 'MISSING_CHAR':
+      return error.message.startsWith('Implicit map keys') ? NO_KEY : firstLine(error);
+    case 'MULTIPLE_DOCS':
+      return ['A file holds one recipe, and a second document begins here', 'Remove the `---` line.'];
+    case 'TAB_AS_INDENT':
+      return ['A tab cannot indent', 'Use spaces.'];
+    case 'TAG_RESOLVE_FAILED':
+      return ['Recipes have no tags', 'Remove the tag, or quote the value if it begins with `!`.'];
+    default:
+      return firstLine(error);
+  }
+}
+
+const BAD_INDENT: Words = [
+  'The indentation does not fit the lines around it',
+  'Keys of one mapping begin at the same column, and so do the dashes of one list.',
+];
+
+const NO_KEY: Words = ['This is not `key: value`', 'A colon and a space stand between a key and its value.'];
+
+/** The package's own words, without the lines of the file that it adds. */
+function firstLine(error: YAMLError): Words {
+  return [error.message.split('\n')[0]?.replace(/[:.]$/, '') ?? error.message];
+}
+
+function code(character = ''): string {
+  return `\`${character}\``;
 }

@@ -30,6 +30,10 @@ export interface GateResult {
 /** Characters of one template: parsing is not linear. */
 const MAX_TEMPLATE = 16_384;
 
+/** Filters and parentheses around each other: nunjucks compiles them by recursion. */
+const MAX_DEPTH = 32;
+const TOO_DEEP = 'The template nests too deep';
+
 /** Names that lead from any value to the Function constructor. */
 const HOSTILE = new Set(['constructor', '__proto__', 'prototype']);
 
@@ -38,11 +42,14 @@ const HOSTILE = new Set(['constructor', '__proto__', 'prototype']);
  * ours; every other node of nunjucks' tree is refused, so what nunjucks could do beyond that does not matter.
  */
 export function inspectTemplate(template: string, knownInputs: readonly string[]): GateResult {
-  const statement = template.indexOf('{%');
-  if (statement === -1 && !template.includes('{{')) return { problems: [], inputs: [], form: 'text' };
+  if (!template.includes('{%') && !template.includes('{{')) return { problems: [], inputs: [], form: 'text' };
   const gate = new Gate(template, knownInputs);
   let form: GateResult['form'] = 'mixed';
-  if (template.length > MAX_TEMPLATE) {
+  // nunjucks is told that statements and comments begin with it.
+  const nul = template.indexOf('\0');
+  if (nul !== -1) {
+    gate.refuse(nul, 'A template cannot hold a NUL character', { length: 1 });
+  } else if (template.length > MAX_TEMPLATE) {
     gate.refuse(0, `A template has at most ${MAX_TEMPLATE} characters`, {
       hint: 'Put a long script into a file.',
     });
@@ -72,23 +79,25 @@ class Gate {
     try {
       return parseTemplate(this.#template);
     } catch (error) {
-      if (error instanceof RangeError) {
-        this.refuse(this.#template.indexOf('{{'), 'The template nests too deep');
-        return undefined;
-      }
-      const { message, lineno, colno } = error as ParseFailure;
-      // Without a position the text ended inside of the braces.
-      const offset =
-        lineno === undefined || colno === undefined
-          ? this.#template.lastIndexOf('{{')
-          : this.#offset({ lineno: lineno - 1, colno: colno - 1 });
-      const words = message.split('\n').at(-1)?.trim() ?? message;
-      this.refuse(Math.max(0, offset), `This is not a template: ${words}`, {
-        length: 1,
-        hint: 'A template is `{{ inputs.name }}`. For the braces themselves, write `{{ "{{" }}`.',
-      });
+      if (error instanceof RangeError) this.refuse(this.#template.indexOf('{{'), TOO_DEEP);
+      else this.#refuseSyntax(error as ParseFailure);
       return undefined;
     }
+  }
+
+  #refuseSyntax({ message, lineno, colno }: ParseFailure): void {
+    const hint = 'A template is `{{ inputs.name }}`. For the braces themselves, write `{{ "{{" }}`.';
+    // Without a position the text ended inside of the braces.
+    if (lineno === undefined || colno === undefined) {
+      this.refuse(Math.max(0, this.#template.lastIndexOf('{{')), 'The `{{` that opens here is never closed', {
+        hint,
+      });
+      return;
+    }
+    const words = message.includes('expected variable end')
+      ? '`}}` is expected here'
+      : 'This is not a template';
+    this.refuse(this.#offset({ lineno: lineno - 1, colno: colno - 1 }), words, { length: 1, hint });
   }
 
   visitRoot(root: ListNode): GateResult['form'] {
@@ -115,22 +124,23 @@ class Gate {
     return offset + 2;
   }
 
-  #visit(node: AstNode): void {
+  #visit(node: AstNode, depth = 0): void {
+    if (depth > MAX_DEPTH) return this.#refuseNode(node, TOO_DEEP);
     switch (node.typename) {
       case 'Literal':
         return this.#visitLiteral(node as LiteralNode);
       case 'Group':
-        return this.#visitGroup(node as ListNode);
+        return this.#visitGroup(node as ListNode, depth + 1);
       case 'Symbol':
         return this.#visitRoots(node as LiteralNode);
       case 'LookupVal':
         return this.#visitLookup(node as LookupNode);
       case 'Filter':
-        return this.#visitFilter(node as FilterNode);
+        return this.#visitFilter(node as FilterNode, depth + 1);
       case 'FunCall':
         return this.#refuseNode(node, 'A template cannot call anything');
       default:
-        return this.#refuseNode(node, `A template cannot do this (${node.typename})`);
+        return this.#refuseNode(node, 'A template cannot compute: it holds one value and its filters');
     }
   }
 
@@ -140,10 +150,10 @@ class Gate {
     }
   }
 
-  #visitGroup(node: ListNode): void {
+  #visitGroup(node: ListNode, depth: number): void {
     const [only, ...others] = node.children;
     if (only === undefined || others.length > 0) this.#refuseNode(node, 'Parentheses hold one value');
-    else this.#visit(only);
+    else this.#visit(only, depth);
   }
 
   /** A name that stands alone. */
@@ -179,10 +189,10 @@ class Gate {
     return this.#unknown(key, name, { message: `There is no input \`${name}\``, noun: 'inputs' });
   }
 
-  #visitFilter(node: FilterNode): void {
+  #visitFilter(node: FilterNode, depth: number): void {
     const name = String(node.name.value);
     const [value, ...rest] = node.args.children;
-    if (value) this.#visit(value);
+    if (value) this.#visit(value, depth);
     if (!Object.hasOwn(FILTERS, name)) {
       this.#unknown(node.name, name, { message: `There is no filter \`${name}\``, noun: 'filters' });
     } else if (rest.length > 0) {

@@ -1,0 +1,170 @@
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { loadPlan, validateRecipe } from '../../src/plan/load-plan.ts';
+import type { Plan } from '../../src/plan/plan.ts';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+const BUNDLED = {
+  'process-rsync': ['source=root@a', 'destination=root@b', 'pid=4711'],
+  'tcp-service-rsync': [
+    ...['source=root@a', 'destination=root@b', 'pidFile=/run/service.pid'],
+    ...['address=10.0.0.9/24', 'port=7000', 'files=/srv/service'],
+  ],
+};
+
+describe.each(Object.entries(BUNDLED))('the bundled recipe %s', (name, inputs) => {
+  test('has this plan', async () => {
+    const plan = await loadPlan({ recipe: `recipes/${name}.yaml`, inputs, cwd: root });
+    await expect(`${JSON.stringify(plan, null, 2)}\n`).toMatchFileSnapshot(`golden/${name}.json`);
+  });
+
+  test('runs by its name, from anywhere', async () => {
+    const plan = await loadPlan({ recipe: name, inputs, cwd: '/' });
+    const {
+      file: _,
+      digest: __,
+      ...rest
+    } = await loadPlan({ recipe: `recipes/${name}.yaml`, inputs, cwd: root });
+    expect(plan).toMatchObject({ ...rest, file: join(root, 'recipes', `${name}.yaml`) });
+  });
+
+  test('has no warnings', async () => {
+    expect(await validateRecipe({ recipe: name, cwd: '/' })).toEqual([]);
+  });
+});
+
+const RECIPE = `version: 1
+name: Move it
+hosts: { source: a, destination: b }
+workload: { process: { pid: 4711 } }
+steps:
+  - uses: preflight
+  - uses: dump
+  - uses: transfer/rsync
+  - uses: restore
+`;
+
+async function planOf(text: string): Promise<Plan> {
+  using directory = temporaryDirectory();
+  writeFileSync(directory.at('r.yaml'), text);
+  return await loadPlan({ recipe: 'r.yaml', inputs: [], cwd: directory.path });
+}
+
+test('commit follows restore when it is left out, and the ids count it', async () => {
+  const { steps } = await planOf(`${RECIPE}  - { uses: command, with: { on: local, argv: [ls] } }\n`);
+  expect(steps.map(({ id }) => id)).toEqual([
+    ...['1-preflight', '2-dump', '3-transfer', '4-restore', '5-commit', '6-command'],
+  ]);
+});
+
+test('commit stands where the recipe has it', async () => {
+  const verify = '  - { uses: verify, with: { checks: [{ tcp: { address: a, port: 1 } }] } }\n';
+  const { steps } = await planOf(`${RECIPE}${verify}  - uses: commit\n`);
+  expect(steps.map(({ id }) => id).slice(3)).toEqual(['4-restore', '5-verify', '6-commit']);
+});
+
+test('a plan of everything', async () => {
+  const plan = await planOf(`version: 1
+name: Everything
+hosts: { source: local, destination: root@b }
+workload: { process: { executable: /usr/bin/video, arguments: [--port, '80'] } }
+network: { connections: close, address: { cidr: fd00::9/64 } }
+files: [{ path: /srv/a }, { path: /srv/b }]
+objectives: { downtime: 1500ms }
+steps:
+  - uses: preflight
+    name: Look first
+  - uses: command
+    with: { on: source, argv: [systemctl, stop, timer] }
+    rollback:
+      - { uses: command, with: { on: source, argv: [systemctl, start, timer] } }
+  - uses: dump
+    timeout: 2m
+  - uses: transfer/rsync
+  - uses: restore
+  - uses: verify
+    with:
+      checks:
+        - http: { url: 'http://[fd00::9]/', status: 204, timeout: 1s, from: destination }
+        - http: { url: 'http://a/' }
+        - tcp: { address: fd00::9, port: 80 }
+        - command: { on: destination, argv: [systemctl, is-active, video] }
+`);
+  expect(plan).toMatchObject({
+    workload: { kind: 'executable', path: '/usr/bin/video', arguments: ['--port', '80'] },
+    network: { connections: 'close', address: { cidr: 'fd00::9/64', device: 'eth0' } },
+    files: [{ path: '/srv/a' }, { path: '/srv/b' }],
+    objectives: { downtimeMs: 1500 },
+  });
+  expect(plan.steps[0]?.title).toBe('Look first');
+  expect(plan.steps[1]).toEqual({
+    id: '2-command',
+    title: 'Run systemctl on the source',
+    uses: 'command',
+    on: 'source',
+    argv: ['systemctl', 'stop', 'timer'],
+    rollback: [{ on: 'source', argv: ['systemctl', 'start', 'timer'] }],
+  });
+  expect(plan.steps[2]?.timeoutMs).toBe(120_000);
+  expect(plan.steps[6]).toMatchObject({
+    id: '7-verify',
+    checks: [
+      { kind: 'http', url: 'http://[fd00::9]/', status: 204, timeoutMs: 1000, from: 'destination' },
+      { kind: 'http', url: 'http://a/', status: 200, timeoutMs: 5000, from: 'local' },
+      { kind: 'tcp', address: 'fd00::9', port: 80, timeoutMs: 5000, from: 'local' },
+      { kind: 'command', on: 'destination', argv: ['systemctl', 'is-active', 'video'], timeoutMs: 60_000 },
+    ],
+  });
+});
+
+describe('the digest', () => {
+  test('is over the plan, not over how the recipe is written', async () => {
+    const { digest } = await planOf(RECIPE);
+    const rewritten = `# a comment
+steps: [{ uses: preflight }, { uses: dump }, { uses: transfer/rsync }, { uses: restore }, { uses: commit }]
+workload:
+  process:
+    pid: 0x1267
+hosts: { destination: "b", source: 'a' }
+name: Move it
+version: 1
+`;
+    expect((await planOf(rewritten)).digest).toBe(digest);
+    expect((await planOf(RECIPE.replaceAll('\n', '\r\n'))).digest).toBe(digest);
+    expect((await planOf(`\ufeff${RECIPE}`)).digest).toBe(digest);
+  });
+
+  test('is another one for another plan', async () => {
+    const { digest } = await planOf(RECIPE);
+    for (const other of [RECIPE.replace('4711', '4712'), `${RECIPE}    timeout: 1m\n`]) {
+      expect((await planOf(other)).digest).not.toBe(digest);
+    }
+  });
+
+  test('is sha256 over JSON with sorted keys', async () => {
+    const { digest, ...plan } = await planOf(RECIPE);
+    const sorted = (value: unknown): unknown =>
+      Array.isArray(value)
+        ? value.map(sorted)
+        : typeof value === 'object' && value !== null
+          ? Object.fromEntries(
+              Object.keys(value)
+                .toSorted()
+                .map((key) => [key, sorted(Reflect.get(value, key))]),
+            )
+          : value;
+    const expected = createHash('sha256')
+      .update(JSON.stringify(sorted(plan)))
+      .digest('hex');
+    expect(digest).toBe(expected);
+    // The same on every machine, and in every release that does not change what is done.
+    expect(digest).toMatchInlineSnapshot(
+      `"7de3f4a279b0fbde9e2087cfa2ea0a60e7ae979c46ac08df16dd270e60511988"`,
+    );
+  });
+});
