@@ -32,5 +32,5 @@ export type * from './plan/plan.ts';
 export { formatDiagnostic, formatDiagnostics, type Diagnostic } from './recipe/diagnostic.ts';
 export { RecipeError } from './recipe/recipe-error.ts';
 export { createReporter } from './report/create-reporter.ts';
-export type { Reporter, ReporterKind, ReporterOptions } from './report/reporter.ts';
+export type { Reporter, ReporterKind, ReporterOptions, ReportStream } from './report/reporter.ts';
 export { version } from './version.ts';

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
 import { expect, test } from 'vitest';
 
 const src = fileURLToPath(new URL('../src', import.meta.url));
@@ -47,10 +48,10 @@ interface Import {
   readonly target: string;
 }
 
+/** As the compiler reads them: static, dynamic, of types, and for their effects only. */
 function importsOf(file: string): Import[] {
-  const text = readFileSync(join(src, file), 'utf8');
-  const found = text.matchAll(/(?:^|\n)\s*(?:import|export)\s[^;]*?from\s+'([^']+)'|import\('([^']+)'\)/g);
-  return [...found].map((match) => ({ file, target: match[1] ?? match[2] ?? '' }));
+  const { importedFiles } = ts.preProcessFile(readFileSync(join(src, file), 'utf8'));
+  return importedFiles.map(({ fileName }) => ({ file, target: fileName }));
 }
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));

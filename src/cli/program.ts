@@ -1,11 +1,14 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { FlowError } from '../errors/flow-error.ts';
 import { toFailureData } from '../events/failure-data.ts';
 import { REPORTER_KINDS, type ReporterKind } from '../report/reporter.ts';
 import { version } from '../version.ts';
 import { exitCodeOfError } from './exit-codes.ts';
+import { surviveLostOutput } from './lost-output.ts';
 
 /** Runs one command line. Never throws. @returns the exit code; docs/exit-codes.md is the table */
 export async function main(args: readonly string[]): Promise<number> {
+  surviveLostOutput();
   let exitCode = 0;
   const program = createProgram((code) => {
     exitCode = code;
@@ -24,20 +27,11 @@ function createProgram(done: (exitCode: number) => void): Command {
     .description('Moves a running Linux process between hosts with CRIU, as a recipe says.')
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
-    .showHelpAfterError('(criu-flow --help says more)')
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, 'error USAGE: ')),
+    })
     .exitOverride()
-    .addHelpText(
-      'after',
-      [
-        '',
-        'Try it without a second machine:',
-        '  criu-flow lab up',
-        '  criu-flow lab ssh a',
-        '',
-        'Move a process:',
-        '  criu-flow run process-rsync -i source=root@a -i destination=root@b -i pid=4711',
-      ].join('\n'),
-    );
+    .addHelpText('after', ROOT_HELP);
   // Commander's own "help" command would be one more way to say --help.
   program.helpCommand(false);
 
@@ -45,55 +39,75 @@ function createProgram(done: (exitCode: number) => void): Command {
     .command('run')
     .description('run a recipe: a file, or the name of a bundled one')
     .argument('<recipe>', 'a file, or a name such as process-rsync')
-    .option('-i, --input <name=value>', 'an input of the recipe; once for each', collect, [])
+    .option('-i, --input <name=value>', 'an input of the recipe; once for each', collect)
     .addOption(
       new Option('--lab <name>', 'reach the hosts of this lab by their names').conflicts('sshConfig'),
     )
     .option('--ssh-config <file>', 'another file than ~/.ssh/config, as ssh -F')
     .addOption(
-      new Option('--reporter <kind>', 'how to show the run; tree on a terminal, else plain').choices(
-        REPORTER_KINDS,
-      ),
+      new Option(
+        '--reporter <kind>',
+        'how to show the run (default: tree on a terminal, else plain lines)',
+      ).choices(REPORTER_KINDS),
     )
-    .option('--keep-images', 'leave the images on the source after the move; they hold its memory', false)
+    .option('--keep-images', 'leave the images on the source after the move; they hold its memory')
+    .addHelpText('after', RUN_HELP)
     .action(async (recipe: string, options: RunOptions) => {
       const { runCommand } = await import('./commands/run.ts');
-      done(await runCommand(recipe, { ...options, inputs: options.input }));
+      done(await runCommand(recipe, { ...options, inputs: options.input ?? [] }));
     });
 
   program
     .command('validate')
     .description('check recipes, without asking any host')
     .argument('<recipe...>', 'files, or names of bundled recipes')
+    .addHelpText('after', examples('criu-flow validate recipes/*.yaml'))
     .action(async (recipes: string[]) => {
       const { validateCommand } = await import('./commands/validate.ts');
       done(await validateCommand(recipes));
     });
 
   addLab(program, done);
+  pointToHelp(program, 'criu-flow');
   return program;
 }
 
+/** Whoever makes a mistake is shown the way to the help of that very command. */
+function pointToHelp(command: Command, path: string): void {
+  command.showHelpAfterError(`(${path} --help says more)`);
+  for (const child of command.commands) pointToHelp(child, `${path} ${child.name()}`);
+}
+
 interface RunOptions {
-  readonly input: readonly string[];
+  readonly input?: readonly string[];
   readonly lab?: string;
   readonly sshConfig?: string;
   readonly reporter?: ReporterKind;
-  readonly keepImages: boolean;
+  readonly keepImages?: true;
 }
 
 function addLab(program: Command, done: (exitCode: number) => void): void {
   const lab = program
     .command('lab')
     .description('disposable hosts on this machine, to try and rehearse recipes (needs root)')
-    .helpCommand(false);
+    .helpCommand(false)
+    .addHelpText('after', LAB_HELP);
 
   lab
     .command('up')
     .description('build a lab')
     .argument('[name]', 'its name', 'lab')
-    .option('--hosts <names>', 'names separated by commas, or how many', toHosts, ['a', 'b'])
-    .option('--rate <mbit>', 'megabits per second of each host, for a slow link', toInteger)
+    .addOption(
+      new Option('--hosts <names>', 'names separated by commas, or how many')
+        .argParser(toHosts)
+        .default(['a', 'b'], 'a,b'),
+    )
+    .option(
+      '--rate <mbit>',
+      'what each host can send and receive, in megabits per second (default: no limit)',
+      toMegabits,
+    )
+    .addHelpText('after', examples('criu-flow lab up', 'criu-flow lab up slow --hosts 3 --rate 100'))
     .action(async (name: string, options: { readonly hosts: readonly string[]; readonly rate?: number }) => {
       const { labUpCommand } = await import('./commands/lab.ts');
       done(await labUpCommand({ name, hosts: options.hosts, rateMbitPerSecond: options.rate }));
@@ -103,10 +117,11 @@ function addLab(program: Command, done: (exitCode: number) => void): void {
     .command('status')
     .description('show a lab, or all of this machine')
     .argument('[name]', 'its name')
-    .option('--json', 'for programs', false)
-    .action(async (name: string | undefined, options: { readonly json: boolean }) => {
+    .option('--json', 'for programs')
+    .addHelpText('after', examples('criu-flow lab status', "criu-flow lab status lab --json | jq '.hosts'"))
+    .action(async (name: string | undefined, options: { readonly json?: true }) => {
       const { labStatusCommand } = await import('./commands/lab.ts');
-      done(await labStatusCommand({ name, json: options.json }));
+      done(await labStatusCommand({ name, json: options.json === true }));
     });
 
   lab
@@ -115,6 +130,13 @@ function addLab(program: Command, done: (exitCode: number) => void): void {
     .option('--lab <name>', 'the lab', 'lab')
     .argument('<host>', 'its name')
     .argument('<argv...>', 'the program and its arguments, after --')
+    .addHelpText(
+      'after',
+      examples(
+        'criu-flow lab exec a -- ps ax',
+        "criu-flow lab exec a -- sh -c 'setsid sleep 1000 < /dev/null > /dev/null 2>&1 & echo $!'",
+      ),
+    )
     .action(async (host: string, argv: readonly string[], options: { readonly lab: string }) => {
       const { labExecCommand } = await import('./commands/lab.ts');
       done(await labExecCommand({ name: options.lab, host, argv }));
@@ -126,6 +148,7 @@ function addLab(program: Command, done: (exitCode: number) => void): void {
     .option('--lab <name>', 'the lab', 'lab')
     .argument('<host>', 'its name')
     .argument('[argv...]', 'a program and its arguments, after --')
+    .addHelpText('after', examples('criu-flow lab ssh a', 'criu-flow lab ssh a -- top'))
     .action(async (host: string, argv: readonly string[], options: { readonly lab: string }) => {
       const { labSshCommand } = await import('./commands/lab.ts');
       done(await labSshCommand({ name: options.lab, host, argv }));
@@ -135,14 +158,54 @@ function addLab(program: Command, done: (exitCode: number) => void): void {
     .command('down')
     .description('take a lab down, however far it came, and leave nothing of it')
     .argument('[name]', 'its name (default: "lab")')
-    .option('--all', 'all labs of this machine', false)
-    .action(async (name: string | undefined, options: { readonly all: boolean }) => {
+    .option('--all', 'all labs of this machine')
+    .addHelpText('after', examples('criu-flow lab down', 'criu-flow lab down --all'))
+    .action(async (name: string | undefined, options: { readonly all?: true }) => {
+      const { all = false } = options;
+      if (all && name !== undefined) throw new FlowError('USAGE', `Name the lab ${name}, or --all labs`);
       const { labDownCommand } = await import('./commands/lab.ts');
-      done(await labDownCommand({ name, all: options.all }));
+      done(await labDownCommand({ name, all }));
     });
 }
 
-function collect(value: string, previous: readonly string[]): readonly string[] {
+/** Shown by --help. */
+function examples(...commands: readonly string[]): string {
+  return [
+    '',
+    commands.length === 1 ? 'Example:' : 'Examples:',
+    ...commands.map((command) => `  ${command}`),
+  ].join('\n');
+}
+
+const ROOT_HELP = `
+Try it without a second machine (as root):
+  criu-flow lab up
+  criu-flow lab exec a -- sh -c 'setsid sleep 1000 < /dev/null > /dev/null 2>&1 & echo $!'
+  criu-flow run process-rsync --lab lab -i source=a -i destination=b -i pid=THAT_PID
+  criu-flow lab down
+
+Move a process between two hosts:
+  criu-flow run process-rsync -i source=root@a -i destination=root@b -i pid=4711
+
+Exit codes: 0 done, 2 usage, 3 recipe invalid, 4 refused, 5 rolled back, 6 a person is needed, 7 moved but missed
+an objective; docs/exit-codes.md has them all.`;
+
+const RUN_HELP = `
+Examples:
+  criu-flow run process-rsync -i source=root@a -i destination=root@b -i pid=4711
+  criu-flow run ./move-video.yaml -i source=root@a -i destination=root@b --reporter json > events.jsonl
+  criu-flow run process-rsync --lab lab -i source=a -i destination=b -i pid=4711
+
+^C rolls back: the process runs on where it was. After the commit the run goes on to its end instead.`;
+
+const LAB_HELP = `
+Examples:
+  criu-flow lab up
+  criu-flow lab exec a -- ps ax
+  criu-flow run RECIPE --lab lab -i source=a -i destination=b
+  criu-flow lab down`;
+
+function collect(value: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, value];
 }
 
@@ -150,12 +213,14 @@ function collect(value: string, previous: readonly string[]): readonly string[] 
 function toHosts(text: string): readonly string[] {
   if (!/^\d+$/.test(text)) return text.split(',');
   const count = Number(text);
-  if (count < 1 || count > 26) throw new InvalidArgumentError('Name more than 26 hosts one by one.');
+  if (count < 1 || count > 26) {
+    throw new InvalidArgumentError('A number from 1 to 26; name more hosts one by one.');
+  }
   return Array.from({ length: count }, (_, index) => String.fromCodePoint(97 + index));
 }
 
-function toInteger(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('A whole number of megabits per second.');
+function toMegabits(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('A whole number of megabits per second.');
   return Number(text);
 }
 

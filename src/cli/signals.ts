@@ -9,23 +9,25 @@ const EXIT_CODES: Readonly<Record<(typeof SIGNALS)[number], number>> = {
   SIGHUP: 129,
 };
 
+/** What leaving at once leads to: the lease of the source's hold runs out. */
+const RESUMES = 'The workload then runs on at the source by itself within 30 s, unless it was committed.';
+
 /**
- * Aborts on the first signal, with INTERRUPTED; leaves at once on the second. What the first does is told on standard
- * error, since the report may be elsewhere.
+ * Aborts on the first signal, with INTERRUPTED; leaves at once on the second.
+ * @param tell takes what a person should know at once, which may not wait for the report
  */
-export function abortOnSignals(): { readonly signal: AbortSignal; readonly stop: () => void } {
+export function abortOnSignals(tell: (text: string) => void): {
+  readonly signal: AbortSignal;
+  readonly stop: () => void;
+} {
   const controller = new AbortController();
   const onSignal = (name: NodeJS.Signals): void => {
     const known = SIGNALS.find((each) => each === name) ?? 'SIGINT';
     if (controller.signal.aborted) {
-      process.stderr.write(
-        'criu-flow: left in the middle of rolling back. Before the commit the workload resumes on the source by itself within 30 s.\n',
-      );
+      tell(`${known} again: left without rolling back.\n${RESUMES}`);
       process.exit(EXIT_CODES[known]);
     }
-    process.stderr.write(
-      `criu-flow: ${known}, rolling back. Once more leaves at once, without rolling back.\n`,
-    );
+    tell(`${known}: rolling back, unless the commit is behind. ^C again leaves at once.\n${RESUMES}`);
     // The evidence tells the exit code.
     controller.abort(new FlowError('INTERRUPTED', `Interrupted by ${known}`, { evidence: known }));
   };

@@ -1,7 +1,7 @@
 import type { WorkloadLocation } from '../events/event.ts';
 import type { Host } from '../host/host.ts';
 import type { RunState } from '../steps/step.ts';
-import { workloadState } from '../workload/identity.ts';
+import { workloadState, type WorkloadState } from '../workload/identity.ts';
 
 /** Looks at the hosts for where the workload is alive now; never trusts what the run believes. */
 export async function locateWorkload(
@@ -9,8 +9,8 @@ export async function locateWorkload(
   state: RunState,
 ): Promise<WorkloadLocation> {
   const { workload } = state;
-  // Never found: nothing was touched, so it is wherever it was.
-  if (!workload) return 'source';
+  // Never found, or never looked for: nothing was touched, and nothing is claimed.
+  if (!workload) return 'unknown';
   const startTicks = workload.processes[0]?.startTicks;
   const onSource = await look(hosts.source, workload.rootPid, startTicks);
   if (onSource === 'running') return 'source';
@@ -24,7 +24,7 @@ async function look(
   host: Host,
   pid: number,
   startTicks: number | undefined,
-): Promise<'running' | 'stopped' | 'gone' | 'unknown'> {
+): Promise<WorkloadState | 'unknown'> {
   try {
     return await workloadState(host, pid, startTicks);
   } catch {

@@ -3,6 +3,7 @@ import type { EmitEvent, FailureData, FlowEvent, RunSummary, StepView } from '..
 import type { Plan } from '../plan/plan.ts';
 import { newRunId, RunDirectory } from '../store/run-directory.ts';
 import { connect } from './connection.ts';
+import { Journal } from './journal.ts';
 import { exitCodeOf, outcomeOf } from './outcome.ts';
 import { PhaseClock } from './phase-clock.ts';
 import { StepRunner } from './step-runner.ts';
@@ -29,13 +30,12 @@ export async function runPlan(plan: Plan, options: RunPlanOptions): Promise<RunS
   const directory = RunDirectory.create(runId, plan);
   const warnings: string[] = [];
   const phases = new PhaseClock();
+  const journal = new Journal(directory);
   const emit = (event: FlowEvent): void => {
-    // What is about to happen is on disk before it does.
+    const lost = journal.note(event);
+    if (lost !== undefined) emit({ kind: 'warning', text: lost });
     if (event.kind === 'warning') warnings.push(event.text);
     if (event.kind === 'phase-started') phases.enter(event.phase);
-    if (event.kind !== 'step-progress' && event.kind !== 'step-detail') {
-      directory.append(event, { durable: event.kind.endsWith('-started') });
-    }
     options.emit(event);
   };
   emit({
@@ -69,7 +69,7 @@ export async function runPlan(plan: Plan, options: RunPlanOptions): Promise<RunS
       ...base,
       outcome: 'refused',
       exitCode: exitCodeOf('refused', failure),
-      workloadIsOn: failure.code === 'BUG' ? 'unknown' : 'source',
+      workloadIsOn: 'unknown',
       phasesMs: {},
       durationMs: performance.now() - beganAtMs,
       failure,

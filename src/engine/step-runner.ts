@@ -38,9 +38,12 @@ export class StepRunner {
   async run(): Promise<{ failure: FailureData | undefined; undoFailures: FailureData[] }> {
     const { emit } = this.#options;
     const failure = await attempt(() => this.#runSteps());
+    const { committed, releasedAtMs } = this.state;
     // After the decision to commit, a run that cannot confirm it must not act on what it believes.
-    if (this.state.committed && this.state.releasedAtMs === undefined) return { failure, undoFailures: [] };
-    const undoFailures = failure && this.touched ? await this.#undos.rollBack(emit, failure) : [];
+    if (committed && releasedAtMs === undefined) return { failure, undoFailures: [] };
+    // Once moved there is no way back: the `rollback` of a later step could start a second copy on the source.
+    const hasWayBack = this.touched && !committed;
+    const undoFailures = failure && hasWayBack ? await this.#undos.rollBack(emit, failure) : [];
     // What could not be put back may need the images.
     if (undoFailures.length === 0 && this.touched) await this.#cleanUp();
     return { failure, undoFailures };
@@ -105,7 +108,9 @@ export class StepRunner {
         result: { status: 'done', ...(text === undefined ? {} : { text }) },
       });
     } catch (error) {
-      const reason = abortReason(signal, error);
+      // An interruption that came while the commit failed is not what a person must know about.
+      const isHalfMoved = this.state.committed && this.state.releasedAtMs === undefined;
+      const reason = isHalfMoved ? error : abortReason(signal, error);
       const failure = toFailureData(reason);
       emit({
         kind: 'step-finished',

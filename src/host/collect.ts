@@ -1,5 +1,5 @@
 /** How much of each output stream a result keeps, in bytes: enough for any answer, little enough for any log. */
-const outputLimitBytes = 1024 * 1024;
+export const outputLimitBytes: number = 1024 * 1024;
 
 /** Keeps the first bytes of a stream, for standard output: an answer begins at its beginning. */
 export class HeadBuffer {

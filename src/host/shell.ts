@@ -1,4 +1,5 @@
 import { FlowError } from '../errors/flow-error.ts';
+import { outputLimitBytes } from './collect.ts';
 import type { CommandResult, Host, RunOptions } from './host.ts';
 
 /**
@@ -23,7 +24,8 @@ export interface MustRunOptions extends RunOptions {
 
 /**
  * {@link runScript} for a script whose failure nobody expects.
- * @throws FlowError COMMAND_FAILED when it exits with another code than 0 or those allowed, besides what Host.run throws
+ * @throws FlowError COMMAND_FAILED when it exits with another code than 0 or those allowed, or when its output is longer
+ *   than a result can hold, besides what Host.run throws
  */
 export async function mustRunScript(
   host: Host,
@@ -34,6 +36,12 @@ export async function mustRunScript(
   const { what, allow = [], ...runOptions } = options;
   const result = await runScript(host, script, args, runOptions);
   if (result.exitCode !== 0 && !allow.includes(result.exitCode)) throw commandFailed(host, what, result);
+  // Half an answer looks like a whole one: a file that was not listed would not be missed.
+  if (Buffer.byteLength(result.stdout) >= outputLimitBytes) {
+    throw new FlowError('COMMAND_FAILED', `${what} on ${host.name} gave more than 1 MiB of output.`, {
+      host: host.name,
+    });
+  }
   return result;
 }
 

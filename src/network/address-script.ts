@@ -1,3 +1,5 @@
+import { LIFT_BOTH_SCRIPT } from './fence.ts';
+
 /**
  * Tells the neighbours where the address is now: gratuitous ARP for IPv4; for IPv6 the kernel does it by itself
  * (`ndisc_notify`). Arguments: the address, the device.
@@ -20,12 +22,14 @@ ${ANNOUNCE_SCRIPT}`;
 /** Lets traffic in when the workload runs: the fence's table, the address and its device are the lines of `values`. */
 export const LIFT_FENCE_SCRIPT: string = `
 { read -r table; read -r cidr; read -r device; } < values
-nft delete table inet "$table"
+set -- "$table"
+${LIFT_BOTH_SCRIPT}
 set -- "$cidr" "$device"
 ${ANNOUNCE_SCRIPT}`;
 
 /**
- * Takes the service address off the source. What puts it back is on disk first, where the hold's abort finds it.
+ * Takes the service address off the source. What puts it back is on disk first, where the hold's abort finds it; a hold
+ * that was aborted before it could find it has let the workload run on, so the address is put back here.
  * Arguments: the hold's directory, the address with its prefix length, the device, {@link ADDRESS_BACK_SCRIPT}.
  */
 export const ADDRESS_OFF_SCRIPT = `
@@ -34,6 +38,12 @@ printf '%s\\n' "$2" "$3" > "$1/address"
 printf '%s\\n' "$4" > "$1/on-abort.new"
 mv "$1/on-abort.new" "$1/on-abort"
 ip address del "$2" dev "$3"
+[ ! -f "$1/decision" ] || {
+  cd "$1"
+  sh ./on-abort
+  echo 'the hold was aborted meanwhile' >&2
+  exit 1
+}
 `;
 
 /**

@@ -3,7 +3,7 @@
  * workload: such a host's kernel would answer with RST, and the connection would be lost.
  */
 export interface Fence {
-  /** The nft table (family inet), one for each run. */
+  /** The name of its nft tables (families inet and, for `both`, arp), one for each run. */
   readonly table: string;
   /** nft(8) text that sets it up in one transaction, also when it is there already. */
   readonly text: string;
@@ -11,7 +11,8 @@ export interface Fence {
 
 /**
  * @param direction `in` on the source, whose frozen workload sends nothing; `both` on the destination, where the
- *   kernel must not answer for sockets that are still being rebuilt.
+ *   kernel must not answer for sockets that are still being rebuilt, nor tell its neighbours that it has the address: a
+ *   run that is lost leaves it there, while the source takes up the service again.
  * @see CRIU marks its own packets with 0xC114 (SOCCR_MARK), which pass.
  */
 export function serviceFence(runId: string, cidr: string, direction: 'in' | 'both'): Fence {
@@ -29,7 +30,16 @@ export function serviceFence(runId: string, cidr: string, direction: 'in' | 'bot
     rules.push(
       `add chain inet ${table} output { type filter hook output priority -300; }`,
       `add rule inet ${table} output ${family} saddr ${address} meta mark != 0xc114 drop`,
+      `add table arp ${table}`,
+      `delete table arp ${table}`,
+      `add table arp ${table}`,
+      `add chain arp ${table} output { type filter hook output priority 0; }`,
     );
+    // Answers only: a question for a neighbour that would go unheard is asked again after a second. IPv6 asks and
+    // answers by ICMPv6, which the rules above drop.
+    if (family === 'ip') {
+      rules.push(`add rule arp ${table} output arp operation reply arp saddr ip ${address} drop`);
+    }
   }
   return { table, text: rules.join('\n') };
 }
@@ -37,3 +47,6 @@ export function serviceFence(runId: string, cidr: string, direction: 'in' | 'bot
 export function fenceTable(runId: string): string {
   return `criu_flow_${runId.replaceAll('-', '_')}`;
 }
+
+/** Lifts a fence of direction `both`, in one transaction. Argument: the table. */
+export const LIFT_BOTH_SCRIPT = `nft "delete table inet $1; delete table arp $1"`;

@@ -11,14 +11,14 @@ export function chooseReporter(env: Readonly<NodeJS.ProcessEnv>, stream: ReportS
   return canShowTree(stream) ? 'tree' : 'plain';
 }
 
-/** A tree that was asked for becomes plain lines where it could not be drawn. */
+/** Makes the reporter of one run. A tree becomes plain lines where it could not be drawn. */
 export async function createReporter(options: ReporterOptions): Promise<Reporter> {
-  const { kind, stream, isTty } = options;
-  if (kind === 'json') return guard(createJsonReporter(options), stream);
-  if (kind === 'plain' || !isTty || !canShowTree(stream)) return guard(createPlainReporter(options), stream);
+  const { kind, stream, errorStream } = options;
+  if (kind === 'json') return guard(createJsonReporter(options), errorStream);
+  if (kind === 'plain' || !canShowTree(stream)) return guard(createPlainReporter(options), errorStream);
   // listr2 is loaded only for those who see it.
   const { createTreeReporter } = await import('./tree.ts');
-  return guard(createTreeReporter({ ...options, stream }), stream);
+  return guard(createTreeReporter({ ...options, stream }), errorStream);
 }
 
 /** A terminal, and thus a tty.WriteStream, that is wide enough. */
@@ -27,21 +27,23 @@ function canShowTree(stream: ReportStream): stream is NodeJS.WriteStream {
 }
 
 /** A mistake in a reporter must never stop a migration half-way: it is reported once, and the run goes on. */
-function guard(reporter: Reporter, stream: ReportStream): Reporter {
+function guard(reporter: Reporter, errorStream: ReportStream): Reporter {
   let broken = false;
-  const complain = (error: unknown) => {
+  const complain = (error: unknown): void => {
     if (broken) return;
     broken = true;
-    stream.write(`The reporter failed, the run goes on: ${String(error)}\n`);
+    errorStream.write(`criu-flow: the report failed, the run goes on: ${String(error)}\n`);
+  };
+  const attempt = (report: () => void): void => {
+    try {
+      report();
+    } catch (error) {
+      complain(error);
+    }
   };
   return {
-    onEvent(event) {
-      try {
-        reporter.onEvent(event);
-      } catch (error) {
-        complain(error);
-      }
-    },
+    onEvent: (event) => attempt(() => reporter.onEvent(event)),
+    tell: (text) => attempt(() => reporter.tell(text)),
     async finish() {
       await reporter.finish().catch(complain);
     },

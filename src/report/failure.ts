@@ -21,7 +21,12 @@ export function formatFailure(failure: FailureData, context: FailureContext = {}
   const lines = [
     `${paint('bad', `error ${failure.code}:`)} ${paint('strong', sanitizeLine(failure.message))}`,
   ];
-  const add = (label: string, text: string) => lines.push(`  ${paint('faint', `${label}:`)} ${text}`);
+  /** One line beside its label, more of them below it. */
+  const add = (label: string, ...texts: readonly string[]): void => {
+    const below =
+      texts.length === 1 ? ` ${texts[0]?.trimStart()}` : texts.map((text) => `\n    ${text}`).join('');
+    lines.push(`  ${paint('faint', `${label}:`)}${below}`);
+  };
 
   if (failure.location) {
     const { file, line, column } = failure.location;
@@ -33,8 +38,11 @@ export function formatFailure(failure: FailureData, context: FailureContext = {}
   ];
   if (where.length > 0) lines.push(`  ${where.join('   ')}`);
   // The evidence of an interruption is the signal's name, which the message has already.
-  if (failure.evidence !== undefined && failure.code !== 'INTERRUPTED') addEvidence(failure.evidence, add);
-  if (failure.hint !== undefined) add('do', sanitizeLine(failure.hint));
+  const evidence = failure.code === 'INTERRUPTED' ? [] : linesOf(failure.evidence);
+  // The end is where tools say why they gave up.
+  if (evidence.length > 0) add(speaker(evidence), ...evidence.slice(-MAX_EVIDENCE_LINES));
+  const hint = linesOf(failure.hint);
+  if (hint.length > 0) add('do', ...hint);
   if (failure.command !== undefined) add('run', sanitizeLine(failure.command));
   if (failure.code === 'BUG') lines.push(...bugLines(failure));
   return lines.join('\n');
@@ -45,31 +53,25 @@ export function formatFailureLine(failure: FailureData): string {
   return `${failure.code}: ${sanitizeLine(failure.message)}`;
 }
 
-function addEvidence(evidence: string, add: (label: string, text: string) => void): void {
-  const lines = sanitizeForTerminal(evidence)
+function linesOf(text: string | undefined): string[] {
+  return sanitizeForTerminal(text ?? '')
     .split('\n')
     .map((line) => line.trimEnd())
     .filter((line) => line !== '');
-  if (lines.length === 0) return;
-  const label = `${speaker(evidence)} says`;
-  // The end is where tools say why they gave up.
-  const shown = lines.slice(-MAX_EVIDENCE_LINES);
-  if (shown.length === 1) add(label, shown[0]?.trim() ?? '');
-  else add(label, shown.map((line) => `\n    ${line}`).join(''));
 }
 
 /** Whose words these are, as far as they tell. */
-function speaker(evidence: string): string {
-  if (/\(criu\/|\bError \([\w/.-]+:\d+\)|^criu:/m.test(evidence)) return 'criu';
-  if (/^rsync(?::| error:)/m.test(evidence)) return 'rsync';
+function speaker(evidence: readonly string[]): string {
+  const isSaidBy = (pattern: RegExp): boolean => evidence.some((line) => pattern.test(line));
+  if (isSaidBy(/\(criu\/|\bError \([\w/.-]+:\d+\)|^criu:/)) return 'criu says';
+  if (isSaidBy(/^rsync(?::| error:)/)) return 'rsync says';
   if (
-    /^(?:ssh(?:_exchange_identification)?:|kex_exchange_identification:|.*Permission denied \(|Host key verification)/m.test(
-      evidence,
-    )
+    isSaidBy(/^(?:ssh(?:_exchange_identification)?:|kex_exchange_identification:|Host key verification)/) ||
+    isSaidBy(/Permission denied \(/)
   ) {
-    return 'ssh';
+    return 'ssh says';
   }
-  return 'it';
+  return 'details';
 }
 
 function bugLines(failure: FailureData): string[] {

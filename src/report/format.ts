@@ -28,13 +28,12 @@ export interface TransferReading {
 
 /** `31.2 MiB of 64 MiB · 210 MiB/s · 1 s left`. */
 export function formatProgress(reading: TransferReading): string {
-  const parts = [
-    `${formatBytes(reading.doneBytes)} of ${formatBytes(reading.totalBytes)}`,
-    `${formatBytes(reading.bytesPerSecond)}/s`,
-  ];
-  // Whole seconds, rounded up: "0 s left" for a transfer that goes on would be a lie.
-  if (reading.remainingMs !== undefined && reading.doneBytes < reading.totalBytes) {
-    parts.push(`${formatDuration(Math.ceil(reading.remainingMs / 1000) * 1000)} left`);
+  const { doneBytes, totalBytes, bytesPerSecond, remainingMs = 0 } = reading;
+  const parts = [`${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`];
+  if (bytesPerSecond > 0) parts.push(`${formatBytes(bytesPerSecond)}/s`);
+  // rsync says 0 while it does not know. Whole seconds, rounded up: nobody reads the rest.
+  if (remainingMs > 0 && doneBytes < totalBytes) {
+    parts.push(`${formatDuration(Math.ceil(remainingMs / 1000) * 1000)} left`);
   }
   return parts.join(' · ');
 }

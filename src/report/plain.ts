@@ -11,7 +11,7 @@ import { createThrottle } from './throttle.ts';
 const PROGRESS_INTERVAL_MS = 2000;
 
 /** One line an event with the seconds since the start; the closing text at the end. Nothing is ever redrawn. */
-export function createPlainReporter(options: Omit<ReporterOptions, 'kind' | 'isTty'>): Reporter {
+export function createPlainReporter(options: Omit<ReporterOptions, 'kind' | 'date'>): Reporter {
   const now = options.now ?? (() => performance.now());
   const paint = createPaint(options.color);
   const view = createRunView();
@@ -33,6 +33,9 @@ export function createPlainReporter(options: Omit<ReporterOptions, 'kind' | 'isT
       }
       const elapsed = ((now() - startedAtMs) / 1000).toFixed(2).padStart(6);
       options.stream.write(`${paint('faint', `[${elapsed}s]`)} ${formatEvent(event, view, paint)}\n`);
+    },
+    tell(text) {
+      options.errorStream.write(`criu-flow: ${text}\n`);
     },
     async finish() {
       // Every line is written as its event arrives.

@@ -7,6 +7,8 @@ export const REPORTER_KINDS: readonly ReporterKind[] = ['tree', 'plain', 'json']
 /** Turns the events of one run into text. A function of the events: it decides nothing. */
 export interface Reporter {
   readonly onEvent: EmitEvent;
+  /** Says something that is no event, at once: on the error stream, or in the tree, which would draw over that. */
+  tell(text: string): void;
   /** Resolves when all is written. Call it once, after the last event, also when the run threw. */
   finish(): Promise<void>;
 }
@@ -20,8 +22,10 @@ export interface ReportStream {
 
 export interface ReporterOptions {
   readonly kind: ReporterKind;
+  /** Takes the report, and nothing else. */
   readonly stream: ReportStream;
-  readonly isTty: boolean;
+  /** Takes what is no part of the report. */
+  readonly errorStream: ReportStream;
   readonly color: boolean;
   /** For the commands to paste. */
   readonly sshConfigFile?: string | undefined;

@@ -19,6 +19,8 @@ export interface SummaryContext {
   readonly paint?: Paint;
 }
 
+const MAX_COMMAND_LENGTH = 120;
+
 const PHASES: readonly Phase[] = [
   'prepare',
   'freeze',
@@ -91,7 +93,7 @@ function whereabouts(summary: RunSummary): string {
       return `THE WORKLOAD RUNS NEITHER on ${source} NOR on ${destination}`;
     case 'unknown':
       // Nothing was touched, so not knowing where it runs is no alarm: it was perhaps not even found.
-      if (summary.outcome === 'refused') return 'whether the workload runs was not looked at';
+      if (summary.outcome === 'refused') return `the workload was not seen on ${source}`;
       return `WHERE THE WORKLOAD RUNS IS NOT KNOWN, look at ${source} and ${destination}`;
   }
 }
@@ -108,15 +110,25 @@ function tableRows(summary: RunSummary): Row[] {
   if (summary.workload) {
     const { command, pid, processes } = summary.workload;
     const count = processes === 1 ? '1 process' : `${processes} processes`;
-    rows.push(['workload', `${sanitizeLine(command)} (pid ${pid}, ${count})`]);
+    rows.push(['workload', `${shorten(sanitizeLine(command))} (pid ${pid}, ${count})`]);
   }
   if (summary.imageBytes !== undefined) {
-    rows.push(['moved', `${formatBytes(summary.imageBytes)} while it was frozen`]);
+    const size = formatBytes(summary.imageBytes);
+    rows.push(hasMoved(summary) ? ['moved', `${size} while it was frozen`] : ['images', size]);
   }
   if (summary.downtimeMs !== undefined) rows.push(['downtime', downtime(summary, summary.downtimeMs)]);
   rows.push(['took', formatDuration(summary.durationMs)]);
   rows.push(...phaseRows(summary));
   return rows;
+}
+
+function hasMoved({ outcome }: RunSummary): boolean {
+  return outcome === 'done' || outcome === 'moved-but-missed';
+}
+
+/** A command line may be longer than a screen; its beginning tells what it is. */
+function shorten(command: string): string {
+  return command.length > MAX_COMMAND_LENGTH ? `${command.slice(0, MAX_COMMAND_LENGTH)}…` : command;
 }
 
 function downtime(summary: RunSummary, downtimeMs: number): string {

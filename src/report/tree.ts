@@ -7,7 +7,7 @@ import { sanitizeLine } from './sanitize.ts';
 import { formatSummary } from './summary.ts';
 import { createThrottle, type Throttle } from './throttle.ts';
 import { TreeLine } from './tree-line.ts';
-import { showList } from './tree-list.ts';
+import { createTreeList, type TreeList } from './tree-list.ts';
 
 /** Every update redraws the whole tree, synchronously: five a second are as many as anybody reads. */
 const PROGRESS_INTERVAL_MS = 200;
@@ -26,9 +26,12 @@ class TreeReporter implements Reporter {
   readonly #progress: Throttle;
   readonly #steps = new Map<string, TreeLine>();
   #undos: { readonly action: string; readonly line: TreeLine }[] = [];
-  #notices: string[] = [];
   /** The lists are drawn one after the other, each when the one before is complete. */
   #shown: Promise<void> = Promise.resolve();
+  /** The list that is drawn now. */
+  #list: TreeList | undefined;
+  /** For the list that is drawn next. */
+  #notices: string[] = [];
   #closingText = '';
 
   constructor(options: TreeOptions) {
@@ -58,9 +61,12 @@ class TreeReporter implements Reporter {
       case 'step-finished':
         this.#finishStep(event);
         return;
-      case 'warning':
-        this.#notices.push(`${this.#paint('warning', 'warning:')} ${sanitizeLine(event.text)}`);
+      case 'warning': {
+        const notice = `${this.#paint('warning', 'warning:')} ${sanitizeLine(event.text)}`;
+        if (this.#list) this.#list.note(notice);
+        else this.#notices.push(notice);
         return;
+      }
       case 'rollback-started':
         this.#startRollback(event);
         return;
@@ -78,10 +84,19 @@ class TreeReporter implements Reporter {
     }
   };
 
+  tell(text: string): void {
+    const notice = `${this.#paint('warning', 'criu-flow:')} ${text}`;
+    if (this.#list) this.#list.note(notice);
+    else this.#options.errorStream.write(`${notice}\n`);
+  }
+
   async finish(): Promise<void> {
     this.#closeLines();
-    await this.#shown;
-    if (this.#closingText !== '') this.#options.stream.write(`\n${this.#closingText}\n`);
+    try {
+      await this.#shown;
+    } finally {
+      if (this.#closingText !== '') this.#options.stream.write(`\n${this.#closingText}\n`);
+    }
   }
 
   #startRun(event: Extract<FlowEvent, { kind: 'run-started' }>): void {
@@ -135,8 +150,9 @@ class TreeReporter implements Reporter {
   }
 
   #complete(line: TreeLine, durationMs: number, text: string | undefined): void {
+    // What takes the most room comes last: a line is cut at the terminal's width.
     const said = text === undefined ? '' : `: ${sanitizeLine(text)}`;
-    line.settle({ kind: 'done', title: `${line.title}${said} ${this.#took(durationMs)}` });
+    line.settle({ kind: 'done', title: `${line.title} ${this.#took(durationMs)}${said}` });
   }
 
   #fail(line: TreeLine, durationMs: number, message: string): void {
@@ -154,11 +170,22 @@ class TreeReporter implements Reporter {
   }
 
   #show(lines: readonly TreeLine[], heading?: string): void {
-    // Notices belong to the list under which they were given.
-    const notices: string[] = [];
-    this.#notices = notices;
     const { stream } = this.#options;
-    const options = { stream, paint: this.#paint, notices, ...(heading === undefined ? {} : { heading }) };
-    this.#shown = this.#shown.then(() => showList(lines, options));
+    this.#shown = this.#shown.then(async () => {
+      const notices = this.#notices.splice(0);
+      this.#list = createTreeList(lines, {
+        stream,
+        paint: this.#paint,
+        notices,
+        ...(heading === undefined ? {} : { heading }),
+      });
+      try {
+        await this.#list.run();
+      } finally {
+        this.#list = undefined;
+      }
+    });
+    // A list that cannot be drawn is told of by finish(); until then nobody waits for it.
+    this.#shown.catch(() => {});
   }
 }

@@ -1,7 +1,16 @@
-import { describeEnd } from '../criu/hold.ts';
+import { posix } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type CriuHold, describeEnd } from '../criu/hold.ts';
 import { FlowError } from '../errors/flow-error.ts';
-import { workloadState } from '../workload/identity.ts';
+import { survivors } from '../workload/identity.ts';
 import type { StepContext, StepType } from './step.ts';
+
+/** Milliseconds for which a lost connection is made again: twice the lease of the source. */
+const RECONNECT_MS = 60_000;
+const RETRY_MS = 500;
+
+/** Milliseconds that tasks get to be gone after they were killed: one in a system call of a slow disk ends late. */
+const DEATH_MS = 2_000;
 
 /**
  * The commit point: end the source's copy, see that it is gone, then let the destination's copy run. There is no undo:
@@ -27,7 +36,7 @@ async function endSource({ source, state }: StepContext): Promise<void> {
   if (!hold || !workload || !state.destinationHold) throw new Error('commit: nothing is held');
   // From here on nobody may roll back, whatever we hear: the decision may have reached the source.
   state.committed = true;
-  const { decision, end } = await hold.decide('commit');
+  const { decision, end } = await decideToCommit(hold);
   if (decision !== 'commit') {
     state.committed = false;
     throw new FlowError('HOLD_LOST', `The source's hold had ended before the commit`, {
@@ -36,23 +45,56 @@ async function endSource({ source, state }: StepContext): Promise<void> {
     });
   }
   if (end.kind === 'exited' && end.exitCode === 0) return;
-  const root = workload.processes[0];
-  if ((await workloadState(source, workload.rootPid, root?.startTicks)) === 'gone') return;
-  state.committed = false;
+  const deadline = performance.now() + DEATH_MS;
+  let alive = await survivors(source, workload);
+  while (alive.length > 0 && performance.now() < deadline) {
+    await delay(RETRY_MS);
+    alive = await survivors(source, workload);
+  }
+  if (alive.length === 0) return;
+  // Without its root the source's copy cannot serve, and with a part of it alive the destination's must not run.
+  state.committed = !alive.includes(workload.rootPid);
   throw new FlowError('COMMIT_FAILED', `criu on ${source.name} did not end the source's copy`, {
     host: source.name,
-    evidence: `criu ${describeEnd(end)}`,
+    evidence: `criu ${describeEnd(end)}; alive: ${alive.join(', ')}`,
+    ...(state.committed
+      ? {
+          hint: `Only a part of it has ended. The images are complete in ${imagesOf(hold)} on both hosts; the destination's copy waits to be told to run.`,
+        }
+      : {}),
   });
 }
 
 async function releaseDestination({ destination, state }: StepContext): Promise<void> {
   const { destinationHold: hold, workload } = state;
   if (!hold || !workload) throw new Error('commit: nothing is held on the destination');
-  const { end } = await hold.decide('commit');
+  const { end } = await decideToCommit(hold);
   if (end.kind === 'exited' && end.exitCode === 0) return;
   throw new FlowError('RELEASE_FAILED', `criu restore on ${destination.name} failed after the commit`, {
     host: destination.name,
     evidence: `criu ${describeEnd(end)}`,
-    hint: `The source's copy has ended. The images are complete in ${hold.directory.replace(/restore$/, 'images')} on both hosts: restore them by hand.`,
+    hint: `The source's copy has ended. The images are complete in ${imagesOf(hold)} on both hosts: restore them by hand.`,
   });
+}
+
+/**
+ * Says it until it was heard: the first decision counts, so saying it again changes nothing, and a connection that is
+ * lost for a moment must not leave the workload between its hosts.
+ */
+async function decideToCommit(hold: CriuHold): ReturnType<CriuHold['decide']> {
+  const deadline = performance.now() + RECONNECT_MS;
+  for (;;) {
+    try {
+      return await hold.decide('commit');
+    } catch (error) {
+      const isLost =
+        error instanceof FlowError && (error.code === 'HOST_UNREACHABLE' || error.code === 'TIMEOUT');
+      if (!isLost || performance.now() >= deadline) throw error;
+      await delay(RETRY_MS);
+    }
+  }
+}
+
+function imagesOf(hold: CriuHold): string {
+  return `${posix.dirname(hold.directory)}/images`;
 }

@@ -10,7 +10,7 @@ import {
   ADDRESS_REMOVE_SCRIPT,
   LIFT_FENCE_SCRIPT,
 } from '../network/address-script.ts';
-import { fenceTable, serviceFence } from '../network/fence.ts';
+import { fenceTable, LIFT_BOTH_SCRIPT, serviceFence } from '../network/fence.ts';
 import { readManifest, requireSameImages } from '../transfer/manifest.ts';
 import { STAGE_SWAP_SCRIPT, stagedFile, stagingArguments } from '../transfer/staging.ts';
 import { idsOf } from '../workload/facts.ts';
@@ -83,7 +83,7 @@ export const restore: StepType = {
     const { destination, runId, state } = context;
     await state.destinationHold?.decide('abort');
     if (context.plan.network.address) {
-      await mustRunScript(destination, 'nft delete table inet "$1" 2> /dev/null; :', [fenceTable(runId)], {
+      await mustRunScript(destination, `${LIFT_BOTH_SCRIPT} 2> /dev/null; :`, [fenceTable(runId)], {
         what: 'Taking the fence down',
       });
     }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fdatasyncSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, fsyncSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /**
  * A run's id: the UTC time at which it began and 16 random bits, for example `20261123-142339-a1b2`. Sorts by time and
@@ -29,9 +29,16 @@ export class RunDirectory {
   static create(runId: string, plan: unknown, env: NodeJS.ProcessEnv = process.env): RunDirectory {
     const state = env['XDG_STATE_HOME'] || join(homedir(), '.local', 'state');
     const path = join(state, 'criu-flow', 'runs', runId);
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    writeFileSync(join(path, 'plan.json'), `${JSON.stringify(plan, null, 2)}\n`, { mode: 0o600 });
-    return new RunDirectory(path, openSync(join(path, 'journal.jsonl'), 'a', 0o600));
+    const created = mkdirSync(path, { recursive: true, mode: 0o700 });
+    writeFileSync(join(path, 'plan.json'), `${JSON.stringify(plan, null, 2)}\n`, {
+      mode: 0o600,
+      flush: true,
+    });
+    const journal = openSync(join(path, 'journal.jsonl'), 'a', 0o600);
+    // A file that is on disk is lost all the same when its name is not.
+    const top = dirname(created ?? path);
+    for (let each = path; each.length >= top.length; each = dirname(each)) syncDirectory(each);
+    return new RunDirectory(path, journal);
   }
 
   /** Appends a record. With `durable`, it is on disk when this returns: for what must be known after a crash. */
@@ -47,5 +54,15 @@ export class RunDirectory {
 
   close(): void {
     closeSync(this.#journal);
+  }
+}
+
+/** @see fsync(2): a file's entry in its directory needs an fsync of its own. */
+function syncDirectory(path: string): void {
+  const directory = openSync(path, 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
   }
 }

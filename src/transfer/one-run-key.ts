@@ -48,10 +48,10 @@ cat key.pub
 
 /**
  * Lets the key in, for nothing but rsync's server, for one day at most. Arguments: the run's directory, the run's id,
- * the public key. What was created to do so is noted in the run's directory, for REVOKE_SCRIPT.
+ * the public key. What is created to do so is noted in the run's directory before, for REVOKE_SCRIPT.
  * @see sshd(8), AUTHORIZED_KEYS FILE FORMAT: restrict, command, expiry-time.
  */
-const AUTHORIZE_SCRIPT = `
+export const AUTHORIZE_SCRIPT = `
 set -e
 umask 077
 mkdir -p "$1"
@@ -63,26 +63,31 @@ echo "this key is for rsync only" >&2
 exit 1
 EOF
 cd
-[ -d .ssh ] || { mkdir .ssh; : > "$1/created-ssh-directory"; }
-[ -f .ssh/authorized_keys ] || { : > .ssh/authorized_keys; : > "$1/created-authorized-keys"; }
-exec 9>> .ssh/authorized_keys
+[ -d .ssh ] || { : > "$1/created-ssh-directory"; mkdir -p .ssh; }
+exec 9< .ssh
 flock 9
-[ -z "$(tail -c 1 .ssh/authorized_keys)" ] || echo >&9
-echo "restrict,expiry-time=\\"$(date -d '+1 day' +%Y%m%d%H%M)\\",command=\\"sh $1/rsync-only\\" $3" >&9
+[ -f .ssh/authorized_keys ] || { : > "$1/created-authorized-keys"; : > .ssh/authorized_keys; }
+[ -z "$(tail -c 1 .ssh/authorized_keys)" ] || echo >> .ssh/authorized_keys
+echo "restrict,expiry-time=\\"$(date -d '+1 day' +%Y%m%d%H%M)\\",command=\\"sh $1/rsync-only\\" $3" >> .ssh/authorized_keys
 `;
 
-/** Takes the key away again. Idempotent. Arguments: the run's directory, the run's id. */
+/**
+ * Takes the key away again. Idempotent. The file is written anew beside itself and renamed: whoever is cut off here, or
+ * finds the disk full, must not have locked the host's own people out. Arguments: the run's directory, the run's id.
+ */
 export const REVOKE_SCRIPT = `
-cd || exit 1
-if [ -f .ssh/authorized_keys ]; then
-  exec 9>> .ssh/authorized_keys
-  flock 9
-  if grep -q " criu-flow-$2\\$" .ssh/authorized_keys; then
-    rest=$(mktemp) && { grep -v " criu-flow-$2\\$" .ssh/authorized_keys > "$rest"; cat "$rest" > .ssh/authorized_keys; rm -f "$rest"; }
-  fi
-  [ ! -f "$1/created-authorized-keys" ] || [ -s .ssh/authorized_keys ] || rm -f .ssh/authorized_keys
-  [ ! -f "$1/created-ssh-directory" ] || rmdir .ssh 2> /dev/null
+cd && [ -d .ssh ] || exit 0
+exec 9< .ssh
+flock 9
+file=$(readlink -f .ssh/authorized_keys)
+new=$file.criu-flow-$2
+without_key() { grep -a -v " criu-flow-$2\\$" "$file" > "$new" || [ $? -eq 1 ]; }
+if [ -f "$file" ] && grep -a -q " criu-flow-$2\\$" "$file"; then
+  cp -p -- "$file" "$new" && without_key "$@" && sync -- "$new" && mv -f -- "$new" "$file" ||
+    { rm -f -- "$new"; exit 1; }
 fi
+[ ! -f "$1/created-authorized-keys" ] || [ -s .ssh/authorized_keys ] || rm -f .ssh/authorized_keys
+[ ! -f "$1/created-ssh-directory" ] || rmdir .ssh 2> /dev/null
 :
 `;
 

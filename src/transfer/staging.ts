@@ -56,35 +56,58 @@ while [ $# -gt 0 ]; do
 done
 `;
 
-/** Puts each staged file into its place. Arguments as above. Each rename is noted before it is made. */
-export const STAGE_SWAP_SCRIPT = `
+/** `there PATH`: whether something has that name, be it a symbolic link that leads nowhere. */
+const THERE_FUNCTION = `
+there() { [ -e "$1" ] || [ -L "$1" ]; }
+`;
+
+/**
+ * Puts each staged file into its place. Arguments as above. Each rename is noted before it is made: `replaced` when it
+ * takes the place of something, else `new`.
+ */
+export const STAGE_SWAP_SCRIPT: string = `
 set -e
+${THERE_FUNCTION}
 run=$1
 shift
 number=0
 while [ $# -gt 0 ]; do
   number=$((number + 1))
-  [ -e "$2" ] || { echo "$2 is missing" >&2; exit 1; }
-  : > "$run/swapped-$number"
-  [ ! -e "$1" ] || mv -T -- "$1" "$3"
+  there "$2" || { echo "$2 is missing" >&2; exit 1; }
+  note=new
+  ! there "$1" || note=replaced
+  echo "$note" > "$run/swapped-$number"
+  [ "$note" = new ] || mv -T -- "$1" "$3"
   mv -T -- "$2" "$1"
   shift 3
 done
 `;
 
-/** Puts back what was there before, whatever had been done. Idempotent. Arguments as above. */
-export const STAGE_UNDO_SCRIPT = `
+/**
+ * Puts back what was there before, whatever had been done, be it a part of an undo. Idempotent. Goes on past what cannot
+ * be put back, and fails then. Arguments as above.
+ */
+export const STAGE_UNDO_SCRIPT: string = `
+${THERE_FUNCTION}
+put_back() {
+  note=
+  [ ! -f "$run/swapped-$number" ] || read -r note < "$run/swapped-$number"
+  # With nothing at \`before\`, nothing was moved, or all was put back already: what is in place is the original.
+  if [ "$note" = replaced ] && there "$3"; then
+    there "$2" || rm -rf -- "$1" || return
+    mv -T -- "$3" "$1" || return
+  elif [ "$note" = new ]; then
+    there "$2" || rm -rf -- "$1" || return
+  fi
+  rm -f "$run/swapped-$number" && rm -rf -- "$2"
+}
 run=$1
 shift
 number=0
+status=0
 while [ $# -gt 0 ]; do
   number=$((number + 1))
-  if [ -f "$run/swapped-$number" ]; then
-    [ -e "$2" ] || rm -rf -- "$1"
-    [ ! -e "$3" ] || mv -T -- "$3" "$1"
-    rm -f "$run/swapped-$number"
-  fi
-  rm -rf -- "$2"
+  put_back "$@" || status=1
   if [ -f "$run/parents-$number" ]; then
     { read -r parent; read -r top; } < "$run/parents-$number"
     while rmdir -- "$parent" 2> /dev/null && [ "$parent" != "$top" ]; do parent=\${parent%/*}; done
@@ -92,6 +115,7 @@ while [ $# -gt 0 ]; do
   fi
   shift 3
 done
+exit $status
 `;
 
 /** Removes what was there before, once the move is final. Arguments as above. */

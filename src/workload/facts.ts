@@ -38,7 +38,8 @@ export interface WorkloadFacts {
 /**
  * Prints NUL-separated records of the tree below a pid: \`P pid ppid pgrp session start tracer rssKiB threads cwd
  * command\`, \`F use size path\`, \`C local remote\`, each field ended by TAB. One pass of awk over /proc/PID/stat finds
- * the tree; a file name may hold anything but NUL. Argument: the root pid.
+ * the tree; a file name may hold anything but NUL. An open file without a link (deleted, O_TMPFILE, memfd) travels in
+ * the images. Argument: the root pid.
  */
 const FACTS_SCRIPT = `
 root=$1
@@ -65,7 +66,7 @@ for pid in $tree; do
     "$rss" "$threads" "$(readlink "/proc/$pid/cwd")" "$(tr '\\0' ' ' < "/proc/$pid/cmdline" | tr '\\t' ' ')"
 done
 for pid in $tree; do
-  find -L "/proc/$pid/fd" -maxdepth 1 -type f -printf '%s\\t%p\\n' 2> /dev/null | while IFS='	' read -r size link; do
+  find -L "/proc/$pid/fd" -maxdepth 1 -type f -links +0 -printf '%s\\t%p\\n' 2> /dev/null | while IFS='	' read -r size link; do
     printf 'F\\topen\\t%s\\t%s\\0' "$size" "$(readlink "$link")"
   done
 done
@@ -143,7 +144,7 @@ function parseProcess(fields: readonly string[]): ProcessFacts {
   };
 }
 
-/** Every id of the tree that must be free where it is restored: processes, threads, groups and sessions. */
+/** Every id of the tree that must be free where it is restored: processes and threads. */
 export function idsOf(facts: WorkloadFacts): number[] {
   const ids = facts.processes.flatMap((process) => [process.pid, ...process.threads]);
   return [...new Set(ids)].toSorted((a, b) => a - b);

@@ -26,12 +26,12 @@ executable)
   path=$(readlink -f -- "$2") || exit 0
   mode=$3
   shift 3
-  want=$(printf '%s\\n' "$@" | cksum)
+  want=$({ [ $# -eq 0 ] || printf '%s\\0' "$@"; } | cksum)
   for exe in /proc/[0-9]*/exe; do
     [ "$(readlink "$exe" 2> /dev/null)" = "$path" ] || continue
     dir=\${exe%/exe}
     if [ "$mode" = exact ]; then
-      have=$(tr '\\0' '\\n' < "$dir/cmdline" 2> /dev/null | tail -n +2 | cksum)
+      have=$(tail -z -n +2 "$dir/cmdline" 2> /dev/null | cksum)
       [ "$have" = "$want" ] || continue
     fi
     echo "\${dir#/proc/}"

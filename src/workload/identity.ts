@@ -9,30 +9,44 @@ const STATE_SCRIPT = `
 `;
 
 /**
- * Whether the root process of the workload is there, is the same one (by its start time), and runs.
- * @returns `running`, `stopped` (stopped, traced or frozen by a signal), or `gone` (a zombie counts as gone).
+ * `stopped` by a signal; `held` by a tracer, which criu is too, for a moment or for long; a zombie counts as `gone`.
  */
+export type WorkloadState = 'running' | 'stopped' | 'held' | 'gone';
+
+/** Whether the root process of the workload is there, is the same one (by its start time), and runs. */
 export async function workloadState(
   host: Host,
   pid: number,
   startTicks: number | undefined,
-): Promise<'running' | 'stopped' | 'gone'> {
+): Promise<WorkloadState> {
   const { stdout } = await mustRunScript(host, STATE_SCRIPT, [String(pid)], {
     what: 'Looking at the workload',
   });
   const [letter, start] = stdout.trim().split(' ');
   if (letter === undefined || letter === '' || letter === 'Z' || letter === 'X') return 'gone';
   if (startTicks !== undefined && Number(start) !== startTicks) return 'gone';
-  return letter === 'T' || letter === 't' ? 'stopped' : 'running';
+  if (letter === 'T') return 'stopped';
+  return letter === 't' ? 'held' : 'running';
+}
+
+/** The pids of those processes of the workload that are still there, be they stopped. */
+export async function survivors(host: Host, workload: WorkloadFacts): Promise<number[]> {
+  const alive: number[] = [];
+  for (const { pid, startTicks } of workload.processes) {
+    if ((await workloadState(host, pid, startTicks)) !== 'gone') alive.push(pid);
+  }
+  return alive;
 }
 
 /**
- * @throws FlowError WORKLOAD_NOT_FOUND when the root process ended, or its pid belongs to another process by now.
+ * One that a tracer holds passes: criu says best what is wrong with that.
+ * @throws FlowError WORKLOAD_NOT_FOUND when the root process ended or is stopped, or its pid belongs to another process
+ *   by now.
  */
 export async function requireSameProcess(host: Host, workload: WorkloadFacts): Promise<void> {
   const root = workload.processes[0];
   const state = await workloadState(host, workload.rootPid, root?.startTicks);
-  if (state === 'running') return;
+  if (state === 'running' || state === 'held') return;
   throw new FlowError(
     'WORKLOAD_NOT_FOUND',
     state === 'gone'

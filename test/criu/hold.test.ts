@@ -58,6 +58,17 @@ describe('a hold', () => {
     expect(await hold.decide('abort')).toEqual({ decision: 'commit', end: { kind: 'exited', exitCode: 0 } });
   });
 
+  test('a person can commit it with what the documentation says', async () => {
+    const documentation = readFileSync(new URL('../../docs/architecture.md', import.meta.url), 'utf8');
+    const [, command = ''] = /```sh\ncd \S+ && (echo commit.*)\n```/.exec(documentation) ?? [];
+    const hold = await prepare();
+    await hold.start(signal);
+    expect(await host.run(['sh', '-c', `cd "$1" && ${command}`, 'sh', hold.directory])).toMatchObject({
+      exitCode: 0,
+    });
+    expect(await hold.decide('abort')).toEqual({ decision: 'commit', end: { kind: 'exited', exitCode: 0 } });
+  });
+
   test('a decision before criu reaches its point of return is not lost', async () => {
     const hold = await prepare({}, `until [ -f "$2/go" ]; do sleep 0.01; done\n${FAKE_CRIU}`);
     const holding = hold.start(signal);

@@ -60,7 +60,8 @@ export async function startSshd(settings: readonly string[] = []): Promise<TestS
       'ListenAddress 127.0.0.1',
       `Port ${port}`,
       `HostKey ${at('host_key')}`,
-      `AuthorizedKeysFile ${at('user_key.pub')}`,
+      // The second is the one in its HOME.
+      `AuthorizedKeysFile ${at('user_key.pub')} ${at('.ssh/authorized_keys')}`,
       `PidFile ${at('sshd.pid')}`,
       'UsePAM no',
       'StrictModes no',

@@ -263,6 +263,13 @@ export function describeHostContract(name: string, connect: () => Promise<Host>)
       });
     });
 
+    it('does not pass half an answer off as a whole one', async () => {
+      await expect(mustRunScript(host, 'seq 1 400000', [], { what: 'Listing' })).rejects.toMatchObject({
+        code: 'COMMAND_FAILED',
+        message: `Listing on ${host.name} gave more than 1 MiB of output.`,
+      });
+    });
+
     it('closes twice without a word', async () => {
       const other = await connect();
       await other.close();

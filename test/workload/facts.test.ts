@@ -9,6 +9,8 @@ import { LocalHost } from '../../src/host/local.ts';
 import { parseFacts, readWorkload } from '../../src/workload/facts.ts';
 import { findWorkload } from '../../src/workload/find.ts';
 import { workloadState } from '../../src/workload/identity.ts';
+import { startProgram } from '../helpers/started-program.ts';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 const host = new LocalHost();
 
@@ -108,4 +110,20 @@ test('sees a process whose connections are its own', async () => {
   expect(facts.connections.filter((each) => each.startsWith('127.'))).toEqual([]);
   client.destroy();
   server.close();
+});
+
+test('an open file that has no name any more travels in the images: the destination need not hold it', async () => {
+  using directory = temporaryDirectory();
+  const script =
+    'exec 5> "$1/nameless" 6> "$1/named"; rm "$1/nameless"; read -r line; echo "$line"; read -r line';
+  await using program = await startProgram('sh', '-c', script, 'sh', directory.path);
+  const { files } = await readWorkload(host, program.pid);
+  const open = files.filter((file) => file.use === 'open').map((file) => file.path);
+  expect(open).toEqual([directory.at('named')]);
+});
+
+test('a process that has just ended is not found', async () => {
+  await using program = await startProgram('sh', '-c', 'read -r line; echo "$line"; read -r line');
+  await program.kill();
+  await expect(readWorkload(host, program.pid)).rejects.toMatchObject({ code: 'WORKLOAD_NOT_FOUND' });
 });

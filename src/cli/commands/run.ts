@@ -5,7 +5,7 @@ export interface RunCommandOptions {
   readonly lab?: string | undefined;
   readonly sshConfig?: string | undefined;
   readonly reporter?: ReporterKind | undefined;
-  readonly keepImages: boolean;
+  readonly keepImages?: true | undefined;
 }
 
 /** `criu-flow run`. @returns the exit code; docs/exit-codes.md is the table */
@@ -20,18 +20,14 @@ export async function runCommand(recipe: string, options: RunCommandOptions): Pr
       import('../../report/format.ts'),
       import('../signals.ts'),
     ]);
-  // A reader that has gone, as of `| head`, must not end a run half-way.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
-  const { signal, stop } = abortOnSignals();
   const reporter = await createReporter({
     kind: options.reporter ?? chooseReporter(process.env, process.stdout),
     stream: process.stdout,
-    isTty: process.stdout.isTTY === true,
+    errorStream: process.stderr,
     color: wantsColor(process.env, process.stdout),
     sshConfigFile,
   });
+  const { signal, stop } = abortOnSignals((text) => reporter.tell(text));
   try {
     const summary = await runPlan(plan, {
       emit: reporter.onEvent,

@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { dumpArguments, restoreArguments, type CriuOptions } from '../../src/criu/arguments.ts';
+
+const options: CriuOptions = {
+  imagesDirectory: '/run/images',
+  workDirectory: '/run/hold',
+  actionScript: '/run/hold/hold',
+  connections: 'refuse',
+  shellJob: false,
+};
+
+test('a dump ends the tasks itself, in the hands of its action script', () => {
+  expect(dumpArguments(4711, options)).toEqual([
+    ...['criu', 'dump', '--tree', '4711', '--log-file', 'dump.log'],
+    ...['--images-dir', '/run/images', '--work-dir', '/run/hold', '-v3', '--manage-cgroups=ignore'],
+    ...['--network-lock', 'nftables', '--action-script', '/run/hold/hold'],
+  ]);
+  // What would take the decision away from the hold.
+  expect(dumpArguments(4711, options).join(' ')).not.toMatch(/--leave-(running|stopped)/);
+});
+
+test('a restore leaves the tree without criu, and with the same options as the dump', () => {
+  for (const connections of ['keep', 'close', 'refuse'] as const) {
+    for (const shellJob of [true, false]) {
+      const how = { ...options, connections, shellJob };
+      const dump = dumpArguments(1, how).slice(6);
+      expect(restoreArguments(how)).toEqual([
+        ...['criu', 'restore', '--restore-detached', '--log-file', 'restore.log'],
+        ...dump,
+      ]);
+    }
+  }
+});
+
+test.each([
+  ['keep', false, ['--tcp-established']],
+  ['close', false, ['--tcp-close']],
+  ['refuse', false, []],
+  ['refuse', true, ['--shell-job']],
+  ['keep', true, ['--tcp-established', '--shell-job']],
+] as const)('connections: %s, shell job: %s', (connections, shellJob, expected) => {
+  const plain = new Set(dumpArguments(1, options));
+  const more = dumpArguments(1, { ...options, connections, shellJob }).filter((each) => !plain.has(each));
+  expect(more).toEqual(expected);
+});

@@ -1,0 +1,137 @@
+import { writeFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import type { Host } from '../../src/host/host.ts';
+import { LocalHost } from '../../src/host/local.ts';
+import { mustRunScript } from '../../src/host/shell.ts';
+import type { Plan } from '../../src/plan/plan.ts';
+import { destinationFindings } from '../../src/preflight/destination.ts';
+import type { FileFacts, ProcessFacts, WorkloadFacts } from '../../src/workload/facts.ts';
+import { namespaceSkipReason, networkNamespace } from '../helpers/network-namespace.ts';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+
+const FREE_PID = 4_194_303;
+
+function workloadOf(process: Partial<ProcessFacts>, files: readonly FileFacts[] = []): WorkloadFacts {
+  const root: ProcessFacts = {
+    pid: FREE_PID,
+    parentPid: 1,
+    processGroup: FREE_PID,
+    session: FREE_PID,
+    startTicks: 1,
+    threads: [],
+    memoryBytes: 4096,
+    command: 'server',
+    workingDirectory: '/',
+    ...process,
+  };
+  return { rootPid: root.pid, processes: [root], files, connections: [] };
+}
+
+function planOf(more: Partial<Plan> = {}): Plan {
+  return {
+    version: 1,
+    name: 'a plan',
+    file: 'recipe.yaml',
+    source: 'a',
+    destination: 'b',
+    workload: { kind: 'pid', pid: FREE_PID },
+    network: { connections: 'refuse' },
+    files: [],
+    objectives: {},
+    steps: [],
+    digest: '',
+    ...more,
+  };
+}
+
+const messages = async (
+  workload: WorkloadFacts,
+  plan: Plan = planOf(),
+  host: Host = new LocalHost(),
+): Promise<string[]> => (await destinationFindings(host, workload, plan)).map((finding) => finding.message);
+
+test('a destination that has all that the workload needs is fine', async () => {
+  expect(await messages(workloadOf({}))).toEqual([]);
+});
+
+test('a pid that is taken is named with who has it; so is that of a thread', async () => {
+  expect(await messages(workloadOf({ pid: process.pid, threads: [process.pid] }))).toEqual([
+    expect.stringMatching(new RegExp(`^PID ${process.pid} of the workload is taken on local by \\S+`)),
+  ]);
+  expect(await messages(workloadOf({ threads: [FREE_PID, process.pid] }))).toHaveLength(1);
+});
+
+test('there must be room for the images', async () => {
+  expect(await messages(workloadOf({ memoryBytes: 2 ** 50 }))).toEqual([
+    expect.stringMatching(/^\/var\/lib on local has \d+ bytes free; the images need up to 1125899906842624$/),
+  ]);
+});
+
+test('files: one that is missing, one of another size, one that is the same, one that moves along', async () => {
+  using directory = temporaryDirectory();
+  const path = directory.at("a file's $(name)\nwith\ttabs");
+  writeFileSync(path, '12345');
+  const facts = (use: FileFacts['use'], file: string, sizeBytes: number): FileFacts => ({
+    use,
+    path: file,
+    sizeBytes,
+  });
+  const plan = planOf({ files: [{ path: directory.at('moves') }] });
+  const found = await messages(
+    workloadOf({}, [
+      facts('open', path, 5),
+      facts('open', directory.at('missing'), 1),
+      facts('mapped', directory.at('library.so'), 1),
+      facts('open', directory.at('moves'), 1),
+      facts('open', directory.at('moves', 'deep'), 1),
+      facts('open', directory.at('moves-not'), 1),
+    ]),
+    plan,
+  );
+  expect(found).toEqual([
+    `The open file ${directory.at('missing')} is missing on local`,
+    `The program or library ${directory.at('library.so')} is missing on local`,
+    `The open file ${directory.at('moves-not')} is missing on local`,
+  ]);
+  expect(await messages(workloadOf({}, [facts('open', path, 6)]))).toEqual([
+    `The open file ${path} has 5 bytes on local and 6 on the source`,
+  ]);
+});
+
+test('a working directory must be there, be a directory, or move along', async () => {
+  using directory = temporaryDirectory();
+  writeFileSync(directory.at('file'), '');
+  expect(await messages(workloadOf({ workingDirectory: directory.path }))).toEqual([]);
+  for (const name of ['missing', 'file']) {
+    const workload = workloadOf({ workingDirectory: directory.at(name) });
+    expect(await messages(workload)).toEqual([
+      `The working directory ${directory.at(name)} is missing on local`,
+    ]);
+    expect(await messages(workload, planOf({ files: [{ path: directory.at(name) }] }))).toEqual([]);
+  }
+});
+
+const planWithAddress = (device: string): Plan =>
+  planOf({ network: { connections: 'keep', address: { cidr: '10.0.0.9/24', device } } });
+
+test('the service address needs its device', async () => {
+  expect(await messages(workloadOf({}), planWithAddress('nosuchdevice'))).toEqual([
+    'local has no network device nosuchdevice',
+  ]);
+});
+
+test.skipIf(namespaceSkipReason !== undefined)(
+  'the service address must not be there yet, on whichever device',
+  async () => {
+    await using network = await networkNamespace();
+    const look = (): Promise<string[]> => messages(workloadOf({}), planWithAddress('lo'), network.host);
+    const act = (script: string): Promise<unknown> =>
+      mustRunScript(network.host, script, [], { what: script });
+    expect(await look()).toEqual([]);
+    // Another address of the same network is no conflict; the same one with another prefix is.
+    await act('ip address add 10.0.0.90/24 dev lo');
+    expect(await look()).toEqual([]);
+    await act('ip link add other type veth peer name end && ip address add 10.0.0.9/32 dev other');
+    expect(await look()).toEqual(['10.0.0.9/24 is on other of local already']);
+  },
+);

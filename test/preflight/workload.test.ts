@@ -1,0 +1,80 @@
+import { expect, test } from 'vitest';
+import type { NetworkPlan } from '../../src/plan/plan.ts';
+import { workloadFindings } from '../../src/preflight/workload.ts';
+import type { ProcessFacts, WorkloadFacts } from '../../src/workload/facts.ts';
+
+const process: ProcessFacts = {
+  pid: 20,
+  parentPid: 1,
+  processGroup: 20,
+  session: 20,
+  startTicks: 1,
+  threads: [20],
+  memoryBytes: 4096,
+  command: 'server',
+  workingDirectory: '/',
+};
+const workload: WorkloadFacts = { rootPid: 20, processes: [process], files: [], connections: [] };
+const address = { cidr: '10.0.0.9/24', device: 'eth0' };
+
+const messages = (facts: Partial<WorkloadFacts>, network: NetworkPlan): string[] =>
+  workloadFindings({ ...workload, ...facts }, 'a', network).map((finding) => finding.message);
+
+test('a plain process can be moved', () => {
+  expect(messages({}, { connections: 'refuse' })).toEqual([]);
+});
+
+test('an init process cannot', () => {
+  expect(messages({ rootPid: 1 }, { connections: 'refuse' })).toEqual(['The workload is PID 1']);
+});
+
+test('each process that is traced is named with its tracer', () => {
+  const traced = { ...process, pid: 21, command: 'worker', tracer: { pid: 99, command: 'strace' } };
+  expect(messages({ processes: [process, traced] }, { connections: 'refuse' })).toEqual([
+    'Process 21 (worker) is traced by strace (process 99)',
+  ]);
+});
+
+test.each<[string, NetworkPlan, readonly string[], string | undefined]>([
+  ['none, and none is asked for', { connections: 'refuse' }, [], undefined],
+  [
+    'some, and nothing is said about them',
+    { connections: 'refuse' },
+    ['10.0.0.9:80 > 10.0.0.1:4000'],
+    '1 established TCP',
+  ],
+  ['some that may close', { connections: 'close' }, ['10.0.0.9:80 > 10.0.0.1:4000'], undefined],
+  [
+    'some of the address that moves',
+    { connections: 'keep', address },
+    ['10.0.0.9:80 > 10.0.0.1:4000'],
+    undefined,
+  ],
+  [
+    'some of it, through a socket for both families',
+    { connections: 'keep', address },
+    ['[::ffff:10.0.0.9]:80 > [::ffff:10.0.0.1]:4000'],
+    undefined,
+  ],
+  [
+    'some of an IPv6 address that moves',
+    { connections: 'keep', address: { cidr: 'fd00::9/64', device: 'eth0' } },
+    ['[fd00::9]:80 > [fd00::1]:4000'],
+    undefined,
+  ],
+  [
+    'some of the host’s own address',
+    { connections: 'keep', address },
+    ['10.0.0.9:80 > 10.0.0.1:4000', '10.0.0.90:80 > 10.0.0.1:4000'],
+    'The connection 10.0.0.90:80 > 10.0.0.1:4000 does not use an address that moves',
+  ],
+  [
+    'some, and no address moves',
+    { connections: 'keep' },
+    ['10.0.0.9:80 > 10.0.0.1:4000'],
+    'does not use an address that moves',
+  ],
+])('connections: %s', (_, network, connections, expected) => {
+  const found = messages({ connections }, network);
+  expect(found).toEqual(expected === undefined ? [] : [expect.stringContaining(expected)]);
+});

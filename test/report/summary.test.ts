@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest';
+import type { RunSummary } from '../../src/events/event.ts';
+import { formatSummary } from '../../src/report/summary.ts';
+
+const base: RunSummary = {
+  runId: 'r',
+  outcome: 'done',
+  exitCode: 0,
+  workloadIsOn: 'destination',
+  source: 'root@a',
+  destination: 'root@b',
+  phasesMs: {},
+  durationMs: 1000,
+  undoFailures: [],
+  warnings: [],
+  runDirectory: '/runs/r',
+};
+
+const interrupted = { code: 'INTERRUPTED', message: 'Interrupted by SIGINT', evidence: 'SIGINT' } as const;
+const timedOut = { code: 'TIMEOUT', message: '“Restore” took longer than 60 s' } as const;
+const failed = { code: 'DUMP_FAILED', message: 'criu dump failed' } as const;
+
+test.each<[Partial<RunSummary>, string]>([
+  [{}, 'Moved: the workload runs on root@b (the destination).'],
+  [
+    { outcome: 'moved-but-missed' },
+    'Moved, but an objective or a check was missed: the workload runs on root@b (the destination).',
+  ],
+  [
+    { outcome: 'refused', workloadIsOn: 'source', failure: failed },
+    'Refused before anything was touched: the workload runs on root@a (the source).',
+  ],
+  [
+    { outcome: 'refused', workloadIsOn: 'unknown', failure: interrupted },
+    'Interrupted before anything was touched: the workload was not seen on root@a.',
+  ],
+  [
+    { outcome: 'rolled-back', workloadIsOn: 'source', failure: failed },
+    'Failed and rolled back: the workload runs on root@a (the source).',
+  ],
+  [
+    { outcome: 'rolled-back', workloadIsOn: 'source', failure: timedOut },
+    'Timed out and rolled back: the workload runs on root@a (the source).',
+  ],
+  [
+    { outcome: 'rolled-back', workloadIsOn: 'nowhere', failure: failed },
+    'Failed and rolled back: THE WORKLOAD RUNS NEITHER on root@a NOR on root@b.',
+  ],
+  [
+    { outcome: 'rollback-incomplete', workloadIsOn: 'unknown', failure: failed },
+    'Failed, and A PERSON IS NEEDED: WHERE THE WORKLOAD RUNS IS NOT KNOWN, look at root@a and root@b.',
+  ],
+])('the first line says how it ended and where the workload is: %j', (changes, firstLine) => {
+  expect(formatSummary({ ...base, ...changes }).split('\n')[0]).toBe(firstLine);
+});
+
+test('a person who is needed gets commands to paste, by the way ssh reaches the hosts', () => {
+  const text = formatSummary(
+    {
+      ...base,
+      outcome: 'rollback-incomplete',
+      workloadIsOn: 'unknown',
+      source: 'local',
+      destination: 'b c',
+      workload: { pid: 4711, command: 'x', processes: 1 },
+      failure: { ...failed, command: 'ip addr del 10.0.0.9/24 dev eth0' },
+    },
+    { sshConfigFile: '/tmp/my config' },
+  );
+  expect(text).toContain(`To do by hand, look first:
+  ps -o pid,stat,etime,args -p 4711
+  ssh -F '/tmp/my config' -- 'b c' 'ps -o pid,stat,etime,args -p 4711'
+then:
+  ip addr del 10.0.0.9/24 dev eth0`);
+});
+
+test('a command line longer than a screen is cut', () => {
+  const command = `java ${'-Dx=y '.repeat(1000)}`;
+  const text = formatSummary({ ...base, workload: { pid: 1, command, processes: 1 } });
+  expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThan(170);
+});

@@ -1,0 +1,64 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { newRunId, RunDirectory } from '../../src/store/run-directory.ts';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+
+const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);
+
+test('an id is the UTC time and some random digits: it sorts by time', () => {
+  const now = new Date('2026-11-23T14:23:39.999Z');
+  expect(newRunId(now)).toMatch(/^20261123-142339-[0-9a-f]{4}$/);
+  expect(newRunId(now) < newRunId(new Date('2026-11-23T14:23:40Z'))).toBe(true);
+  expect(new Set(Array.from({ length: 20 }, () => newRunId(now))).size).toBeGreaterThan(15);
+});
+
+test('what a run leaves is for its owner only: commands and addresses are in it', () => {
+  using state = temporaryDirectory();
+  const mask = process.umask(0);
+  try {
+    const directory = RunDirectory.create('r1', { name: 'a plan' }, { XDG_STATE_HOME: state.at('new') });
+    directory.keep('dump.log', 'text');
+    directory.close();
+    expect(directory.path).toBe(state.at('new', 'criu-flow', 'runs', 'r1'));
+    expect(modeOf(directory.path)).toBe('700');
+    expect(readdirSync(directory.path).toSorted()).toEqual(['dump.log', 'journal.jsonl', 'plan.json']);
+    for (const name of readdirSync(directory.path)) expect(modeOf(`${directory.path}/${name}`)).toBe('600');
+  } finally {
+    process.umask(mask);
+  }
+});
+
+test('the journal grows by one line of JSON for each record, whatever is in it', () => {
+  using state = temporaryDirectory();
+  const directory = RunDirectory.create('r1', { a: 1 }, { XDG_STATE_HOME: state.path });
+  directory.append({ kind: 'step-started', stepId: 'a\nb' }, { durable: true });
+  const lines = (): string[] => readFileSync(`${directory.path}/journal.jsonl`, 'utf8').split('\n');
+  // It is there at once, not when the run has ended.
+  expect(lines()).toHaveLength(2);
+  directory.append({ kind: 'warning', text: '\u2028"' }, { durable: false });
+  directory.close();
+  expect(
+    lines()
+      .slice(0, 2)
+      .map((line) => JSON.parse(line) as unknown),
+  ).toEqual([
+    { at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/), kind: 'step-started', stepId: 'a\nb' },
+    { at: expect.any(String), kind: 'warning', text: '\u2028"' },
+  ]);
+  expect(JSON.parse(readFileSync(`${directory.path}/plan.json`, 'utf8'))).toEqual({ a: 1 });
+});
+
+test('without XDG_STATE_HOME it is in ~/.local/state; one that is empty is none', () => {
+  using home = temporaryDirectory();
+  const before = process.env['HOME'];
+  process.env['HOME'] = home.path;
+  try {
+    for (const env of [{}, { XDG_STATE_HOME: '' }]) {
+      const directory = RunDirectory.create('r1', {}, env);
+      directory.close();
+      expect(directory.path).toBe(home.at('.local', 'state', 'criu-flow', 'runs', 'r1'));
+    }
+  } finally {
+    process.env['HOME'] = before;
+  }
+});

@@ -1,0 +1,108 @@
+import {
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { LocalHost } from '../../src/host/local.ts';
+import { rsync } from '../../src/transfer/rsync.ts';
+import type { TransferProgress } from '../../src/transfer/progress.ts';
+import { sshdSkipReason, startSshd, type TestSshd } from '../helpers/sshd.ts';
+import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts';
+
+describe.skipIf(sshdSkipReason !== undefined)(
+  `rsync from the source to the destination${sshdSkipReason === undefined ? '' : ` (skipped: ${sshdSkipReason})`}`,
+  () => {
+    const source = new LocalHost();
+    let sshd: TestSshd;
+    let sshConfigFile: string;
+    let directory: TemporaryDirectory;
+    beforeAll(async () => {
+      sshd = await startSshd();
+      // The name under which the source knows it.
+      sshConfigFile = await sshd.writeConfig('direct', {});
+      writeFileSync(
+        sshConfigFile,
+        readFileSync(sshConfigFile, 'utf8').replace('Host lab', 'Host destination'),
+      );
+    });
+    afterAll(() => sshd?.close());
+    beforeEach(() => {
+      directory = temporaryDirectory();
+      mkdirSync(directory.at('from'));
+      mkdirSync(directory.at('to'));
+    });
+    afterEach(() => directory[Symbol.dispose]());
+    const copy = (
+      content: 'images' | 'files',
+      onProgress?: (progress: TransferProgress) => void,
+      signal?: AbortSignal,
+    ): Promise<void> =>
+      rsync({
+        source,
+        sshConfigFile,
+        from: `${directory.at('from')}/`,
+        to: `${directory.at('to')}/`,
+        content,
+        ...(onProgress ? { onProgress } : {}),
+        ...(signal ? { signal } : {}),
+      });
+
+    test('images go into the room that was made for them, also where size and time look the same', async () => {
+      writeFileSync(directory.at('from', 'pages-1.img'), 'memory');
+      writeFileSync(directory.at('from', 'core-1.img'), 'core');
+      writeFileSync(directory.at('to', 'pages-1.img'), '\0\0\0\0\0\0');
+      writeFileSync(directory.at('to', 'pages-2.img'), 'more room than was needed');
+      for (const side of ['from', 'to']) utimesSync(directory.at(side, 'pages-1.img'), 1, 1);
+      const { ino } = statSync(directory.at('to', 'pages-1.img'));
+      const seen: TransferProgress[] = [];
+      await copy('images', (progress) => seen.push(progress));
+      expect(readFileSync(directory.at('to', 'pages-1.img'), 'utf8')).toBe('memory');
+      expect(statSync(directory.at('to', 'pages-1.img')).ino).toBe(ino);
+      expect(readdirSync(directory.at('to')).toSorted()).toEqual(['core-1.img', 'pages-1.img']);
+      expect(seen.at(-1)).toMatchObject({ doneBytes: 10 });
+    });
+
+    test('files arrive with their mode, links and holes; what is gone at the source goes', async () => {
+      writeFileSync(directory.at('from', 'program'), '#!', { mode: 0o750 });
+      symlinkSync('program', directory.at('from', 'link'));
+      writeFileSync(directory.at('to', 'gone'), '');
+      await copy('files');
+      expect(readdirSync(directory.at('to')).toSorted()).toEqual(['link', 'program']);
+      expect(statSync(directory.at('to', 'program')).mode & 0o777).toBe(0o750);
+    });
+
+    test('a file that changed twice within a second and kept its size is copied again', async () => {
+      const path = directory.at('from', 'log');
+      writeFileSync(path, 'one');
+      utimesSync(path, 1000, 1000.1);
+      await copy('files');
+      writeFileSync(path, 'two');
+      utimesSync(path, 1000, 1000.2);
+      await copy('files');
+      expect(readFileSync(directory.at('to', 'log'), 'utf8')).toBe('two');
+    });
+
+    test('a failure has rsync’s own line and what its exit code means', async () => {
+      const from = directory.at('from', 'missing');
+      const failing = rsync({ source, sshConfigFile, from, to: directory.at('to'), content: 'files' });
+      await expect(failing).rejects.toMatchObject({
+        code: 'TRANSFER_FAILED',
+        host: 'local',
+        message: `rsync of ${from} from local ended with 23`,
+        evidence: expect.stringContaining(`"${from}" failed: No such file or directory`),
+        hint: 'Some files could not be copied.',
+      });
+    });
+
+    test('an interruption ends it', async () => {
+      await expect(copy('files', undefined, AbortSignal.abort())).rejects.toMatchObject({
+        code: 'INTERRUPTED',
+      });
+    });
+  },
+);
