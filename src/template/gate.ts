@@ -173,6 +173,9 @@ class Gate {
   }
 
   #visitLookup(node: LookupNode): void {
+    // `inputs[ ]`, `] . a`: nunjucks has no node for what is not there.
+    if (node.val === null) return this.#refuseNode(node, 'The name of an input must be written out');
+    if (node.target === null) return this.#refuseNode(node, 'A template can look up nothing but inputs');
     const key = node.val as LiteralNode;
     const name = key.typename === 'Literal' && typeof key.value === 'string' ? key.value : undefined;
     if (name !== undefined && HOSTILE.has(name)) {

@@ -17,8 +17,8 @@ export interface LiteralNode extends AstNode {
 }
 
 export interface LookupNode extends AstNode {
-  readonly target: AstNode;
-  readonly val: AstNode;
+  readonly target: AstNode | null;
+  readonly val: AstNode | null;
 }
 
 export interface FilterNode extends AstNode {

@@ -33,6 +33,7 @@ describe('what leads anywhere but to an input and a filter is refused', () => {
     ['{{ "".constructor.constructor("return process")() }}', 'A template cannot call anything'],
     ['{{ inputs.a.constructor }}', 'A template cannot read `constructor`'],
     ['{{ inputs[inputs.a] }}', 'The name of an input must be written out'],
+    ['{{ inputs[ ] }}', 'The name of an input must be written out'],
     ['{{ inputs.a.length }}', 'A template can look up nothing but inputs, and an input has no parts'],
     ['{{ inputs }}', 'A template cannot hold all inputs'],
     ['{{ range(999999999) }}', 'A template cannot call anything'],
