@@ -1,8 +1,11 @@
 /**
  * Removes a run's directory on a host, and its parent when nothing else is in it. Arguments: the directory; `1` to
- * keep the images.
+ * keep the images. Who watched over criu writes a last file there: its lock is free when that is done.
  */
 export const REMOVE_RUN_DIRECTORY_SCRIPT = `
+for lock in "$1"/*/process/lock; do
+  [ ! -e "$lock" ] || flock -s -w 5 "$lock" true
+done
 if [ -n "$2" ]; then
   find "$1" -mindepth 1 -maxdepth 1 ! -name images -exec rm -rf {} +
 else

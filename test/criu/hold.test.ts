@@ -26,7 +26,7 @@ describe('a hold', () => {
     writeFileSync(join(directory, 'pages-1.img'), 'x'.repeat(1000));
     writeFileSync(join(directory, 'core-1.img'), 'x'.repeat(24));
   });
-  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+  afterEach(() => rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
 
   const prepare = (options: HoldOptions = {}, script: string = FAKE_CRIU): Promise<CriuHold> =>
     CriuHold.prepare(host, join(directory, 'hold'), options, ({ actionScript }) => [

@@ -14,6 +14,6 @@ export function temporaryDirectory(): TemporaryDirectory {
   return {
     path,
     at: (...names) => join(path, ...names),
-    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
+    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }),
   };
 }
