@@ -7,8 +7,11 @@ export interface CommandResult {
 }
 
 export interface RunOptions {
-  /** Written to the command's standard input, which is empty otherwise. */
-  readonly stdin?: string | Uint8Array;
+  /**
+   * Written to the command's standard input, which is empty otherwise. A promise, which must not reject, leaves the
+   * command waiting for its input until then.
+   */
+  readonly stdin?: string | Uint8Array | Promise<string>;
   /** Milliseconds after which the command's whole group is ended and TIMEOUT is thrown. @default 60000 */
   readonly timeoutMs?: number;
   /** Ends the command's whole group when aborted, and INTERRUPTED is thrown. */
@@ -33,6 +36,11 @@ export interface Host {
    *   asked; TIMEOUT; INTERRUPTED. Never for a non-zero exit code; a missing program is exit code 127.
    */
   run(argv: readonly string[], options?: RunOptions): Promise<CommandResult>;
+  /**
+   * Does now what the next `count` commands without input would else do when they begin, so that they begin sooner. What
+   * cannot be prepared is left to them. Never throws.
+   */
+  standBy(count: number): Promise<void>;
   /** Closes the connection. Idempotent; never throws. */
   close(): Promise<void>;
 }

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Writable } from 'node:stream';
+import type { Options } from 'execa';
 
 export interface LocalProcessOptions {
-  /** Written to standard input; `'open'` leaves it open, for the caller to end; empty when absent. */
-  readonly stdin?: string | Uint8Array | 'open' | undefined;
+  /** Written to standard input, now or later; `'open'` leaves it open, for the caller to end; empty when absent. */
+  readonly stdin?: string | Uint8Array | Promise<string> | 'open' | undefined;
   readonly onStdout: (chunk: Buffer) => void;
   readonly onStderr: (chunk: Buffer) => void;
 }
@@ -38,7 +39,7 @@ export async function startLocalProcess(
   const [program = '', ...rest] = argv;
   const { stdin } = options;
   const child = execa(program, rest, {
-    ...(stdin === undefined ? { stdin: 'ignore' } : stdin === 'open' ? { stdin: 'pipe' } : { input: stdin }),
+    ...inputOption(stdin),
     detached: true,
     reject: false,
     // The callbacks collect: execa's own limit ends the command, and builds an error message as long as the output.
@@ -46,6 +47,7 @@ export async function startLocalProcess(
     encoding: 'buffer',
     env: { LC_ALL: 'C' },
   });
+  if (stdin instanceof Promise) void writeLater(child.stdin, stdin);
   child.stdout?.on('data', options.onStdout);
   child.stderr?.on('data', options.onStderr);
   const ended = (async (): Promise<number> => {
@@ -75,6 +77,17 @@ export async function startLocalProcess(
     ended,
     endGroup,
   };
+}
+
+function inputOption(stdin: LocalProcessOptions['stdin']): Pick<Options, 'stdin' | 'input'> {
+  if (stdin === undefined) return { stdin: 'ignore' };
+  return stdin === 'open' || stdin instanceof Promise ? { stdin: 'pipe' } : { input: stdin };
+}
+
+/** A command that has ended closes the pipe under us: its exit code tells, not the write. */
+async function writeLater(stream: Writable | null, text: Promise<string>): Promise<void> {
+  stream?.on('error', () => undefined);
+  stream?.end(await text);
 }
 
 /**

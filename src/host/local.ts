@@ -31,6 +31,11 @@ export class LocalHost implements Host {
     return output.toResult(exitCode);
   }
 
+  /** Nothing to prepare: a command here is one fork. */
+  async standBy(): Promise<void> {
+    // As above.
+  }
+
   /** Nothing to close. */
   async close(): Promise<void> {
     // A local host holds no connection.

@@ -12,6 +12,7 @@ import type { FramedCommand } from './ssh-frame.ts';
 import { FrameReader, frameCommand, longestCommandBytes, readTrailer } from './ssh-frame.ts';
 import { endRemoteGroup } from './ssh-kill.ts';
 import { SshMaster, controlPathOption } from './ssh-master.ts';
+import { SshStandby, standbyCommand } from './ssh-standby.ts';
 import { stopError, watchForStop } from './stop.ts';
 
 export interface SshConnectOptions extends SshTarget {
@@ -35,6 +36,7 @@ export class SshHost implements Host {
   readonly name: string;
   readonly #options: SshConnectOptions;
   #master: Promise<SshMaster> | undefined;
+  #standby: readonly SshStandby[] = [];
   #closed = false;
 
   private constructor(options: SshConnectOptions) {
@@ -77,10 +79,21 @@ export class SshHost implements Host {
     return direct;
   }
 
+  async standBy(count: number): Promise<void> {
+    const master = await this.#connected().catch(() => undefined);
+    if (master === undefined) return;
+    const argv = this.#sshCommand(master, standbyCommand);
+    const opened = await Promise.all(Array.from({ length: count }, async () => SshStandby.open(argv)));
+    this.#standby = [...this.#standby, ...opened.filter((each) => each !== undefined)];
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     const opening = this.#master;
     this.#master = undefined;
+    const unused = this.#standby;
+    this.#standby = [];
+    await Promise.all(unused.map(async (each) => each.close()));
     const master = await opening?.catch(() => undefined);
     await master?.close();
   }
@@ -105,6 +118,12 @@ export class SshHost implements Host {
     return this.#master ?? this.#connected();
   }
 
+  #takeStandby(): SshStandby | undefined {
+    const [first, ...rest] = this.#standby.filter((each) => each.isAlive);
+    this.#standby = rest;
+    return first;
+  }
+
   /** @returns `'refused'` when the host did not open a channel, so that nothing ran */
   async #runOver(
     master: SshMaster | undefined,
@@ -116,11 +135,16 @@ export class SshHost implements Host {
     const output = new CommandOutput(options.onLine);
     const stdout = new FrameReader(token, (chunk) => output.pushStdout(chunk));
     const stderr = new FrameReader(token, (chunk) => output.pushStderr(chunk));
-    const child = await startLocalProcess(this.#sshCommand(master, command.text), {
-      stdin: options.stdin,
-      onStdout: (chunk) => stdout.push(chunk),
-      onStderr: (chunk) => stderr.push(chunk),
-    });
+    const handlers = {
+      onStdout: (chunk: Buffer) => stdout.push(chunk),
+      onStderr: (chunk: Buffer) => stderr.push(chunk),
+    };
+    const child =
+      (options.stdin === undefined ? this.#takeStandby()?.become(command.text, handlers) : undefined) ??
+      (await startLocalProcess(this.#sshCommand(master, command.text), {
+        stdin: options.stdin,
+        ...handlers,
+      }));
     let leftBehind: string | undefined;
     const watch = watchForStop(options, async () => {
       leftBehind = await this.#stop(child, stdout, token);

@@ -15,6 +15,13 @@ import { imagesDirectory, type StepContext, type StepType } from './step.ts';
 /** Seconds of silence from the controller after which the source's hold aborts and the workload runs on. */
 const LEASE_SECONDS = 30;
 
+/**
+ * Commands inside of the pause. On the source: start the dump, rsync of images and of files, digests, address, commit;
+ * on the destination: digests, start the restore, release.
+ */
+const SOURCE_COMMANDS = 6;
+const DESTINATION_COMMANDS = 3;
+
 /** Freeze the workload, write its images, and hold it. The only undo that matters: let it run on. */
 export const dump: StepType = {
   timeoutMs: 120_000,
@@ -58,6 +65,7 @@ export const dump: StepType = {
         touchMemory(source, context.runDirectory, memoryBytes),
         touchMemory(context.destination, context.runDirectory, memoryBytes),
       ]);
+      await Promise.all([source.standBy(SOURCE_COMMANDS), context.destination.standBy(DESTINATION_COMMANDS)]);
       context.phase('freeze');
       state.frozenAtMs = performance.now();
       const held = await hold.start(context.signal);

@@ -3,6 +3,7 @@ import type { Phase } from '../events/event.ts';
 import type { Host } from '../host/host.ts';
 import type { Plan, PlanStep } from '../plan/plan.ts';
 import type { TransferProgress } from '../transfer/progress.ts';
+import type { ImagesTransfer } from '../transfer/rsync.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
 
 /** What the steps of a run learn from each other. */
@@ -23,6 +24,8 @@ export interface RunState {
   restoreBegan: boolean;
   /** SHA-256 digests of the images on the source, which are read while they travel. */
   dumpedImages?: Promise<string>;
+  /** Waits until there are images. */
+  imagesTransfer?: ImagesTransfer;
   /** The paths of the plan's files that are directories. */
   directories?: ReadonlySet<string>;
   /** The ssh_config on the source with which it reaches the destination. */

@@ -5,7 +5,7 @@ import { readManifest } from '../transfer/manifest.ts';
 import { destinationAccess } from '../transfer/destination-access.ts';
 import { closeDirectPath, openDirectPath, REVOKE_SCRIPT } from '../transfer/one-run-key.ts';
 import { reserveImages } from '../transfer/reserve.ts';
-import { rsync } from '../transfer/rsync.ts';
+import { copyFiles, ImagesTransfer } from '../transfer/rsync.ts';
 import {
   STAGE_FINISH_SCRIPT,
   STAGE_PREPARE_SCRIPT,
@@ -29,12 +29,8 @@ export const transferRsync: StepType = {
       const { source, destination, runId, runDirectory, state } = context;
       await sweepLostRuns(destination, posix.dirname(runDirectory));
       await prepareStaging(context);
-      const processes = state.workload?.processes ?? [];
-      await reserveImages(
-        destination,
-        imagesDirectory(context),
-        processes.map((process) => process.memoryBytes),
-      );
+      const memoryBytes = state.workload?.processes.map((process) => process.memoryBytes) ?? [];
+      await reserveImages(destination, imagesDirectory(context), memoryBytes);
       context.detail(`connect ${source.name} to ${destination.name}`);
       context.state.directPathConfig = await openDirectPath({
         source,
@@ -42,12 +38,20 @@ export const transferRsync: StepType = {
         access: await destinationAccess(destination.name, context.sshConfigFile),
         runId,
         runDirectory,
+        imageBytes: memoryBytes.reduce((sum, bytes) => sum + bytes, 0),
       });
       if (context.plan.files.length > 0) {
         context.detail('copy the files while the workload runs');
         state.directories = await findDirectories(context);
-        await copyFiles(context);
+        await copyAllFiles(context);
       }
+      const images = `${imagesDirectory(context)}/`;
+      state.imagesTransfer = new ImagesTransfer({
+        source,
+        sshConfigFile: directPath(context),
+        from: images,
+        to: images,
+      });
       return undefined;
     },
     undo: {
@@ -60,22 +64,15 @@ export const transferRsync: StepType = {
       const { source, state, signal } = context;
       context.phase('transfer');
       const images = imagesDirectory(context);
-      const { imageBytes } = state;
-      if (imageBytes === undefined) throw new Error('transfer/rsync: nothing was dumped');
+      const { imageBytes, imagesTransfer } = state;
+      if (imageBytes === undefined || imagesTransfer === undefined)
+        throw new Error('transfer/rsync: nothing was dumped');
       // Needed at the commit only. Whoever awaits it sees its failure.
       state.dumpedImages = readManifest(source, images, signal);
       state.dumpedImages.catch(() => undefined);
       await Promise.all([
-        rsync({
-          source,
-          sshConfigFile: directPath(context),
-          from: `${images}/`,
-          to: `${images}/`,
-          content: 'images',
-          signal,
-          onProgress: (progress) => context.progress(progress, imageBytes),
-        }),
-        copyFiles(context),
+        imagesTransfer.send(signal, (progress) => context.progress(progress, imageBytes)),
+        copyAllFiles(context),
       ]);
       return undefined;
     },
@@ -83,6 +80,7 @@ export const transferRsync: StepType = {
   async cleanUp(context) {
     const { source, destination, runDirectory, runId, state } = context;
     const what = 'Cleaning up';
+    await state.imagesTransfer?.cancel();
     await closeDirectPath(source, runDirectory);
     if (state.committed) await mustRunScript(destination, STAGE_FINISH_SCRIPT, stagingOf(context), { what });
     await mustRunScript(destination, REVOKE_SCRIPT, [runDirectory, runId], { what });
@@ -137,19 +135,14 @@ async function findDirectories({ source, plan }: StepContext): Promise<ReadonlyS
   return new Set(paths.filter((_, index) => kinds[index] === 'directory'));
 }
 
-async function copyFiles(context: StepContext): Promise<void> {
+async function copyAllFiles(context: StepContext): Promise<void> {
   const { source, plan, runId, signal, state } = context;
+  const sshConfigFile = directPath(context);
   for (const file of plan.files) {
     const { staged } = stagedFile(file, runId);
     const slash = state.directories?.has(file.path) === true ? '/' : '';
-    await rsync({
-      source,
-      sshConfigFile: directPath(context),
-      from: `${file.path}${slash}`,
-      to: `${staged}${slash}`,
-      content: 'files',
-      signal,
-    });
+    const [from, to] = [`${file.path}${slash}`, `${staged}${slash}`];
+    await copyFiles({ source, sshConfigFile, from, to }, signal);
   }
 }
 

@@ -3,13 +3,15 @@ import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 
 /**
- * A SHA-256 digest of each image, sorted by name. It runs beside the transfer and the restore, and gives way to them:
- * by its nice value, and by that of its session where the kernel groups by session. Argument: the images' directory.
+ * A SHA-256 digest of each image, sorted by name. It runs beside the transfer and the restore, and gives way to them a
+ * little: by its nice value, and by that of its session where the kernel groups by session. Only a little, because the
+ * commit waits for it: at 19 a busy host would leave it next to no time, and the pause would last for seconds.
+ * Argument: the images' directory.
  * @see sha256sum(1): processors have instructions for it; sched(7), autogroup
  */
 const MANIFEST_SCRIPT = `
-{ echo 19 > /proc/self/autogroup; } 2> /dev/null
-cd "$1" && find . -type f -print0 | xargs -0 -r -n 8 -P 2 nice -n 19 sha256sum | sort -k 2
+{ echo 5 > /proc/self/autogroup; } 2> /dev/null
+cd "$1" && find . -type f -print0 | xargs -0 -r -n 8 -P 2 nice -n 5 sha256sum | sort -k 2
 `;
 
 /** The digests of the images on a host, as sha256sum(1) prints them. Changes nothing. */

@@ -98,15 +98,18 @@ ssh -F "$1/config" -o ControlMaster=yes -o ControlPersist=yes -N -f destination 
 `;
 
 /**
- * Sends some megabytes of zeros over the new connection. TCP learns the path only as data flow: the first megabytes of
- * a connection travel several times slower than those after, under BBR for tenths of a second, and that must not be
- * in the pause. Two seconds at most, for slow paths. A failure here is none: the transfer itself will tell.
+ * Sends zeros over the new connection, as many as there will be images, 64 MiB at most. TCP learns the path only as data
+ * flow: the first megabytes of a connection travel several times slower than those after, under BBR for tenths of a
+ * second, and that must not be in the pause. Two seconds at most, for slow paths. A failure here is none: the
+ * transfer itself will tell. Arguments: the key's directory, the run's directory, the size in bytes.
  */
 const WARM_UP_SCRIPT = `
-truncate -s 16M "$1/zeros"
+truncate -s "$3" "$1/zeros"
 timeout 2 rsync --secluded-args --whole-file --inplace --rsh "ssh -F $1/config" -- "$1/zeros" "destination:$2/zeros" > /dev/null 2>&1
 rm -f "$1/zeros"
 `;
+
+const LONGEST_WARM_UP_BYTES = 64 * 1024 * 1024;
 
 const DISCONNECT_SCRIPT = `
 [ ! -S "$1/master" ] || ssh -F "$1/config" -O exit destination 2> /dev/null
@@ -120,6 +123,8 @@ export interface DirectPathOptions {
   readonly runId: string;
   /** The run's directory, the same path on both hosts. */
   readonly runDirectory: string;
+  /** How many bytes of images are to be expected. */
+  readonly imageBytes: number;
 }
 
 /**
@@ -128,7 +133,7 @@ export interface DirectPathOptions {
  * @throws FlowError TRANSFER_FAILED when the source cannot reach the destination.
  */
 export async function openDirectPath(options: DirectPathOptions): Promise<string> {
-  const { source, destination, access, runId, runDirectory } = options;
+  const { source, destination, access, runId, runDirectory, imageBytes } = options;
   const directory = `${runDirectory}/ssh`;
   const { stdout: publicKey } = await mustRunScript(
     source,
@@ -151,7 +156,8 @@ export async function openDirectPath(options: DirectPathOptions): Promise<string
       command: `ssh ${source.name} nc -vz ${access.hostName} ${access.port}`,
     });
   }
-  await mustRunScript(source, WARM_UP_SCRIPT, [directory, runDirectory], {
+  const warmUpBytes = Math.min(imageBytes, LONGEST_WARM_UP_BYTES);
+  await mustRunScript(source, WARM_UP_SCRIPT, [directory, runDirectory, String(warmUpBytes)], {
     what: 'Warming the connection up',
   });
   return `${directory}/config`;

@@ -1,20 +1,18 @@
 import { FlowError } from '../errors/flow-error.ts';
-import type { Host } from '../host/host.ts';
+import type { CommandResult, Host } from '../host/host.ts';
 import { parseRsyncProgress, type TransferProgress } from './progress.ts';
 
-export interface RsyncOptions {
+/** From where to where. Both are directories with a slash at the end, or neither is. */
+interface Way {
   readonly source: Host;
   /** The ssh_config on the source that names the destination `destination`. */
   readonly sshConfigFile: string;
   readonly from: string;
   readonly to: string;
-  /** What kind of content: images are new and hashed by us; files may be there in part. */
-  readonly content: 'images' | 'files';
-  readonly onProgress?: (progress: TransferProgress) => void;
-  readonly signal?: AbortSignal;
-  /** Milliseconds. @default one hour */
-  readonly timeoutMs?: number;
 }
+
+/** Milliseconds that one copy may take; the step's own limit ends it sooner. */
+const TIMEOUT_MS = 24 * 3_600_000;
 
 /**
  * Flags for criu's images: all of it is new (`--whole-file`), and the manifest is checked on arrival, so rsync need not
@@ -28,10 +26,15 @@ const IMAGE_FLAGS = [
   // Into the room that was reserved, whose file may have the same size and second.
   '--inplace',
   '--ignore-times',
+  '--files-from=-',
   '--delete',
   '--checksum-choice=none',
   '--compress',
   '--compress-choice=lz4',
+  '--info=progress2',
+  '--no-human-readable',
+  '--no-inc-recursive',
+  '--outbuf=L',
 ];
 
 /**
@@ -41,40 +44,92 @@ const IMAGE_FLAGS = [
  */
 const FILE_FLAGS = ['-aHAXS', '--numeric-ids', '--delete', '--modify-window=-1'];
 
-/** Copies with rsync from the source straight to the destination. */
-export async function rsync(options: RsyncOptions): Promise<void> {
-  const { source, onProgress } = options;
-  const argv = [
+/**
+ * Copies the workload's files with rsync from the source straight to the destination.
+ * @throws FlowError TRANSFER_FAILED, with rsync's own line
+ */
+export async function copyFiles(way: Way, signal: AbortSignal): Promise<void> {
+  const result = await way.source.run(rsyncCommand(way, FILE_FLAGS), { timeoutMs: TIMEOUT_MS, signal });
+  requireSuccess(way, result);
+}
+
+/**
+ * An rsync for criu's images that is connected, and waits to be told to look at them: what it takes to begin, three
+ * round trips and as many processes, is not in the pause.
+ */
+export class ImagesTransfer {
+  readonly #way: Way;
+  readonly #result: Promise<CommandResult>;
+  readonly #stop = new AbortController();
+  #begin: (names: string) => void = () => undefined;
+  #onProgress: (progress: TransferProgress) => void = () => undefined;
+
+  /** Begins to wait, in a directory that must exist. */
+  constructor(way: Way) {
+    this.#way = way;
+    // rsync reads the names of what it copies from its input. One name is enough: the directory itself.
+    const names = new Promise<string>((resolve) => {
+      this.#begin = resolve;
+    });
+    this.#result = way.source.run(rsyncCommand(way, IMAGE_FLAGS), {
+      stdin: names,
+      timeoutMs: TIMEOUT_MS,
+      signal: this.#stop.signal,
+      onLine: (line) => {
+        const progress = parseRsyncProgress(line);
+        if (progress) this.#onProgress(progress);
+      },
+    });
+    // Whoever sends sees its failure.
+    this.#result.catch(() => undefined);
+  }
+
+  /**
+   * Copies all that is in the directory now, and removes all else from the destination's.
+   * @throws FlowError TRANSFER_FAILED, with rsync's own line; INTERRUPTED
+   */
+  async send(signal: AbortSignal, onProgress: (progress: TransferProgress) => void): Promise<void> {
+    const stop = (): void => this.#stop.abort();
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    this.#onProgress = onProgress;
+    this.#begin('.\n');
+    try {
+      requireSuccess(this.#way, await this.#result);
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  /** Ends it without a copy, unless it has been told to begin. Idempotent; never throws. */
+  async cancel(): Promise<void> {
+    this.#begin('');
+    await this.#result.catch(() => undefined);
+  }
+}
+
+function rsyncCommand(way: Way, flags: readonly string[]): string[] {
+  return [
     'rsync',
     // Arguments travel inside of rsync's protocol: no remote shell reads a path.
     '--secluded-args',
-    ...(options.content === 'images' ? IMAGE_FLAGS : FILE_FLAGS),
-    ...(onProgress ? ['--info=progress2', '--no-human-readable', '--no-inc-recursive', '--outbuf=L'] : []),
+    ...flags,
     '--rsh',
-    `ssh -F ${options.sshConfigFile}`,
+    `ssh -F ${way.sshConfigFile}`,
     '--',
-    options.from,
-    `destination:${options.to}`,
+    way.from,
+    `destination:${way.to}`,
   ];
-  const result = await source.run(argv, {
-    timeoutMs: options.timeoutMs ?? 3_600_000,
-    ...(options.signal ? { signal: options.signal } : {}),
-    ...(onProgress
-      ? {
-          onLine: (line: string) => {
-            const progress = parseRsyncProgress(line);
-            if (progress) onProgress(progress);
-          },
-        }
-      : {}),
-  });
+}
+
+function requireSuccess(way: Way, result: CommandResult): void {
   if (result.exitCode === 0) return;
   const lines = result.stderr.trim().split('\n');
   throw new FlowError(
     'TRANSFER_FAILED',
-    `rsync of ${options.from} from ${source.name} ended with ${result.exitCode}`,
+    `rsync of ${way.from} from ${way.source.name} ended with ${result.exitCode}`,
     {
-      host: source.name,
+      host: way.source.name,
       evidence: lines.find((line) => /^(rsync|ssh|@ERROR)/.test(line)) ?? lines[0] ?? '',
       hint: RSYNC_EXITS[result.exitCode] ?? 'rsync(1), EXIT VALUES, says what the code means.',
     },

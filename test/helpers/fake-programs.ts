@@ -19,6 +19,7 @@ export function fakePrograms(scripts: Readonly<Record<string, string>>): FakePro
     host: {
       name: 'local',
       run: (argv, options) => local.run(['env', path, ...argv], options),
+      standBy: () => local.standBy(),
       close: () => local.close(),
     },
     [Symbol.dispose]: () => directory[Symbol.dispose](),

@@ -28,6 +28,7 @@ export async function networkNamespace(base: Host = new LocalHost()): Promise<Ne
     host: {
       name: 'local',
       run: (argv, options) => base.run(['nsenter', `--net=/proc/${keeper.pid}/ns/net`, ...argv], options),
+      standBy: (count) => base.standBy(count),
       close: () => base.close(),
     },
     [Symbol.asyncDispose]: keeper.kill,

@@ -130,6 +130,34 @@ export function describeHostContract(name: string, connect: () => Promise<Host>)
       expect(sum.stdout.slice(0, 64)).toBe(createHash('sha256').update(bytes).digest('hex'));
     });
 
+    it('lets a command wait for an input that comes later', async () => {
+      let give = (_text: string): void => undefined;
+      const input = new Promise<string>((resolve) => {
+        give = resolve;
+      });
+      const lines: string[] = [];
+      const waiting = runScript(host, 'echo ready; cat', [], {
+        stdin: input,
+        onLine: (line) => {
+          lines.push(line);
+          if (line === 'ready') give('late\n');
+        },
+      });
+      expect(await waiting).toEqual({ exitCode: 0, stdout: 'ready\nlate\n', stderr: '' });
+      expect(lines).toEqual(['ready', 'late']);
+    });
+
+    it('does not wait for an input that nobody waits for, nor beyond the limit for one that never comes', async () => {
+      const never = new Promise<string>(() => undefined);
+      expect((await host.run(['true'], { stdin: never })).exitCode).toBe(0);
+      const late = sleep(300, 'too late');
+      expect((await host.run(['true'], { stdin: late })).exitCode).toBe(0);
+      await late;
+      await expect(host.run(['cat'], { stdin: never, timeoutMs: 300 })).rejects.toMatchObject({
+        code: 'TIMEOUT',
+      });
+    });
+
     it('does not mind a command that leaves its standard input unread', async () => {
       const result = await host.run(['true'], { stdin: Buffer.alloc(2_000_000) });
       expect(result.exitCode).toBe(0);

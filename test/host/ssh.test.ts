@@ -5,12 +5,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Host } from '../../src/host/host.ts';
 import { knownHostKeys, resolveSsh } from '../../src/host/ssh-config.ts';
 import { runScript } from '../../src/host/shell.ts';
 import { SshHost } from '../../src/host/ssh.ts';
 import type { TestSshd } from '../helpers/sshd.ts';
 import { freePort, sshdSkipReason, startSshd } from '../helpers/sshd.ts';
 import { describeHostContract } from './host-contract.ts';
+
+/** The same host, each of whose commands finds a channel that stands by. */
+function standingBy(host: SshHost): Host {
+  return {
+    name: host.name,
+    run: async (...args) => {
+      await host.standBy(1);
+      return host.run(...args);
+    },
+    standBy: (count) => host.standBy(count),
+    close: () => host.close(),
+  };
+}
 
 describe.skipIf(sshdSkipReason !== undefined)(
   `over ssh${sshdSkipReason === undefined ? '' : ` (skipped: ${sshdSkipReason})`}`,
@@ -37,6 +51,68 @@ describe.skipIf(sshdSkipReason !== undefined)(
       (await readdir(sshd.controlDirectory)).map((name) => join(sshd.controlDirectory, name));
 
     describeHostContract('a machine behind ssh', () => connect());
+    describeHostContract('a machine behind ssh whose channels stand by', async () =>
+      standingBy(await connect()),
+    );
+
+    describe('channels that stand by', () => {
+      /** When the shell began that runs our command, and what the host's clock said before, in ticks since boot. */
+      const BEGAN_SCRIPT = `set -- $(sed 's/^.*) //' /proc/$PPID/stat); shift 19; echo "$1"`;
+      const ticksNow = async (): Promise<number> =>
+        Math.floor(Number((await readFile('/proc/uptime', 'utf8')).split(' ')[0]) * 100);
+      const beganBefore = async (host: SshHost): Promise<boolean> => {
+        const now = await ticksNow();
+        return Number((await runScript(host, BEGAN_SCRIPT)).stdout) < now;
+      };
+
+      it('serve one command each, then commands begin as before', async () => {
+        const host = await connect();
+        await host.standBy(2);
+        await sleep(20);
+        const served = [await beganBefore(host), await beganBefore(host), await beganBefore(host)];
+        expect(served).toEqual([true, true, false]);
+        await host.close();
+      });
+
+      it('that were lost with their connection are not used', async () => {
+        const host = await connect();
+        await host.standBy(2);
+        const { stdout } = await runScript(host, `awk '/^PPid:/ { print $2 }' /proc/$PPID/status`);
+        process.kill(Number(stdout), 'SIGKILL');
+        const answer = async (): Promise<string> =>
+          (await host.run(['echo', 'here']).catch(() => ({ stdout: '' }))).stdout;
+        await expect.poll(answer).toBe('here\n');
+        await host.close();
+      });
+
+      it('are as many as sshd allows, and take nothing from other commands', async () => {
+        const narrow = await startSshd(['MaxSessions 2']);
+        const host = await connect(narrow.configFile);
+        await host.standBy(4);
+        const texts = await Promise.all(['1', '2', '3'].map((word) => host.run(['echo', word])));
+        expect(texts.map(({ stdout }) => stdout)).toEqual(['1\n', '2\n', '3\n']);
+        await host.close();
+        await narrow.close();
+      });
+
+      it('are deaf to what a login script prints', async () => {
+        const noisy = await startSshd([
+          `ForceCommand printf 'Welcome\\n'; echo Warning >&2; eval "$SSH_ORIGINAL_COMMAND"`,
+        ]);
+        const host = await connect(noisy.configFile);
+        await host.standBy(1);
+        const result = await runScript(host, 'echo out; echo err >&2');
+        expect(result).toEqual({ exitCode: 0, stdout: 'out\n', stderr: 'err\n' });
+        await host.close();
+        await noisy.close();
+      });
+
+      it('of a host that is gone are none, and no error', async () => {
+        const host = await connect();
+        await host.close();
+        await host.standBy(1);
+      });
+    });
 
     describe('a host that cannot be asked', () => {
       it('is refused when its key is not known, even with accept-new in ssh_config', async () => {

@@ -136,6 +136,10 @@ class FlakyHost implements Host {
     throw new FlowError('HOST_UNREACHABLE', 'The connection was lost', { host: this.name });
   }
 
+  async standBy(): Promise<void> {
+    // Nothing to prepare.
+  }
+
   async close(): Promise<void> {
     // Nothing is open.
   }

@@ -21,7 +21,7 @@ import {
   openDirectPath,
   REVOKE_SCRIPT,
 } from '../../src/transfer/one-run-key.ts';
-import { rsync } from '../../src/transfer/rsync.ts';
+import { copyFiles } from '../../src/transfer/rsync.ts';
 import { fakePrograms } from '../helpers/fake-programs.ts';
 import { sshdSkipReason, startSshd, type TestSshd } from '../helpers/sshd.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts';
@@ -178,13 +178,14 @@ describe.skipIf(sshdSkipReason !== undefined)(
         access: await destinationAccess('lab', sshd.configFile),
         runId: 'r1',
         runDirectory: directory.at('run'),
+        imageBytes: 1_000_000,
       });
 
     test('carries rsync, any name of a file included, and nothing else', async () => {
       const sshConfigFile = await open();
       const [from, to] = [directory.at("a $(touch x) 'file"), directory.at('arrived;touch y')];
       writeFileSync(from, 'content');
-      await rsync({ source, sshConfigFile, from, to, content: 'files' });
+      await copyFiles({ source, sshConfigFile, from, to }, new AbortController().signal);
       expect(readFileSync(to, 'utf8')).toBe('content');
       expect(readdirSync(directory.path).toSorted()).toEqual([
         "a $(touch x) 'file",
@@ -221,6 +222,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
         access: { ...access, hostKeys: [other.split(' ').slice(0, 2).join(' ')] },
         runId: 'r1',
         runDirectory: directory.at('run'),
+        imageBytes: 0,
       });
       await expect(opening).rejects.toMatchObject({
         code: 'TRANSFER_FAILED',

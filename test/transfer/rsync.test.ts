@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { LocalHost } from '../../src/host/local.ts';
-import { rsync } from '../../src/transfer/rsync.ts';
+import { copyFiles, ImagesTransfer } from '../../src/transfer/rsync.ts';
 import type { TransferProgress } from '../../src/transfer/progress.ts';
 import { sshdSkipReason, startSshd, type TestSshd } from '../helpers/sshd.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts';
@@ -37,22 +37,17 @@ describe.skipIf(sshdSkipReason !== undefined)(
       mkdirSync(directory.at('to'));
     });
     afterEach(() => directory[Symbol.dispose]());
-    const copy = (
-      content: 'images' | 'files',
-      onProgress?: (progress: TransferProgress) => void,
-      signal?: AbortSignal,
-    ): Promise<void> =>
-      rsync({
-        source,
-        sshConfigFile,
-        from: `${directory.at('from')}/`,
-        to: `${directory.at('to')}/`,
-        content,
-        ...(onProgress ? { onProgress } : {}),
-        ...(signal ? { signal } : {}),
-      });
+    const { signal } = new AbortController();
+    const way = (): ConstructorParameters<typeof ImagesTransfer>[0] => ({
+      source,
+      sshConfigFile,
+      from: `${directory.at('from')}/`,
+      to: `${directory.at('to')}/`,
+    });
 
     test('images go into the room that was made for them, also where size and time look the same', async () => {
+      // It waits from before there is anything.
+      const transfer = new ImagesTransfer(way());
       writeFileSync(directory.at('from', 'pages-1.img'), 'memory');
       writeFileSync(directory.at('from', 'core-1.img'), 'core');
       writeFileSync(directory.at('to', 'pages-1.img'), '\0\0\0\0\0\0');
@@ -60,18 +55,46 @@ describe.skipIf(sshdSkipReason !== undefined)(
       for (const side of ['from', 'to']) utimesSync(directory.at(side, 'pages-1.img'), 1, 1);
       const { ino } = statSync(directory.at('to', 'pages-1.img'));
       const seen: TransferProgress[] = [];
-      await copy('images', (progress) => seen.push(progress));
+      await transfer.send(signal, (progress) => seen.push(progress));
       expect(readFileSync(directory.at('to', 'pages-1.img'), 'utf8')).toBe('memory');
       expect(statSync(directory.at('to', 'pages-1.img')).ino).toBe(ino);
       expect(readdirSync(directory.at('to')).toSorted()).toEqual(['core-1.img', 'pages-1.img']);
       expect(seen.at(-1)).toMatchObject({ doneBytes: 10 });
     });
 
+    test('images that are not sent leave the destination as it was', async () => {
+      writeFileSync(directory.at('from', 'pages-1.img'), 'memory');
+      writeFileSync(directory.at('to', 'pages-1.img'), 'room');
+      const transfer = new ImagesTransfer(way());
+      await transfer.cancel();
+      await transfer.cancel();
+      expect(readFileSync(directory.at('to', 'pages-1.img'), 'utf8')).toBe('room');
+    });
+
+    test('an interruption ends it while it sends', async () => {
+      writeFileSync(directory.at('from', 'pages-1.img'), 'memory');
+      const transfer = new ImagesTransfer(way());
+      await expect(transfer.send(AbortSignal.abort(), () => undefined)).rejects.toMatchObject({
+        code: 'INTERRUPTED',
+      });
+      await transfer.cancel();
+    });
+
+    test('images whose destination is gone fail with rsync’s own line', async () => {
+      const transfer = new ImagesTransfer({ ...way(), sshConfigFile: directory.at('no-such-config') });
+      await expect(transfer.send(signal, () => undefined)).rejects.toMatchObject({
+        code: 'TRANSFER_FAILED',
+        host: 'local',
+        evidence: expect.stringMatching(/^rsync: connection unexpectedly closed/),
+        hint: 'The connection between the hosts broke.',
+      });
+    });
+
     test('files arrive with their mode, links and holes; what is gone at the source goes', async () => {
       writeFileSync(directory.at('from', 'program'), '#!', { mode: 0o750 });
       symlinkSync('program', directory.at('from', 'link'));
       writeFileSync(directory.at('to', 'gone'), '');
-      await copy('files');
+      await copyFiles(way(), signal);
       expect(readdirSync(directory.at('to')).toSorted()).toEqual(['link', 'program']);
       expect(statSync(directory.at('to', 'program')).mode & 0o777).toBe(0o750);
     });
@@ -80,16 +103,16 @@ describe.skipIf(sshdSkipReason !== undefined)(
       const path = directory.at('from', 'log');
       writeFileSync(path, 'one');
       utimesSync(path, 1000, 1000.1);
-      await copy('files');
+      await copyFiles(way(), signal);
       writeFileSync(path, 'two');
       utimesSync(path, 1000, 1000.2);
-      await copy('files');
+      await copyFiles(way(), signal);
       expect(readFileSync(directory.at('to', 'log'), 'utf8')).toBe('two');
     });
 
     test('a failure has rsync’s own line and what its exit code means', async () => {
       const from = directory.at('from', 'missing');
-      const failing = rsync({ source, sshConfigFile, from, to: directory.at('to'), content: 'files' });
+      const failing = copyFiles({ ...way(), from, to: directory.at('to') }, signal);
       await expect(failing).rejects.toMatchObject({
         code: 'TRANSFER_FAILED',
         host: 'local',
@@ -100,7 +123,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
     });
 
     test('an interruption ends it', async () => {
-      await expect(copy('files', undefined, AbortSignal.abort())).rejects.toMatchObject({
+      await expect(copyFiles(way(), AbortSignal.abort())).rejects.toMatchObject({
         code: 'INTERRUPTED',
       });
     });

@@ -94,6 +94,7 @@ test.each([
   const fake: Host = {
     name: 'a',
     run: async () => ({ exitCode: 0, stdout: `${letter} 1\n`, stderr: '' }),
+    standBy: async () => undefined,
     close: async () => undefined,
   };
   expect(await workloadState(fake, 10, 1)).toBe(state);
