@@ -225,7 +225,7 @@ export function describeHostContract(name: string, connect: () => Promise<Host>)
     it('ends the whole group, grandchildren too, when the time is over', async () => {
       // The grandchild ignores SIGTERM, and writes for as long as it lives.
       const script = `
-        sh -c 'trap "" TERM; while :; do date +%s%N >"$1"; sleep 0.05; done' sh "$1" &
+        sh -c 'trap "" TERM; while :; do date +%s%N >>"$1"; sleep 0.05; done' sh "$1" &
         sleep 30`;
       const run = runScript(host, script, [at('alive')], { timeoutMs: 600 });
       await expect(run).rejects.toMatchObject({ code: 'TIMEOUT', host: host.name });
@@ -245,7 +245,7 @@ export function describeHostContract(name: string, connect: () => Promise<Host>)
 
     it('ends the command when the signal is aborted', async () => {
       const stop = new AbortController();
-      const run = runScript(host, 'while :; do date +%s%N >"$1"; sleep 0.05; done', [at('alive')], {
+      const run = runScript(host, 'while :; do date +%s%N >>"$1"; sleep 0.05; done', [at('alive')], {
         signal: stop.signal,
       });
       setTimeout(() => stop.abort(), 400);
@@ -257,7 +257,7 @@ export function describeHostContract(name: string, connect: () => Promise<Host>)
 
     it('leaves no process behind when it is aborted at once', async () => {
       const stop = new AbortController();
-      const run = runScript(host, 'while :; do date +%s%N >"$1"; sleep 0.05; done', [at('alive')], {
+      const run = runScript(host, 'while :; do date +%s%N >>"$1"; sleep 0.05; done', [at('alive')], {
         signal: stop.signal,
       });
       setTimeout(() => stop.abort(), 1);
@@ -342,7 +342,7 @@ export function describeHostContract(name: string, connect: () => Promise<Host>)
       });
 
       it('is ended with its whole group, and the status says so', async () => {
-        const script = `sh -c 'trap "" TERM; while :; do date +%s%N >"$1"; sleep 0.05; done' sh "$1" & wait`;
+        const script = `sh -c 'trap "" TERM; while :; do date +%s%N >>"$1"; sleep 0.05; done' sh "$1" & wait`;
         await startProcess(host, { directory: at('p'), argv: ['sh', '-c', script, 'sh', at('alive')] });
         await sleep(200);
         expect(await killProcess(host, at('p'), { graceMs: 300 })).toEqual({ kind: 'exited', exitCode: 143 });
@@ -353,7 +353,7 @@ export function describeHostContract(name: string, connect: () => Promise<Host>)
       });
 
       it('ends those of the group that outlived their leader', async () => {
-        const script = '(while :; do date +%s%N >"$1"; sleep 0.05; done) & sleep 0.2; exit 5';
+        const script = '(while :; do date +%s%N >>"$1"; sleep 0.05; done) & sleep 0.2; exit 5';
         await startProcess(host, { directory: at('p'), argv: ['sh', '-c', script, 'sh', at('alive')] });
         expect(await waitProcess(host, at('p'))).toEqual({ exitCode: 5 });
         expect(await killProcess(host, at('p'))).toEqual({ kind: 'exited', exitCode: 5 });
