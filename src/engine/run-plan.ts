@@ -27,7 +27,10 @@ export interface RunPlanOptions {
 export async function runPlan(plan: Plan, options: RunPlanOptions): Promise<RunSummary> {
   const beganAtMs = performance.now();
   const runId = newRunId();
-  const directory = RunDirectory.create(runId, plan);
+  const directory = RunDirectory.create(runId, plan, {
+    sshConfigFile: options.sshConfigFile,
+    keepImages: options.keepImages,
+  });
   const warnings: string[] = [];
   const phases = new PhaseClock();
   const journal = new Journal(directory);

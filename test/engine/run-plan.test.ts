@@ -155,7 +155,7 @@ test('the journal has every event but progress; what is about to happen is on di
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as FlowEvent);
-  expect(journal.map((record) => record.kind)).toEqual(events.map((event) => event.kind));
+  expect(journal.map((record) => record.kind)).toEqual(['journal', ...events.map((event) => event.kind)]);
   expect(journal[0]).toMatchObject({ at: expect.stringMatching(/^\d{4}-.*Z$/) });
   for (const [event, { durable }] of append.mock.calls) {
     expect({ event, durable }).toEqual({ event, durable: (event as FlowEvent).kind.endsWith('-started') });

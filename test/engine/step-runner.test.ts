@@ -54,7 +54,7 @@ describe('a run that has come to the commit', () => {
         events.push(event);
         onEvent(event);
       },
-      directory: RunDirectory.create('test', plan, { XDG_STATE_HOME: directory.at('state') }),
+      directory: RunDirectory.create('test', plan, {}, { XDG_STATE_HOME: directory.at('state') }),
       signal: interrupt.signal,
     });
     for (const side of ['source', 'destination']) mkdirSync(directory.at(side));

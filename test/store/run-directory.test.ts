@@ -16,7 +16,7 @@ test('what a run leaves is for its owner only: commands and addresses are in it'
   using state = temporaryDirectory();
   const mask = process.umask(0);
   try {
-    const directory = RunDirectory.create('r1', { name: 'a plan' }, { XDG_STATE_HOME: state.at('new') });
+    const directory = RunDirectory.create('r1', { name: 'a plan' }, {}, { XDG_STATE_HOME: state.at('new') });
     directory.keep('dump.log', 'text');
     directory.close();
     expect(directory.path).toBe(state.at('new', 'criu-flow', 'runs', 'r1'));
@@ -30,20 +30,26 @@ test('what a run leaves is for its owner only: commands and addresses are in it'
 
 test('the journal grows by one line of JSON for each record, whatever is in it', () => {
   using state = temporaryDirectory();
-  const directory = RunDirectory.create('r1', { a: 1 }, { XDG_STATE_HOME: state.path });
+  const directory = RunDirectory.create('r1', { a: 1 }, {}, { XDG_STATE_HOME: state.path });
   directory.append({ kind: 'step-started', stepId: 'a\nb' }, { durable: true });
   const lines = (): string[] => readFileSync(`${directory.path}/journal.jsonl`, 'utf8').split('\n');
   // It is there at once, not when the run has ended.
-  expect(lines()).toHaveLength(2);
+  expect(lines()).toHaveLength(3);
   directory.append({ kind: 'warning', text: '\u2028"' }, { durable: false });
   directory.close();
   expect(
     lines()
-      .slice(0, 2)
+      .slice(1, 3)
       .map((line) => JSON.parse(line) as unknown),
   ).toEqual([
-    { at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/), kind: 'step-started', stepId: 'a\nb' },
-    { at: expect.any(String), kind: 'warning', text: '\u2028"' },
+    {
+      sequence: 2,
+      at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      kind: 'step-started',
+      stepId: 'a\nb',
+      crc32: expect.stringMatching(/^[0-9a-f]{8}$/),
+    },
+    expect.objectContaining({ kind: 'warning', text: '\u2028"' }),
   ]);
   expect(JSON.parse(readFileSync(`${directory.path}/plan.json`, 'utf8'))).toEqual({ a: 1 });
 });
@@ -54,7 +60,7 @@ test('without XDG_STATE_HOME it is in ~/.local/state; one that is empty is none'
   process.env['HOME'] = home.path;
   try {
     for (const env of [{}, { XDG_STATE_HOME: '' }]) {
-      const directory = RunDirectory.create('r1', {}, env);
+      const directory = RunDirectory.create('r1', {}, {}, env);
       directory.close();
       expect(directory.path).toBe(home.at('.local', 'state', 'criu-flow', 'runs', 'r1'));
     }

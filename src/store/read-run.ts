@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { FlowError } from '../errors/flow-error.ts';
+import { type JournalRecord, parseLine } from './journal-line.ts';
+import { JOURNAL_VERSION, type RunHeader } from './run-directory.ts';
+import { runsDirectory } from './runs-directory.ts';
+
+/** A run as its directory has it. */
+export interface StoredRun {
+  readonly runId: string;
+  readonly path: string;
+  /** As it was written; whoever uses it knows its type. */
+  readonly plan: unknown;
+  readonly header: RunHeader;
+  /** In order, the header first. */
+  readonly records: readonly JournalRecord[];
+  /** The journal's size up to the end of its last whole line. What comes after it was torn by a crash. */
+  readonly wholeBytes: number;
+}
+
+/**
+ * Reads a run by its id, or by the path of its directory.
+ * @throws FlowError RUN_NOT_FOUND; JOURNAL_CORRUPT with the first line that is not what was written, except for a last
+ *   line without an end, which a crash leaves
+ */
+export function readRun(idOrPath: string, env: NodeJS.ProcessEnv = process.env): StoredRun {
+  const path = idOrPath.includes('/') ? idOrPath : join(runsDirectory(env), idOrPath);
+  const journal = readOrExplain(path, 'journal.jsonl');
+  const whole = journal.subarray(0, journal.lastIndexOf(10) + 1);
+  const lines = whole.toString().split('\n').slice(0, -1);
+  const records = lines.map((line, index) => {
+    const record = parseLine(line);
+    if (record?.sequence === index + 1) return record;
+    throw corrupt(path, index + 1, record === undefined ? 'is damaged' : `has the number ${record.sequence}`);
+  });
+  const [header] = records;
+  if (header?.kind !== 'journal') throw corrupt(path, 1, 'is not the beginning of a journal');
+  if (header['version'] !== JOURNAL_VERSION) {
+    throw new FlowError(
+      'JOURNAL_CORRUPT',
+      `The journal in ${path} has version ${String(header['version'])}; this criu-flow reads version ${JOURNAL_VERSION}`,
+      { hint: 'Use the version of criu-flow that began the run.' },
+    );
+  }
+  return {
+    runId: typeof header['runId'] === 'string' ? header['runId'] : basename(path),
+    path,
+    plan: parsePlan(path),
+    header: {
+      sshConfigFile: typeof header['sshConfigFile'] === 'string' ? header['sshConfigFile'] : undefined,
+      keepImages: header['keepImages'] === true,
+    },
+    records,
+    wholeBytes: whole.length,
+  };
+}
+
+function parsePlan(path: string): unknown {
+  const text = readOrExplain(path, 'plan.json').toString();
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new FlowError('JOURNAL_CORRUPT', `${join(path, 'plan.json')} is damaged`, {
+      hint: 'Take it from a backup: without the plan nothing can be taken up again.',
+      cause: error,
+    });
+  }
+}
+
+function readOrExplain(path: string, name: string): Buffer {
+  try {
+    return readFileSync(join(path, name));
+  } catch (error) {
+    throw new FlowError('RUN_NOT_FOUND', `There is no run in ${path}`, {
+      hint: 'criu-flow runs lists those of this user.',
+      evidence: error instanceof Error ? error.message : String(error),
+      cause: error,
+    });
+  }
+}
+
+function corrupt(path: string, line: number, what: string): FlowError {
+  return new FlowError('JOURNAL_CORRUPT', `Line ${line} of the journal in ${path} ${what}`, {
+    hint: 'What came after it is not known, so nothing is guessed. The hosts know more: criu-flow status asks them.',
+  });
+}
