@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { FlowError } from '../errors/flow-error.ts';
-import { type JournalRecord, parseLine } from './journal-line.ts';
-import { JOURNAL_VERSION, type RunHeader } from './run-directory.ts';
+import { JOURNAL_VERSION, type JournalRecord, parseLine, type RunHeader } from './journal-format.ts';
 import { runsDirectory } from './runs-directory.ts';
 
 /** A run as its directory has it. */

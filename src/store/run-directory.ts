@@ -10,19 +10,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { formatLine } from './journal-line.ts';
+import { formatLine, JOURNAL_VERSION, type RunHeader } from './journal-format.ts';
 import { runsDirectory } from './runs-directory.ts';
 import type { StoredRun } from './read-run.ts';
-
-/** The form of the journal and of what its records mean; a reader refuses one that it does not know. */
-export const JOURNAL_VERSION = 1;
-
-/** What a run needs to be taken up again, besides its plan. */
-export interface RunHeader {
-  /** Another file than ~/.ssh/config. */
-  readonly sshConfigFile?: string | undefined;
-  readonly keepImages?: boolean | undefined;
-}
 
 /**
  * A run's id: the UTC time at which it began and 16 random bits, for example `20261123-142339-a1b2`. Sorts by time and

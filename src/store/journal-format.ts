@@ -1,5 +1,15 @@
 import { crc32 } from 'node:zlib';
 
+/** The form of the journal and of what its records mean; a reader refuses one that it does not know. */
+export const JOURNAL_VERSION = 1;
+
+/** What a run needs to be taken up again, besides its plan. */
+export interface RunHeader {
+  /** Another file than ~/.ssh/config. */
+  readonly sshConfigFile?: string | undefined;
+  readonly keepImages?: boolean | undefined;
+}
+
 /** One line of a journal: what happened, when, and in which place of the journal. */
 export interface JournalRecord {
   /** Counts from 1, without a gap. */
