@@ -5,6 +5,7 @@ import { REPORTER_KINDS, type ReporterKind } from '../report/reporter.ts';
 import { version } from '../version.ts';
 import { exitCodeOfError } from './exit-codes.ts';
 import { surviveLostOutput } from './lost-output.ts';
+import { addRecovery } from './recovery-commands.ts';
 
 /** Runs one command line. Never throws. @returns the exit code; docs/exit-codes.md is the table */
 export async function main(args: readonly string[]): Promise<number> {
@@ -67,6 +68,7 @@ function createProgram(done: (exitCode: number) => void): Command {
       done(await validateCommand(recipes));
     });
 
+  addRecovery(program, done);
   addLab(program, done);
   pointToHelp(program, 'criu-flow');
   return program;

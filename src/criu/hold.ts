@@ -100,6 +100,20 @@ export class CriuHold {
     return new CriuHold(host, directory, leaseSeconds);
   }
 
+  /** The hold that an earlier attempt of a run made, if it ever came to that. */
+  static of(host: Host, directory: string): CriuHold {
+    return new CriuHold(host, directory, undefined);
+  }
+
+  /** The decision that counts; `none` when there is none yet, or no such hold. Changes nothing. */
+  async decided(): Promise<'commit' | 'abort' | 'none'> {
+    const { stdout } = await mustRunScript(this.host, 'cat "$1/decision" 2> /dev/null; :', [this.directory], {
+      what: 'Reading the decision',
+    });
+    const [word] = stdout.trim().split(' ');
+    return word === 'commit' || word === 'abort' ? word : 'none';
+  }
+
   /**
    * Starts criu and waits until it holds or has ended, in one round trip.
    * @param first a fixed script to run before; any exit code but 0 keeps criu from being started

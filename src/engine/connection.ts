@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FlowError } from '../errors/flow-error.ts';
 import { connectHost } from '../host/connect.ts';
 import type { Host } from '../host/host.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -11,6 +12,29 @@ export interface Connection {
   readonly destination: Host;
   readonly local: Host;
   close(): Promise<void>;
+}
+
+/**
+ * Connects to both hosts, of which the destination may be gone: then each command on it fails as the connection did.
+ * @throws FlowError as {@link connect} does, for the source
+ */
+export async function connectLeniently(plan: Plan, sshConfigFile: string | undefined): Promise<Connection> {
+  try {
+    return await connect(plan, sshConfigFile);
+  } catch (error) {
+    if (!(error instanceof FlowError) || error.host !== plan.destination) throw error;
+    const alone = await connect({ ...plan, destination: 'local' }, sshConfigFile);
+    return { ...alone, destination: unreachable(plan.destination, error) };
+  }
+}
+
+function unreachable(name: string, error: FlowError): Host {
+  return {
+    name,
+    run: () => Promise.reject(error),
+    standBy: async () => undefined,
+    close: async () => undefined,
+  };
 }
 
 /**

@@ -14,6 +14,7 @@ export interface Progress {
 }
 
 export function outcomeOf(progress: Progress): RunOutcome {
+  if (progress.failure?.code === 'SUPERSEDED') return 'superseded';
   if (progress.released) {
     return progress.failure || progress.undoFailed || progress.objectiveMissed ? 'moved-but-missed' : 'done';
   }
@@ -30,8 +31,11 @@ export function exitCodeOf(outcome: RunOutcome, failure: FailureData | undefined
       return 7;
     case 'rollback-incomplete':
       return 6;
+    case 'superseded':
+      return 8;
     case 'refused':
     case 'rolled-back': {
+      if (failure?.code === 'LOCKED') return 8;
       if (failure?.code === 'INTERRUPTED') return SIGNAL_EXITS[failure.evidence ?? ''] ?? 130;
       if (failure?.code === 'TIMEOUT') return 124;
       if (failure?.code === 'BUG') return 1;

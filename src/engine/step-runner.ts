@@ -5,7 +5,12 @@ import { runCommand } from '../steps/command.ts';
 import { STEP_TYPES } from '../steps/registry.ts';
 import type { Action, RunState, StepContext } from '../steps/step.ts';
 import type { RunDirectory } from '../store/run-directory.ts';
+import { CriuHold } from '../criu/hold.ts';
+import { lockWorkload, unlockWorkload } from '../lock/workload-lock.ts';
+import { readWorkload } from '../workload/facts.ts';
+import { findWorkload } from '../workload/find.ts';
 import type { Connection } from './connection.ts';
+import type { Progress } from './read-progress.ts';
 import { abortReason, stepSignal } from './step-signal.ts';
 import { attempt, UndoStack } from './undo-stack.ts';
 
@@ -15,12 +20,27 @@ const HOST_DIRECTORY = '/var/lib/criu-flow';
 export interface StepRunnerOptions {
   readonly plan: Plan;
   readonly runId: string;
+  /** Counts the attempts of the run: hosts refuse the commands of an earlier one. */
+  readonly epoch: number;
   readonly connection: Connection;
   readonly emit: EmitEvent;
   readonly directory: RunDirectory;
   readonly signal: AbortSignal;
   readonly sshConfigFile?: string | undefined;
   readonly keepImages?: boolean | undefined;
+}
+
+/** The run's directory on both hosts. */
+export function hostDirectoryOf(runId: string): string {
+  return `${HOST_DIRECTORY}/${runId}`;
+}
+
+/** Milliseconds for finding the workload and locking it. */
+const LOCK_TIMEOUT_MS = 60_000;
+
+export interface StepRunnerResult {
+  readonly failure: FailureData | undefined;
+  readonly undoFailures: readonly FailureData[];
 }
 
 /** Runs the steps in order, prepares them before the freeze, rolls back when one fails, and cleans up. */
@@ -30,27 +50,109 @@ export class StepRunner {
   touched = false;
   readonly #options: StepRunnerOptions;
   readonly #undos = new UndoStack();
+  #hosts: Pick<Connection, 'source' | 'destination'>;
+  #isLocked = false;
+  /** Of an earlier attempt. */
+  #began: ReadonlySet<string> = new Set();
+  #finished: ReadonlySet<string> = new Set();
 
   constructor(options: StepRunnerOptions) {
     this.#options = options;
+    this.#hosts = options.connection;
   }
 
-  async run(): Promise<{ failure: FailureData | undefined; undoFailures: FailureData[] }> {
+  /** Runs all steps; or, of a run that has committed, those after the commit. */
+  async run(): Promise<StepRunnerResult> {
     const { emit } = this.#options;
     const failure = await attempt(() => this.#runSteps());
     const { committed, releasedAtMs } = this.state;
+    // Whoever has taken the run up decides what becomes of it.
+    if (failure?.code === 'SUPERSEDED') return { failure, undoFailures: [] };
     // After the decision to commit, a run that cannot confirm it must not act on what it believes.
     if (committed && releasedAtMs === undefined) return { failure, undoFailures: [] };
     // Once moved there is no way back: the `rollback` of a later step could start a second copy on the source.
     const hasWayBack = this.touched && !committed;
     const undoFailures = failure && hasWayBack ? await this.#undos.rollBack(emit, failure) : [];
-    // What could not be put back may need the images.
-    if (undoFailures.length === 0 && this.touched) await this.#cleanUp();
+    await this.#finish(undoFailures);
     return { failure, undoFailures };
   }
 
+  /** Takes back what an earlier attempt of the run did. A destination that is gone does not keep the source from it. */
+  async rollBack(reason: FailureData): Promise<readonly FailureData[]> {
+    const failure = await attempt(() => this.lock());
+    const isDestination = failure?.host === this.#options.connection.destination.name;
+    if (failure && !(failure.code === 'HOST_UNREACHABLE' && isDestination)) return [failure];
+    if (this.#began.has('prepare')) this.#setHolds();
+    const undoFailures = await this.#undos.rollBack(this.#options.emit, reason);
+    await this.#finish(undoFailures);
+    return undoFailures;
+  }
+
+  /** Makes an earlier attempt's effects this one's to undo, in the order in which they were made. */
+  adopt({ workload, began, finished, undone }: Progress): void {
+    const { plan } = this.#options;
+    this.#finished = finished;
+    this.#began = began;
+    if (workload) this.state.workload = workload;
+    this.touched = began.size > 0;
+    this.state.restoreBegan = plan.steps.some((step) => step.uses === 'restore' && began.has(step.id));
+    for (const step of plan.steps) {
+      if (step.uses === 'dump' && began.has('prepare')) {
+        for (const each of plan.steps) this.#noteUndo(STEP_TYPES[each.uses].prepare, each);
+      }
+      if (began.has(step.id)) this.#noteUndo(STEP_TYPES[step.uses].main, step);
+    }
+    this.#undos.forget(undone);
+  }
+
+  /** What could not be put back may need the images, and nobody else may come between. */
+  async #finish(undoFailures: readonly FailureData[]): Promise<void> {
+    if (undoFailures.length > 0) return;
+    if (this.touched) await this.#cleanUp();
+    await this.unlock();
+  }
+
+  /**
+   * Takes the workload's process ids on both hosts, or takes them over from an earlier attempt. Every command after it
+   * looks first whether this is still so.
+   */
+  async lock(): Promise<void> {
+    const { connection, runId, epoch } = this.#options;
+    const pids = this.state.workload?.processes.map(({ pid }) => pid) ?? [];
+    this.#isLocked = true;
+    const source = await lockWorkload(connection.source, { runId, epoch, pids });
+    this.#hosts = { source, destination: connection.destination };
+    this.#hosts = { source, destination: await lockWorkload(connection.destination, { runId, epoch, pids }) };
+  }
+
+  /** Gives the locks up. A host that does not answer keeps its own, which is void after its next boot. */
+  async unlock(): Promise<void> {
+    if (!this.#isLocked) return;
+    const { connection, runId, epoch, emit } = this.#options;
+    for (const host of [connection.source, connection.destination]) {
+      const failure = await attempt(() => unlockWorkload(host, runId, epoch));
+      if (failure) emit({ kind: 'warning', text: `The lock on ${host.name} is left: ${failure.message}` });
+    }
+  }
+
   async #runSteps(): Promise<void> {
-    for (const step of this.#options.plan.steps) {
+    const { plan, directory } = this.#options;
+    const { committed } = this.state;
+    if (committed) await this.#takeOver();
+    if (!committed && plan.steps.some((step) => step.uses === 'dump')) {
+      await this.#show('lock', 'Lock the workload on both hosts', LOCK_TIMEOUT_MS, async ({ source }) => {
+        const workload = await readWorkload(source, await findWorkload(source, plan.workload));
+        this.state.workload = workload;
+        directory.append({ kind: 'workload', workload }, { durable: true });
+        await this.lock();
+        return undefined;
+      });
+    }
+    const commit = plan.steps.findIndex(({ uses }) => uses === 'commit');
+    const left = committed
+      ? plan.steps.slice(commit).filter(({ id }) => !this.#finished.has(id))
+      : plan.steps;
+    for (const step of left) {
       if (step.uses === 'dump') await this.#prepare();
       await this.#show(step.id, step.title, timeoutOf(step), (context) => {
         if (step.uses === 'command') this.touched = true;
@@ -58,6 +160,21 @@ export class StepRunner {
       });
       if (step.uses === 'commit') this.#undos.clear();
     }
+  }
+
+  /** Goes on after the commit point of an earlier attempt. */
+  async #takeOver(): Promise<void> {
+    await this.lock();
+    this.#setHolds();
+    const commit = this.#options.plan.steps.find(({ uses }) => uses === 'commit');
+    if (commit && this.#finished.has(commit.id)) this.state.releasedAtMs = performance.now();
+  }
+
+  /** The holds of an earlier attempt, on the hosts as they are locked now. */
+  #setHolds(): void {
+    const directory = hostDirectoryOf(this.#options.runId);
+    this.state.sourceHold = CriuHold.of(this.#hosts.source, `${directory}/dump`);
+    this.state.destinationHold = CriuHold.of(this.#hosts.destination, `${directory}/restore`);
   }
 
   /** Everything that can be done while the workload runs, for all steps, before the first one freezes it. */
@@ -75,15 +192,19 @@ export class StepRunner {
 
   /** Notes the undo, then acts: a step that fails half-way is undone too. */
   async #act(action: Action, step: PlanStep, context: StepContext): Promise<string | undefined> {
-    const { undo } = action;
-    const undoContext = this.#context(step.id, new AbortController().signal);
-    if (action === STEP_TYPES[step.uses].main && step.rollback.length > 0) {
+    this.#noteUndo(action, step);
+    return action.run(context, step);
+  }
+
+  #noteUndo(action: Action | undefined, step: PlanStep): void {
+    const undoContext = (): StepContext => this.#context(step.id, new AbortController().signal);
+    if (action === STEP_TYPES[step.uses].main) {
       for (const spec of step.rollback.toReversed()) {
-        this.#undos.push(`run ${spec.argv[0]} on the ${spec.on}`, () => runCommand(undoContext, spec));
+        this.#undos.push(`run ${spec.argv[0]} on the ${spec.on}`, () => runCommand(undoContext(), spec));
       }
     }
-    if (undo) this.#undos.push(undo.title, () => undo.run(undoContext, step));
-    return action.run(context, step);
+    const undo = action?.undo;
+    if (undo) this.#undos.push(undo.title, () => undo.run(undoContext(), step));
   }
 
   /** Runs something under a deadline, with events around it. */
@@ -149,10 +270,10 @@ export class StepRunner {
     return {
       plan,
       runId,
-      source: connection.source,
-      destination: connection.destination,
+      source: this.#hosts.source,
+      destination: this.#hosts.destination,
       local: connection.local,
-      runDirectory: `${HOST_DIRECTORY}/${runId}`,
+      runDirectory: hostDirectoryOf(runId),
       sshConfigFile,
       keepImages,
       state: this.state,

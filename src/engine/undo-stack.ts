@@ -20,6 +20,14 @@ export class UndoStack {
     this.#undos.length = 0;
   }
 
+  /** Drops, from the last one on, those that were done before, by their titles. */
+  forget(done: readonly string[]): void {
+    for (const title of done) {
+      const at = this.#undos.findLastIndex((undo) => undo.title === title);
+      if (at !== -1) this.#undos.splice(at, 1);
+    }
+  }
+
   /** Runs every undo in reverse, going on past those that fail. @returns the failures, in order. */
   async rollBack(emit: EmitEvent, reason: FailureData): Promise<FailureData[]> {
     const undos = this.#undos.splice(0).toReversed();

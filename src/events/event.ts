@@ -25,6 +25,8 @@ export type RunOutcome =
   | 'rolled-back'
   /** Failed, and an undo failed too: a person is needed. */
   | 'rollback-incomplete'
+  /** Another controller has taken the run up: what becomes of it is told there. */
+  | 'superseded'
   /** It runs on the destination, but an objective or a check was missed. */
   | 'moved-but-missed';
 

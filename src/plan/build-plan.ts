@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { parseDuration } from '../recipe/duration.ts';
 import { kindAt } from '../recipe/fields.ts';
 import { type Finding, toDiagnostics, type ValidRecipe } from '../recipe/finding.ts';
@@ -11,6 +10,7 @@ import { checkValue } from '../recipe/values.ts';
 import type { TemplateValue } from '../template/filters.ts';
 import { inspectTemplate } from '../template/gate.ts';
 import { renderTemplate } from '../template/render.ts';
+import { digestOf } from './digest.ts';
 import type { Check, CommandSpec, NetworkPlan, Plan, PlanStep, WorkloadSelector } from './plan.ts';
 
 /** What a step does, for people, unless the recipe has words of its own. */
@@ -46,7 +46,7 @@ export function buildPlan(recipe: ValidRecipe, inputs: ReadonlyMap<string, Templ
     objectives: downtimeMs === undefined ? {} : { downtimeMs },
     steps: withCommit(data.steps).map(toPlanStep),
   };
-  return { ...plan, digest: createHash('sha256').update(canonical(plan)).digest('hex') };
+  return { ...plan, digest: digestOf(plan) };
 }
 
 /** The recipe with every template rendered, and every rendered value checked once more. */
@@ -156,13 +156,4 @@ function ms(duration: string): number {
   const durationMs = parseDuration(duration);
   if (durationMs === undefined) throw new Error(`not a duration: ${duration}`);
   return durationMs;
-}
-
-/** JSON with sorted keys: the same plan is the same text. @see RFC 8785 */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, item: unknown) =>
-    typeof item === 'object' && item !== null && !Array.isArray(item)
-      ? Object.fromEntries(Object.entries(item).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : item,
-  );
 }

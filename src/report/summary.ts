@@ -65,7 +65,9 @@ function ending(summary: RunSummary): string {
     case 'refused':
       return `${isStopped(summary) ? cause(summary) : 'Refused'} before anything was touched`;
     case 'rolled-back':
-      return `${cause(summary)} and rolled back`;
+      return summary.failure ? `${cause(summary)} and rolled back` : 'Rolled back';
+    case 'superseded':
+      return 'Left to the controller that has taken this run up';
     case 'rollback-incomplete':
       return `${cause(summary)}, and A PERSON IS NEEDED`;
   }
@@ -93,6 +95,8 @@ function whereabouts(summary: RunSummary): string {
       return `THE WORKLOAD RUNS NEITHER on ${source} NOR on ${destination}`;
     case 'unknown':
       // Nothing was touched, so not knowing where it runs is no alarm: it was perhaps not even found.
+      if (summary.outcome === 'superseded')
+        return `ask it with criu-flow status ${sanitizeLine(summary.runId)}`;
       if (summary.outcome === 'refused') return `the workload was not seen on ${source}`;
       return `WHERE THE WORKLOAD RUNS IS NOT KNOWN, look at ${source} and ${destination}`;
   }

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { BOOT_FUNCTION } from '../host/boot-function.ts';
 import type { FilePlan } from '../plan/plan.ts';
 
 /**
@@ -21,11 +22,6 @@ export function stagedFile(file: FilePlan, runId: string): StagedFile {
 export function stagingArguments(files: readonly StagedFile[]): string[] {
   return files.flatMap((file) => [file.path, file.staged, file.before]);
 }
-
-/** `boot` prints what tells one boot of a host from the next; in a container, one start from the next. */
-export const BOOT_FUNCTION = `
-boot() { echo "$(cat /proc/sys/kernel/random/boot_id) $(sed 's/^.*) //' /proc/1/stat | cut -d ' ' -f 20)"; }
-`;
 
 /**
  * Notes the boot and its own arguments for whoever finds them after a crash. Makes the parent directories, noting which

@@ -1,7 +1,8 @@
+import { BOOT_FUNCTION } from '../host/boot-function.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { REVOKE_SCRIPT } from './one-run-key.ts';
-import { BOOT_FUNCTION, STAGE_UNDO_SCRIPT } from './staging.ts';
+import { STAGE_UNDO_SCRIPT } from './staging.ts';
 
 /**
  * Removes what runs left on a host that lost its power before their restore began: staged copies, the key, images.

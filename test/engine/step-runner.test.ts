@@ -49,6 +49,7 @@ describe('a run that has come to the commit', () => {
     const runner = new StepRunner({
       plan,
       runId: 'test',
+      epoch: 1,
       connection: { source: host, destination: host, local: host, close: async () => undefined },
       emit: (event) => {
         events.push(event);

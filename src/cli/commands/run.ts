@@ -1,4 +1,5 @@
 import type { ReporterKind } from '../../report/reporter.ts';
+import { configFile } from '../ssh-config-file.ts';
 
 export interface RunCommandOptions {
   readonly inputs: readonly string[];
@@ -40,10 +41,4 @@ export async function runCommand(recipe: string, options: RunCommandOptions): Pr
     await reporter.finish();
     stop();
   }
-}
-
-async function configFile({ lab, sshConfig }: RunCommandOptions): Promise<string | undefined> {
-  if (lab === undefined) return sshConfig;
-  const { labSshConfigFile } = await import('../../lab/paths.ts');
-  return labSshConfigFile(lab);
 }

@@ -1,0 +1,55 @@
+import type { ReporterKind } from '../../report/reporter.ts';
+import { configFile } from '../ssh-config-file.ts';
+
+export interface TakeUpCommandOptions {
+  readonly lab?: string | undefined;
+  readonly sshConfig?: string | undefined;
+  readonly reporter?: ReporterKind | undefined;
+  readonly takeOver?: true | undefined;
+  readonly force?: true | undefined;
+}
+
+/** `criu-flow resume` and `criu-flow rollback`. @returns the exit code; docs/exit-codes.md is the table */
+export async function takeUpCommand(
+  goal: 'resume' | 'rollback',
+  idOrPath: string,
+  options: TakeUpCommandOptions,
+): Promise<number> {
+  const [
+    { readRun },
+    { resumeRun, rollBackRun },
+    { chooseReporter, createReporter },
+    { wantsColor },
+    { abortOnSignals },
+  ] = await Promise.all([
+    import('../../store/read-run.ts'),
+    import('../../engine/take-up.ts'),
+    import('../../report/create-reporter.ts'),
+    import('../../report/format.ts'),
+    import('../signals.ts'),
+  ]);
+  const run = readRun(idOrPath);
+  const sshConfigFile = await configFile(options);
+  const reporter = await createReporter({
+    kind: options.reporter ?? chooseReporter(process.env, process.stdout),
+    stream: process.stdout,
+    errorStream: process.stderr,
+    color: wantsColor(process.env, process.stdout),
+    sshConfigFile: sshConfigFile ?? run.header.sshConfigFile,
+  });
+  const { signal, stop } = abortOnSignals((text) => reporter.tell(text));
+  try {
+    const takeUp = goal === 'resume' ? resumeRun : rollBackRun;
+    const { takeOver, force } = options;
+    const summary = await takeUp(run, { emit: reporter.onEvent, signal, sshConfigFile, takeOver, force });
+    if (!summary) {
+      process.stdout.write(`Run ${run.runId} has come to its end: there is nothing to do.\n`);
+      return 0;
+    }
+    // Rolled back is what was asked for.
+    return goal === 'rollback' && summary.outcome === 'rolled-back' ? 0 : summary.exitCode;
+  } finally {
+    await reporter.finish();
+    stop();
+  }
+}

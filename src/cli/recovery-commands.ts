@@ -1,0 +1,66 @@
+import { type Command, Option } from 'commander';
+import { REPORTER_KINDS } from '../report/reporter.ts';
+import type { LocksCommandOptions } from './commands/locks.ts';
+import type { StatusCommandOptions } from './commands/status.ts';
+import type { TakeUpCommandOptions } from './commands/take-up.ts';
+
+/** What a person needs when a controller died, or two runs met: status, resume, rollback, locks, unlock. */
+export function addRecovery(program: Command, done: (exitCode: number) => void): void {
+  reaching(program.command('status'))
+    .description('say where the workload of a run is alive, and what to do next; asks both hosts')
+    .argument('<run>', "a run's id, or the path of its directory")
+    .option('--json', 'for programs')
+    .addHelpText('after', '\nExits with 0 when nothing is left to do, with 6 otherwise.')
+    .action(async (run: string, options: StatusCommandOptions) => {
+      const { statusCommand } = await import('./commands/status.ts');
+      done(await statusCommand(run, options));
+    });
+
+  for (const [goal, description] of [
+    ['resume', 'bring a run whose controller died to its end: after the commit forward, else anew'],
+    ['rollback', 'take back what a run whose controller died has left, up to the commit point'],
+  ] as const) {
+    reaching(program.command(goal))
+      .description(description)
+      .argument('<run>', "a run's id, or the path of its directory")
+      .addOption(
+        new Option(
+          '--reporter <kind>',
+          'how to show it (default: tree on a terminal, else plain lines)',
+        ).choices(REPORTER_KINDS),
+      )
+      .option('--take-over', 'take it from a controller that is still at work, such as one that hangs')
+      .option('--force', 'go on although the plan or the workload has changed')
+      .action(async (run: string, options: TakeUpCommandOptions) => {
+        const { takeUpCommand } = await import('./commands/take-up.ts');
+        done(await takeUpCommand(goal, run, options));
+      });
+  }
+
+  reaching(program.command('locks'))
+    .description('show which runs hold which process ids on hosts')
+    .argument('<host...>', 'as in a recipe: root@a, an alias of ssh_config')
+    .action(async (hosts: string[], options: LocksCommandOptions) => {
+      const { locksCommand } = await import('./commands/locks.ts');
+      done(await locksCommand(hosts, options));
+    });
+
+  reaching(program.command('unlock'))
+    .description('give up the lock of a run that nobody can roll back any more')
+    .argument('<run>', "a run's id")
+    .argument('<host...>', 'where')
+    .requiredOption('--reason <text>', 'why, for whoever reads the log of this host later')
+    .action(async (run: string, hosts: string[], options: LocksCommandOptions & { reason: string }) => {
+      const { unlockCommand } = await import('./commands/locks.ts');
+      done(await unlockCommand(run, hosts, options));
+    });
+}
+
+/** How the hosts are reached, as in `run`. */
+function reaching(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--lab <name>', 'reach the hosts of this lab by their names').conflicts('sshConfig'),
+    )
+    .option('--ssh-config <file>', 'another file than ~/.ssh/config, as ssh -F');
+}

@@ -1,0 +1,59 @@
+import type { JournalRecord } from '../store/journal-format.ts';
+import type { WorkloadFacts } from '../workload/facts.ts';
+
+/** How far a run came, as its journal tells. What is on the hosts counts more. */
+export interface Progress {
+  /** The highest epoch that an attempt began with; 0 when none did. */
+  readonly epoch: number;
+  readonly workload: WorkloadFacts | undefined;
+  /** The ids of the steps that began and were not rolled back since, `prepare` and `clean-up` among them. */
+  readonly began: ReadonlySet<string>;
+  /** Those that ended well. */
+  readonly finished: ReadonlySet<string>;
+  /** The titles of the undos that were done, of a rollback that did not come to its end. */
+  readonly undone: readonly string[];
+  /** How it ended, when it did. */
+  readonly outcome: string | undefined;
+}
+
+/** Replays a journal. Pure. */
+export function readProgress(records: readonly JournalRecord[]): Progress {
+  let epoch = 0;
+  let workload: WorkloadFacts | undefined;
+  let outcome: string | undefined;
+  let began = new Set<string>();
+  let finished = new Set<string>();
+  let undone: string[] = [];
+  for (const record of records) {
+    switch (record.kind) {
+      case 'attempt':
+        epoch = Math.max(epoch, Number(record['epoch']));
+        outcome = undefined;
+        if (record['goal'] === 'run') [began, finished, undone] = [new Set(), new Set(), []];
+        break;
+      case 'workload':
+        // What was written with this version's types, as the header says.
+        workload = record['workload'] as WorkloadFacts;
+        break;
+      case 'step-started':
+        began.add(String(record['stepId']));
+        break;
+      case 'step-finished':
+        if (isObject(record['result']) && record['result']['status'] === 'done') {
+          finished.add(String(record['stepId']));
+        }
+        break;
+      case 'undo-finished':
+        if (record['failure'] === undefined) undone.push(String(record['action']));
+        break;
+      case 'run-finished':
+        if (isObject(record['summary'])) outcome = String(record['summary']['outcome']);
+        break;
+    }
+  }
+  return { epoch, workload, began, finished, undone, outcome };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,150 @@
+import { toFailureData } from '../events/failure-data.ts';
+import type { EmitEvent, FailureData, FlowEvent, RunOutcome, RunSummary, StepView } from '../events/event.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { RunState } from '../steps/step.ts';
+import type { RunDirectory } from '../store/run-directory.ts';
+import { thisController } from '../lock/controller.ts';
+import type { Connection } from './connection.ts';
+import { Journal } from './journal.ts';
+import { locateWorkload } from './locate-workload.ts';
+import { exitCodeOf } from './outcome.ts';
+import { PhaseClock } from './phase-clock.ts';
+
+/** What an attempt wants: the whole move, its end after the commit point, or what was begun taken back. */
+export type Goal = 'run' | 'resume' | 'rollback';
+
+/** One attempt of a run as the world sees it: events to the journal and to whoever watches, a summary at the end. */
+export class Session {
+  readonly plan: Plan;
+  readonly runId: string;
+  readonly directory: RunDirectory;
+  readonly #beganAtMs = performance.now();
+  readonly #warnings: string[] = [];
+  readonly #phases = new PhaseClock();
+  readonly #journal: Journal;
+  readonly #watch: EmitEvent;
+
+  constructor(options: {
+    readonly plan: Plan;
+    readonly runId: string;
+    readonly directory: RunDirectory;
+    readonly emit: EmitEvent;
+  }) {
+    this.plan = options.plan;
+    this.runId = options.runId;
+    this.directory = options.directory;
+    this.#journal = new Journal(options.directory);
+    this.#watch = options.emit;
+  }
+
+  readonly emit = (event: FlowEvent): void => {
+    const lost = this.#journal.note(event);
+    if (lost !== undefined) this.emit({ kind: 'warning', text: lost });
+    if (event.kind === 'warning') this.#warnings.push(event.text);
+    if (event.kind === 'phase-started') this.#phases.enter(event.phase);
+    this.#watch(event);
+  };
+
+  begin(goal: Goal, epoch: number, steps: readonly StepView[]): void {
+    const { plan, runId } = this;
+    this.directory.append({ kind: 'attempt', goal, epoch, controller: thisController() }, { durable: true });
+    this.emit({
+      kind: 'run-started',
+      runId,
+      recipe: plan.name,
+      source: plan.source,
+      destination: plan.destination,
+      steps,
+    });
+  }
+
+  /** The end of an attempt that could not even ask the hosts. */
+  refuse(error: unknown): RunSummary {
+    const failure = toFailureData(error);
+    return this.#record({
+      ...this.#base(),
+      outcome: 'refused',
+      exitCode: exitCodeOf('refused', failure),
+      workloadIsOn: 'unknown',
+      phasesMs: {},
+      failure,
+      undoFailures: [],
+    });
+  }
+
+  /** Looks where the workload is, closes the connection, and writes the summary down. */
+  async finish(
+    end: {
+      readonly outcome: RunOutcome;
+      readonly failure: FailureData | undefined;
+      readonly undoFailures: readonly FailureData[];
+    },
+    state: RunState,
+    connection: Connection,
+  ): Promise<RunSummary> {
+    const { outcome, failure, undoFailures } = end;
+    const workloadIsOn = await locateWorkload(connection, state);
+    await connection.close();
+    const objectiveMs = this.plan.objectives.downtimeMs;
+    const downtimeMs = downtimeOf(state);
+    const root = state.workload?.processes[0];
+    return this.#record({
+      ...this.#base(),
+      outcome,
+      exitCode: exitCodeOf(outcome, failure),
+      workloadIsOn,
+      ...(root
+        ? {
+            workload: {
+              pid: root.pid,
+              command: root.command,
+              processes: state.workload?.processes.length ?? 1,
+            },
+          }
+        : {}),
+      ...(state.imageBytes === undefined ? {} : { imageBytes: state.imageBytes }),
+      ...(downtimeMs === undefined ? {} : { downtimeMs }),
+      ...(objectiveMs === undefined ? {} : { downtimeObjectiveMs: objectiveMs }),
+      phasesMs: this.#phases.finish(),
+      ...(failure ? { failure } : {}),
+      undoFailures,
+    });
+  }
+
+  #base(): Pick<RunSummary, 'runId' | 'source' | 'destination' | 'warnings' | 'runDirectory'> {
+    const { plan, runId } = this;
+    return {
+      runId,
+      source: plan.source,
+      destination: plan.destination,
+      warnings: this.#warnings,
+      runDirectory: this.directory.path,
+    };
+  }
+
+  #record(end: Omit<RunSummary, 'durationMs'>): RunSummary {
+    const summary: RunSummary = { ...end, durationMs: performance.now() - this.#beganAtMs };
+    this.emit({ kind: 'run-finished', summary });
+    this.directory.close();
+    return summary;
+  }
+}
+
+/** Milliseconds from the order to freeze to the confirmed release; undefined when one of them is not known. */
+export function downtimeOf(state: RunState): number | undefined {
+  const { frozenAtMs, releasedAtMs } = state;
+  return frozenAtMs === undefined || releasedAtMs === undefined ? undefined : releasedAtMs - frozenAtMs;
+}
+
+/** The steps as reporters show them: what the engine does around the freeze has lines of its own. */
+export function viewOf(plan: Plan): StepView[] {
+  const doesMove = plan.steps.some((step) => step.uses === 'dump');
+  return [
+    ...(doesMove ? [{ id: 'lock', uses: 'lock', title: 'Lock the workload on both hosts' }] : []),
+    ...plan.steps.flatMap((step) => [
+      ...(step.uses === 'dump' ? [{ id: 'prepare', uses: 'prepare', title: 'Prepare both hosts' }] : []),
+      { id: step.id, uses: step.uses, title: step.title },
+    ]),
+    { id: 'clean-up', uses: 'clean-up', title: 'Clean up both hosts' },
+  ];
+}

@@ -1,0 +1,193 @@
+import { CriuHold } from '../criu/hold.ts';
+import { FlowError } from '../errors/flow-error.ts';
+import type { EmitEvent, RunSummary } from '../events/event.ts';
+import { stateOf } from '../lock/controller.ts';
+import { describeHolder, listLocks } from '../lock/workload-lock.ts';
+import { digestOf } from '../plan/digest.ts';
+import type { Plan } from '../plan/plan.ts';
+import { RunDirectory } from '../store/run-directory.ts';
+import type { StoredRun } from '../store/read-run.ts';
+import { requireSameProcess } from '../workload/identity.ts';
+import { type Connection, connectLeniently } from './connection.ts';
+import { type Progress, readProgress } from './read-progress.ts';
+import { finishRun } from './run-plan.ts';
+import { Session, viewOf } from './session.ts';
+import { hostDirectoryOf, StepRunner } from './step-runner.ts';
+
+export interface TakeUpOptions {
+  readonly emit: EmitEvent;
+  readonly signal: AbortSignal;
+  /** Instead of the file that the run began with, as on another machine. */
+  readonly sshConfigFile?: string | undefined;
+  /** Takes the run from a controller that is still at work. */
+  readonly takeOver?: boolean | undefined;
+  /** Goes on although the plan, or what it is about, has changed. */
+  readonly force?: boolean | undefined;
+}
+
+/**
+ * Takes back what a run left that came to no end, up to the commit point. Idempotent; a rollback that was cut off goes
+ * on where it was.
+ * @throws FlowError RESUME_REFUSED after the commit point, LOCKED while its controller is at work, HOST_UNREACHABLE
+ */
+export async function rollBackRun(run: StoredRun, options: TakeUpOptions): Promise<RunSummary | undefined> {
+  const taken = await takeUp(run, options);
+  if (taken.isOver) return undefined;
+  if (taken.isCommitted) {
+    await taken.connection.close();
+    throw pastCommit(run.runId);
+  }
+  return takeBack(run, taken, options);
+}
+
+/**
+ * Brings a run to its end that came to none. After the commit point it goes on from there. Before, what was begun is
+ * taken back, and the move begins anew. Idempotent.
+ * @throws FlowError RESUME_REFUSED when what the run is about has changed, LOCKED while its controller is at work,
+ *   HOST_UNREACHABLE
+ */
+export async function resumeRun(run: StoredRun, options: TakeUpOptions): Promise<RunSummary | undefined> {
+  const taken = await takeUp(run, options);
+  if (taken.isOver) return undefined;
+  if (taken.isCommitted) return goForward(run, taken, options);
+  if (options.force !== true) await requireUnchanged(taken);
+  const rolledBack = await takeBack(run, taken, options);
+  if (rolledBack.outcome !== 'rolled-back') return rolledBack;
+  return runAgain(run, taken, options);
+}
+
+interface Taken {
+  readonly plan: Plan;
+  readonly progress: Progress;
+  readonly connection: Connection;
+  readonly epoch: number;
+  /** The source was told to end its copy. */
+  readonly isCommitted: boolean;
+  readonly isOver: boolean;
+}
+
+const OVER: ReadonlySet<string | undefined> = new Set(['done', 'refused', 'rolled-back', 'moved-but-missed']);
+
+/** Looks at the journal and, more, at the hosts. Changes nothing. */
+async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken> {
+  const plan = run.plan as Plan;
+  if (options.force !== true && digestOf(plan) !== plan.digest) {
+    throw new FlowError('RESUME_REFUSED', `The plan of run ${run.runId} is not the one that it began with`, {
+      hint: `Take ${run.path}/plan.json from a backup, or go on all the same with --force.`,
+    });
+  }
+  const progress = readProgress(run.records);
+  const connection = await connectLeniently(plan, options.sshConfigFile ?? run.header.sshConfigFile);
+  try {
+    const locks = (await Promise.all([connection.source, connection.destination].map(locksOf)))
+      .flat()
+      .filter((lock) => lock.runId === run.runId);
+    const alive = locks.find(({ controller }) => controller !== undefined && stateOf(controller) === 'alive');
+    if (alive && options.takeOver !== true) {
+      throw new FlowError('LOCKED', `Run ${run.runId} is still at work`, {
+        evidence: describeHolder(alive),
+        hint: 'Let it come to its end, or interrupt it with ^C. One that hangs can be taken over with --take-over.',
+      });
+    }
+    const epoch = 1 + Math.max(progress.epoch, ...locks.map((lock) => lock.epoch));
+    const decision = await CriuHold.of(connection.source, `${hostDirectoryOf(run.runId)}/dump`).decided();
+    return {
+      plan,
+      progress,
+      connection,
+      epoch,
+      isCommitted: decision === 'commit',
+      isOver: locks.length === 0 && OVER.has(progress.outcome),
+    };
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+/** A destination that is gone must not keep the source from being put right. */
+async function locksOf(host: Connection['source']): ReturnType<typeof listLocks> {
+  try {
+    return await listLocks(host);
+  } catch {
+    return [];
+  }
+}
+
+async function takeBack(run: StoredRun, taken: Taken, options: TakeUpOptions): Promise<RunSummary> {
+  const { session, runner } = begin(run, taken, options, 'rollback');
+  const undoFailures = await runner.rollBack({
+    code: 'INTERRUPTED',
+    message: 'The controller of this run had ended',
+  });
+  const outcome = undoFailures.length > 0 ? 'rollback-incomplete' : 'rolled-back';
+  return session.finish({ outcome, failure: undefined, undoFailures }, runner.state, taken.connection);
+}
+
+async function goForward(run: StoredRun, taken: Taken, options: TakeUpOptions): Promise<RunSummary> {
+  const { session, runner } = begin(run, taken, options, 'resume');
+  runner.state.committed = true;
+  return finishRun(session, runner, await runner.run(), taken.connection);
+}
+
+async function runAgain(run: StoredRun, taken: Taken, options: TakeUpOptions): Promise<RunSummary> {
+  const connection = await connectLeniently(taken.plan, options.sshConfigFile ?? run.header.sshConfigFile);
+  const again = { ...taken, connection, epoch: taken.epoch + 1 };
+  const { session, runner } = begin(run, again, options, 'run');
+  return finishRun(session, runner, await runner.run(), connection);
+}
+
+function begin(
+  run: StoredRun,
+  taken: Taken,
+  options: TakeUpOptions,
+  goal: 'run' | 'resume' | 'rollback',
+): { readonly session: Session; readonly runner: StepRunner } {
+  const { plan, connection, epoch, progress } = taken;
+  const directory = RunDirectory.reopen(run);
+  const session = new Session({ plan, runId: run.runId, directory, emit: options.emit });
+  const steps = viewOf(plan).filter(({ id }) =>
+    goal === 'rollback' ? id === 'clean-up' : goal === 'run' || isAfterCommit(plan, id),
+  );
+  session.begin(goal, epoch, steps);
+  const runner = new StepRunner({
+    plan,
+    runId: run.runId,
+    epoch,
+    connection,
+    emit: session.emit,
+    directory,
+    signal: options.signal,
+    sshConfigFile: options.sshConfigFile ?? run.header.sshConfigFile,
+    keepImages: run.header.keepImages,
+  });
+  if (goal !== 'run') runner.adopt(progress);
+  return { session, runner };
+}
+
+function isAfterCommit(plan: Plan, id: string): boolean {
+  const at = plan.steps.findIndex((step) => step.id === id);
+  return id === 'clean-up' || at >= plan.steps.findIndex((step) => step.uses === 'commit');
+}
+
+async function requireUnchanged({ progress, connection }: Taken): Promise<void> {
+  if (!progress.workload) return;
+  try {
+    await requireSameProcess(connection.source, progress.workload);
+  } catch (error) {
+    await connection.close();
+    if (!(error instanceof FlowError) || error.code !== 'WORKLOAD_NOT_FOUND') throw error;
+    throw new FlowError('RESUME_REFUSED', error.message, {
+      ...(error.host === undefined ? {} : { host: error.host }),
+      ...(error.command === undefined ? {} : { command: error.command }),
+      hint: 'What the run was to move is not there any more. Roll it back, then begin a new run.',
+    });
+  }
+}
+
+function pastCommit(runId: string): FlowError {
+  return new FlowError('RESUME_REFUSED', `Run ${runId} is past its commit point: there is no way back`, {
+    hint: "The source's copy has ended. What is left to do is to let the destination's copy run.",
+    command: `criu-flow resume ${runId}`,
+  });
+}
