@@ -32,7 +32,7 @@ export interface TakeUpOptions {
  */
 export async function rollBackRun(run: StoredRun, options: TakeUpOptions): Promise<RunSummary | undefined> {
   const taken = await takeUp(run, options);
-  if (taken.isOver) return undefined;
+  if (!taken) return undefined;
   if (taken.isCommitted) {
     await taken.connection.close();
     throw pastCommit(run.runId);
@@ -48,7 +48,7 @@ export async function rollBackRun(run: StoredRun, options: TakeUpOptions): Promi
  */
 export async function resumeRun(run: StoredRun, options: TakeUpOptions): Promise<RunSummary | undefined> {
   const taken = await takeUp(run, options);
-  if (taken.isOver) return undefined;
+  if (!taken) return undefined;
   if (taken.isCommitted) return goForward(run, taken, options);
   if (options.force !== true) await requireUnchanged(taken);
   const rolledBack = await takeBack(run, taken, options);
@@ -63,13 +63,12 @@ interface Taken {
   readonly epoch: number;
   /** The source was told to end its copy. */
   readonly isCommitted: boolean;
-  readonly isOver: boolean;
 }
 
 const OVER: ReadonlySet<string | undefined> = new Set(['done', 'refused', 'rolled-back', 'moved-but-missed']);
 
-/** Looks at the journal and, more, at the hosts. Changes nothing. */
-async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken> {
+/** Looks at the journal and, more, at the hosts. Changes nothing. @returns undefined for a run that has ended */
+async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | undefined> {
   const plan = run.plan as Plan;
   if (options.force !== true && digestOf(plan) !== plan.digest) {
     throw new FlowError('RESUME_REFUSED', `The plan of run ${run.runId} is not the one that it began with`, {
@@ -90,6 +89,10 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken> {
       });
     }
     const epoch = 1 + Math.max(progress.epoch, ...locks.map((lock) => lock.epoch));
+    if (locks.length === 0 && OVER.has(progress.outcome)) {
+      await connection.close();
+      return undefined;
+    }
     const decision = await CriuHold.of(connection.source, `${hostDirectoryOf(run.runId)}/dump`).decided();
     return {
       plan,
@@ -97,7 +100,6 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken> {
       connection,
       epoch,
       isCommitted: decision === 'commit',
-      isOver: locks.length === 0 && OVER.has(progress.outcome),
     };
   } catch (error) {
     await connection.close();
