@@ -7,12 +7,16 @@ export function exitCodeOfError({ code }: FailureData): number {
       return 1;
     case 'USAGE':
     case 'RECIPE_NOT_FOUND':
+    case 'RUN_NOT_FOUND':
     case 'INPUT_INVALID':
     case 'LAB_EXISTS':
     case 'LAB_NOT_FOUND':
       return 2;
     case 'RECIPE_INVALID':
       return 3;
+    case 'LOCKED':
+    case 'SUPERSEDED':
+      return 8;
     default:
       return 4;
   }

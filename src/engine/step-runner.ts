@@ -73,6 +73,8 @@ export class StepRunner {
     // Once moved there is no way back: the `rollback` of a later step could start a second copy on the source.
     const hasWayBack = this.touched && !committed;
     const undoFailures = failure && hasWayBack ? await this.#undos.rollBack(emit, failure) : [];
+    const superseded = undoFailures.find(({ code }) => code === 'SUPERSEDED');
+    if (superseded) return { failure: superseded, undoFailures: [] };
     await this.#finish(undoFailures);
     return { failure, undoFailures };
   }

@@ -6,12 +6,12 @@ import { describeHolder, listLocks } from '../lock/workload-lock.ts';
 import { digestOf } from '../plan/digest.ts';
 import type { Plan } from '../plan/plan.ts';
 import { RunDirectory } from '../store/run-directory.ts';
-import type { StoredRun } from '../store/read-run.ts';
+import { readRun, type StoredRun } from '../store/read-run.ts';
 import { requireSameProcess } from '../workload/identity.ts';
 import { type Connection, connectLeniently } from './connection.ts';
 import { type Progress, readProgress } from './read-progress.ts';
 import { finishRun } from './run-plan.ts';
-import { Session, viewOf } from './session.ts';
+import { type Goal, Session, viewOf } from './session.ts';
 import { hostDirectoryOf, StepRunner } from './step-runner.ts';
 
 export interface TakeUpOptions {
@@ -53,7 +53,8 @@ export async function resumeRun(run: StoredRun, options: TakeUpOptions): Promise
   if (options.force !== true) await requireUnchanged(taken);
   const rolledBack = await takeBack(run, taken, options);
   if (rolledBack.outcome !== 'rolled-back') return rolledBack;
-  return runAgain(run, taken, options);
+  // What the rollback wrote down is part of it now.
+  return runAgain(readRun(run.path), taken, options);
 }
 
 interface Taken {
@@ -117,7 +118,7 @@ async function locksOf(host: Connection['source']): ReturnType<typeof listLocks>
 }
 
 async function takeBack(run: StoredRun, taken: Taken, options: TakeUpOptions): Promise<RunSummary> {
-  const { session, runner } = begin(run, taken, options, 'rollback');
+  const { session, runner } = await begin(run, taken, options, 'rollback');
   const undoFailures = await runner.rollBack({
     code: 'INTERRUPTED',
     message: 'The controller of this run had ended',
@@ -127,7 +128,7 @@ async function takeBack(run: StoredRun, taken: Taken, options: TakeUpOptions): P
 }
 
 async function goForward(run: StoredRun, taken: Taken, options: TakeUpOptions): Promise<RunSummary> {
-  const { session, runner } = begin(run, taken, options, 'resume');
+  const { session, runner } = await begin(run, taken, options, 'resume');
   runner.state.committed = true;
   return finishRun(session, runner, await runner.run(), taken.connection);
 }
@@ -135,18 +136,24 @@ async function goForward(run: StoredRun, taken: Taken, options: TakeUpOptions): 
 async function runAgain(run: StoredRun, taken: Taken, options: TakeUpOptions): Promise<RunSummary> {
   const connection = await connectLeniently(taken.plan, options.sshConfigFile ?? run.header.sshConfigFile);
   const again = { ...taken, connection, epoch: taken.epoch + 1 };
-  const { session, runner } = begin(run, again, options, 'run');
+  const { session, runner } = await begin(run, again, options, 'run');
   return finishRun(session, runner, await runner.run(), connection);
 }
 
-function begin(
+async function begin(
   run: StoredRun,
   taken: Taken,
   options: TakeUpOptions,
-  goal: 'run' | 'resume' | 'rollback',
-): { readonly session: Session; readonly runner: StepRunner } {
+  goal: Goal,
+): Promise<{ readonly session: Session; readonly runner: StepRunner }> {
   const { plan, connection, epoch, progress } = taken;
-  const directory = RunDirectory.reopen(run);
+  let directory;
+  try {
+    directory = RunDirectory.reopen(run);
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
   const session = new Session({ plan, runId: run.runId, directory, emit: options.emit });
   const steps = viewOf(plan).filter(({ id }) =>
     goal === 'rollback' ? id === 'clean-up' : goal === 'run' || isAfterCommit(plan, id),

@@ -3,6 +3,11 @@ import { crc32 } from 'node:zlib';
 /** The form of the journal and of what its records mean; a reader refuses one that it does not know. */
 export const JOURNAL_VERSION = 1;
 
+/** The file of the n-th attempt's journal, from 1. */
+export function journalName(attempt: number): string {
+  return attempt === 1 ? 'journal.jsonl' : `journal-${attempt}.jsonl`;
+}
+
 /** What a run needs to be taken up again, besides its plan. */
 export interface RunHeader {
   /** Another file than ~/.ssh/config. */
@@ -12,7 +17,7 @@ export interface RunHeader {
 
 /** One line of a journal: what happened, when, and in which place of the journal. */
 export interface JournalRecord {
-  /** Counts from 1, without a gap. */
+  /** Counts from 1, without a gap, in the journal of each attempt. */
   readonly sequence: number;
   /** ISO 8601, the controller's clock: for people, never for decisions. */
   readonly at: string;

@@ -1,16 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  fdatasyncSync,
-  fsyncSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, fdatasyncSync, fsyncSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { formatLine, JOURNAL_VERSION, type RunHeader } from './journal-format.ts';
+import { FlowError } from '../errors/flow-error.ts';
+import { formatLine, journalName, JOURNAL_VERSION, type RunHeader } from './journal-format.ts';
 import { runsDirectory } from './runs-directory.ts';
 import type { StoredRun } from './read-run.ts';
 
@@ -36,7 +28,8 @@ export class RunDirectory {
   }
 
   /**
-   * Creates `$XDG_STATE_HOME/criu-flow/runs/ID` (mode 0700) with `plan.json` and a `journal.jsonl` that has its header.
+   * Creates `$XDG_STATE_HOME/criu-flow/runs/ID` (mode 0700) with `plan.json` and the journal of the first attempt, which has
+   * a header.
    */
   static create(
     runId: string,
@@ -50,7 +43,7 @@ export class RunDirectory {
       mode: 0o600,
       flush: true,
     });
-    const journal = openSync(join(path, 'journal.jsonl'), 'a', 0o600);
+    const journal = openSync(join(path, journalName(1)), 'ax', 0o600);
     const directory = new RunDirectory(path, journal, 0);
     directory.append({ kind: 'journal', version: JOURNAL_VERSION, runId, ...header }, { durable: true });
     // A file that is on disk is lost all the same when its name is not.
@@ -59,12 +52,27 @@ export class RunDirectory {
     return directory;
   }
 
-  /** Goes on with the journal of a run that was read; a last line that was torn is cut off. */
+  /**
+   * Begins the journal of one more attempt. It has a file of its own: the controller of an earlier attempt may still
+   * write to its own.
+   * @throws FlowError LOCKED when somebody else began that attempt in the same moment
+   */
   static reopen(run: StoredRun): RunDirectory {
-    const journal = openSync(join(run.path, 'journal.jsonl'), 'r+');
-    ftruncateSync(journal, run.wholeBytes);
-    closeSync(journal);
-    return new RunDirectory(run.path, openSync(join(run.path, 'journal.jsonl'), 'a'), run.records.length);
+    const file = join(run.path, journalName(run.attempts + 1));
+    let journal;
+    try {
+      journal = openSync(file, 'ax', 0o600);
+    } catch (error) {
+      throw new FlowError('LOCKED', `${file} cannot be begun`, {
+        hint: 'Does somebody else take this run up, too? criu-flow status tells.',
+        evidence: error instanceof Error ? error.message : String(error),
+        cause: error,
+      });
+    }
+    const directory = new RunDirectory(run.path, journal, 0);
+    directory.append({ kind: 'journal', version: JOURNAL_VERSION, runId: run.runId }, { durable: true });
+    syncDirectory(run.path);
+    return directory;
   }
 
   /** Appends a record. With `durable`, it is on disk when this returns: for what must be known after a crash. */

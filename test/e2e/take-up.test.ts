@@ -35,19 +35,28 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
     return runCli([...args, ...toLab]);
   };
 
-  /** Starts to move the service, and kills the controller at a moment. @returns the run's id */
-  const killedAt = async (moment: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<string> => {
-    const recipe = lab.writeRecipe({
+  const recipe = (): string =>
+    lab.writeRecipe({
       workload: 'pidFile: /srv/tcp/pid',
       network: `connections: keep, address: { cidr: ${lab.lab.serviceAddress} }`,
       files: ['/srv/tcp'],
       steps: '- uses: preflight\n- uses: dump\n- uses: transfer/rsync\n- uses: restore',
     });
-    const { exitCode, stdout } = await runCli(['run', recipe, '--lab', lab.lab.name, '--reporter', 'plain'], {
-      onStdout: (text, kill) => {
-        if (text.includes(`${moment}\n`)) kill(signal);
+  const newestRun = (): string =>
+    readdirSync(join(lab.directory, 'state', 'criu-flow', 'runs'))
+      .toSorted()
+      .at(-1) ?? '';
+
+  /** Starts to move the service, and kills the controller at a moment. @returns the run's id */
+  const killedAt = async (moment: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<string> => {
+    const { exitCode, stdout } = await runCli(
+      ['run', recipe(), '--lab', lab.lab.name, '--reporter', 'plain'],
+      {
+        onStdout: (text, kill) => {
+          if (text.includes(`${moment}\n`)) kill(signal);
+        },
       },
-    });
+    );
     expect(exitCode, stdout).toBe(null);
     return (
       readdirSync(join(lab.directory, 'state', 'criu-flow', 'runs'))
@@ -115,5 +124,62 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
       exitCode: 0,
       stdout: expect.stringContaining('nothing to do'),
     });
+  });
+
+  test('a controller that was frozen, and taken over from, does no harm when it wakes up', async () => {
+    let frozen: Promise<CliResult> | undefined;
+    let wake = (): void => undefined;
+    const run = await new Promise<string>((resolve) => {
+      frozen = runCli(['run', recipe(), '--lab', lab.lab.name, '--reporter', 'plain'], {
+        onStdout: (text, kill) => {
+          if (!text.includes('phase transfer\n')) return;
+          kill('SIGSTOP');
+          wake = () => kill('SIGCONT');
+          resolve(newestRun());
+        },
+      });
+    });
+    const refused = await cli('rollback', run);
+    expect(refused).toMatchObject({ exitCode: 8 });
+    expect(refused.stdout + refused.stderr).toMatch(/LOCKED: .*still at work[^]*--take-over/);
+    expect(await cli('rollback', run, '--take-over')).toMatchObject({ exitCode: 0 });
+    expect(await lab.untilAnswered(20)).toMatchObject({ connected: true, lost: 0, duplicated: 0 });
+    wake();
+    const woken = await frozen;
+    expect(woken?.exitCode, woken?.stdout).toBe(8);
+    expect(woken?.stdout).toContain('SUPERSEDED');
+    await expectOnly('a');
+  });
+
+  test('two runs cannot have the same workload', async () => {
+    let second: Promise<CliResult> | undefined;
+    const first = await runCli(['run', recipe(), '--lab', lab.lab.name, '--reporter', 'plain'], {
+      onStdout: (text) => {
+        if (text.includes('phase prepare\n')) {
+          second = runCli(['run', recipe(), '--lab', lab.lab.name, '--reporter', 'plain']);
+        }
+      },
+    });
+    const refused = await second;
+    expect(refused?.exitCode, refused?.stdout).toBe(8);
+    expect(refused?.stdout).toMatch(/LOCKED: Run \S+ has the process ids of this workload on a/);
+    expect(first).toMatchObject({ exitCode: 0 });
+    await expectOnly('b');
+  });
+
+  test('locks tells who holds what; unlock takes a dead one away, with a reason', async () => {
+    const run = await killedAt('phase prepare');
+    const locks = await cli('locks', 'a', 'b');
+    expect(locks.stdout).toMatch(
+      new RegExp(`^a  ${run}  epoch 1  pids ${pid}  process .* which has ended$`, 'm'),
+    );
+    expect((await cli('unlock', run, 'a')).exitCode).toBe(2);
+    expect(await cli('rollback', run)).toMatchObject({ exitCode: 0 });
+    expect(await cli('unlock', run, 'a', 'b', '--reason', 'a test')).toMatchObject({
+      exitCode: 0,
+      stdout: `a  run ${run} has no lock\nb  run ${run} has no lock\n`,
+    });
+    expect((await cli('locks', 'a')).stdout).toBe('a  no locks\n');
+    await expectOnly('a');
   });
 });

@@ -155,9 +155,13 @@ test('the journal has every event but progress; what is about to happen is on di
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as FlowEvent);
-  expect(journal.map((record) => record.kind)).toEqual(['journal', ...events.map((event) => event.kind)]);
+  expect(journal.map((record) => record.kind)).toEqual([
+    'journal',
+    'attempt',
+    ...events.map((event) => event.kind),
+  ]);
   expect(journal[0]).toMatchObject({ at: expect.stringMatching(/^\d{4}-.*Z$/) });
-  for (const [event, { durable }] of append.mock.calls.slice(1)) {
+  for (const [event, { durable }] of append.mock.calls.slice(2)) {
     expect({ event, durable }).toEqual({ event, durable: (event as FlowEvent).kind.endsWith('-started') });
   }
   expect(statSync(summary.runDirectory).mode & 0o777).toBe(0o700);

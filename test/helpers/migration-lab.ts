@@ -194,7 +194,7 @@ export class MigrationLab {
 
   /**
    * Everything on a host that a run could leave behind: firewall, addresses, files, processes. The workload itself is
-   * not in it.
+   * not in it, nor is arping, which announces an address for three seconds.
    */
   async traces(name: string): Promise<string> {
     return this.sh(
@@ -206,7 +206,7 @@ export class MigrationLab {
       find /srv /tmp /var/tmp | sort
       for file in /proc/[0-9]*/cmdline; do
         line=$(tr '\\0' ' ' < "$file" 2> /dev/null)
-        case $line in '' | *sshd* | 'sh -c nft list ruleset'* | 'python3 /shared/examples/'* | '/bin/sh -c '* | 'tr '* | 'sort '*) continue ;; esac
+        case $line in '' | *sshd* | 'sh -c nft list ruleset'* | 'python3 /shared/examples/'* | '/bin/sh -c '* | 'tr '* | 'sort '* | 'arping '*) continue ;; esac
         echo "process $line"
       done | sort`,
     );

@@ -1,5 +1,6 @@
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { formatLine } from '../../src/store/journal-format.ts';
 import { readRun, type StoredRun } from '../../src/store/read-run.ts';
 import { RunDirectory } from '../../src/store/run-directory.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts';
@@ -35,16 +36,28 @@ test('a run is read as it was written, by its id or by the path of its directory
   expect(read(run.path)).toEqual(run);
 });
 
-test('a last line that a crash has torn is left out, and cut off before the journal goes on', () => {
+test('a last line that a crash has torn is left out', () => {
   for (const torn of ['{"sequence":4,"at":"20', '{"sequence":4}']) {
     appendFileSync(journal, torn);
     expect(kinds()).toEqual(['journal', 'step-started', 'warning']);
   }
-  const directory = RunDirectory.reopen(read());
-  directory.append({ kind: 'after' }, { durable: true });
-  directory.close();
-  expect(kinds()).toEqual(['journal', 'step-started', 'warning', 'after']);
-  expect(read().records.at(-1)?.sequence).toBe(4);
+});
+
+test('each attempt has a journal of its own: an earlier controller may still write to its', () => {
+  appendFileSync(journal, '{"torn');
+  const before = read();
+  const second = RunDirectory.reopen(before);
+  expect(() => RunDirectory.reopen(before)).toThrow(expect.objectContaining({ code: 'LOCKED' }));
+  second.append({ kind: 'after' }, { durable: true });
+  second.close();
+  expect(kinds()).toEqual(['journal', 'step-started', 'warning', 'journal', 'after']);
+  expect(read().attempts).toBe(2);
+});
+
+test('an attempt that a crash ended before its first line did nothing', () => {
+  writeFileSync(`${state.path}/criu-flow/runs/r1/journal-2.jsonl`, '{"seq');
+  expect(kinds()).toEqual(['journal', 'step-started', 'warning']);
+  expect(read().attempts).toBe(2);
 });
 
 test('every bit that flips in a whole line is found, and the line is named', () => {
@@ -79,11 +92,14 @@ test.each([
 });
 
 test('a journal of another version is refused, not guessed at', () => {
-  const path = `${state.path}/criu-flow/runs/r1`;
-  writeFileSync(journal, '');
-  const directory = RunDirectory.reopen({ ...readEmpty(path), wholeBytes: 0 });
-  directory.append({ kind: 'journal', version: 2, runId: 'r1' }, { durable: true });
-  directory.close();
+  const line = formatLine({
+    sequence: 1,
+    at: '2026-11-23T00:00:00Z',
+    kind: 'journal',
+    version: 2,
+    runId: 'r1',
+  });
+  writeFileSync(journal, line);
   expect(() => read()).toThrow(/has version 2; this criu-flow reads version 1/);
 });
 
@@ -92,7 +108,3 @@ test('a run that is not there, or whose plan is damaged, is said so', () => {
   writeFileSync(`${state.path}/criu-flow/runs/r1/plan.json`, '{');
   expect(() => read()).toThrow(expect.objectContaining({ code: 'JOURNAL_CORRUPT' }));
 });
-
-function readEmpty(path: string): StoredRun {
-  return { runId: 'r1', path, plan: {}, header: {}, records: [], wholeBytes: 0 };
-}

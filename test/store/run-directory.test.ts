@@ -59,10 +59,13 @@ test('without XDG_STATE_HOME it is in ~/.local/state; one that is empty is none'
   const before = process.env['HOME'];
   process.env['HOME'] = home.path;
   try {
-    for (const env of [{}, { XDG_STATE_HOME: '' }]) {
-      const directory = RunDirectory.create('r1', {}, {}, env);
+    for (const [id, env] of [
+      ['r1', {}],
+      ['r2', { XDG_STATE_HOME: '' }],
+    ] as const) {
+      const directory = RunDirectory.create(id, {}, {}, env);
       directory.close();
-      expect(directory.path).toBe(home.at('.local', 'state', 'criu-flow', 'runs', 'r1'));
+      expect(directory.path).toBe(home.at('.local', 'state', 'criu-flow', 'runs', id));
     }
   } finally {
     process.env['HOME'] = before;
