@@ -4,6 +4,7 @@ import { toFailureData } from '../events/failure-data.ts';
 import { REPORTER_KINDS, type ReporterKind } from '../report/reporter.ts';
 import { version } from '../version.ts';
 import { exitCodeOfError } from './exit-codes.ts';
+import { examples } from './help.ts';
 import { surviveLostOutput } from './lost-output.ts';
 import { addRecovery } from './recovery-commands.ts';
 
@@ -170,15 +171,6 @@ function addLab(program: Command, done: (exitCode: number) => void): void {
     });
 }
 
-/** Shown by --help. */
-function examples(...commands: readonly string[]): string {
-  return [
-    '',
-    commands.length === 1 ? 'Example:' : 'Examples:',
-    ...commands.map((command) => `  ${command}`),
-  ].join('\n');
-}
-
 const ROOT_HELP = `
 Try it without a second machine (as root):
   criu-flow lab up
@@ -189,8 +181,11 @@ Try it without a second machine (as root):
 Move a process between two hosts:
   criu-flow run process-rsync -i source=root@a -i destination=root@b -i pid=4711
 
+When a controller has died:
+  criu-flow status RUN
+
 Exit codes: 0 done, 2 usage, 3 recipe invalid, 4 refused, 5 rolled back, 6 a person is needed, 7 moved but missed
-an objective; docs/exit-codes.md has them all.`;
+an objective, 8 locked by another run; docs/exit-codes.md has them all.`;
 
 const RUN_HELP = `
 Examples:

@@ -3,6 +3,7 @@ import { REPORTER_KINDS } from '../report/reporter.ts';
 import type { LocksCommandOptions } from './commands/locks.ts';
 import type { StatusCommandOptions } from './commands/status.ts';
 import type { TakeUpCommandOptions } from './commands/take-up.ts';
+import { examples } from './help.ts';
 
 /** What a person needs when a controller died, or two runs met: status, resume, rollback, locks, unlock. */
 export function addRecovery(program: Command, done: (exitCode: number) => void): void {
@@ -10,7 +11,10 @@ export function addRecovery(program: Command, done: (exitCode: number) => void):
     .description('say where the workload of a run is alive, and what to do next; asks both hosts')
     .argument('<run>', "a run's id, or the path of its directory")
     .option('--json', 'for programs')
-    .addHelpText('after', '\nExits with 0 when nothing is left to do, with 6 otherwise.')
+    .addHelpText(
+      'after',
+      `${examples('criu-flow status 20261123-142339-a1b2')}\n\nExits with 0 when nothing is left to do, with 6 otherwise.`,
+    )
     .action(async (run: string, options: StatusCommandOptions) => {
       const { statusCommand } = await import('./commands/status.ts');
       done(await statusCommand(run, options));
@@ -31,6 +35,7 @@ export function addRecovery(program: Command, done: (exitCode: number) => void):
       )
       .option('--take-over', 'take it from a controller that is still at work, such as one that hangs')
       .option('--force', 'go on although the plan or the workload has changed')
+      .addHelpText('after', examples(`criu-flow ${goal} 20261123-142339-a1b2`))
       .action(async (run: string, options: TakeUpCommandOptions) => {
         const { takeUpCommand } = await import('./commands/take-up.ts');
         done(await takeUpCommand(goal, run, options));
@@ -40,6 +45,7 @@ export function addRecovery(program: Command, done: (exitCode: number) => void):
   reaching(program.command('locks'))
     .description('show which runs hold which process ids on hosts')
     .argument('<host...>', 'as in a recipe: root@a, an alias of ssh_config')
+    .addHelpText('after', examples('criu-flow locks root@a root@b'))
     .action(async (hosts: string[], options: LocksCommandOptions) => {
       const { locksCommand } = await import('./commands/locks.ts');
       done(await locksCommand(hosts, options));
@@ -49,7 +55,11 @@ export function addRecovery(program: Command, done: (exitCode: number) => void):
     .description('give up the lock of a run that nobody can roll back any more')
     .argument('<run>', "a run's id")
     .argument('<host...>', 'where')
-    .requiredOption('--reason <text>', 'why, for whoever reads the log of this host later')
+    .requiredOption('--reason <text>', "why, for whoever reads the host's system log later")
+    .addHelpText(
+      'after',
+      examples("criu-flow unlock 20261123-142339-a1b2 root@b --reason 'its controller burnt down'"),
+    )
     .action(async (run: string, hosts: string[], options: LocksCommandOptions & { reason: string }) => {
       const { unlockCommand } = await import('./commands/locks.ts');
       done(await unlockCommand(run, hosts, options));

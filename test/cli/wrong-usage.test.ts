@@ -40,14 +40,26 @@ test('no command at all is answered with the help, and with 2', async () => {
   expect(await runCli([])).toEqual({ exitCode: 2, stdout: '', stderr: help });
 });
 
-test.each(['', 'run', 'validate', 'lab', 'lab up', 'lab status', 'lab exec', 'lab ssh', 'lab down'])(
-  'criu-flow %s --help has an example',
-  async (command) => {
-    const args = command.split(' ').filter((word) => word !== '');
-    const { exitCode, stdout, stderr } = await runCli([...args, '--help']);
-    const name = ['help', ...args].join('-');
-    await expect(stdout).toMatchFileSnapshot(`snapshots/${name}.txt`);
-    expect(stdout).toMatch(/^ {2}criu-flow /m);
-    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-  },
-);
+test.each([
+  '',
+  'run',
+  'validate',
+  'status',
+  'resume',
+  'rollback',
+  'locks',
+  'unlock',
+  'lab',
+  'lab up',
+  'lab status',
+  'lab exec',
+  'lab ssh',
+  'lab down',
+])('criu-flow %s --help has an example', async (command) => {
+  const args = command.split(' ').filter((word) => word !== '');
+  const { exitCode, stdout, stderr } = await runCli([...args, '--help']);
+  const name = ['help', ...args].join('-');
+  await expect(stdout).toMatchFileSnapshot(`snapshots/${name}.txt`);
+  expect(stdout).toMatch(/^ {2}criu-flow /m);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+});

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Host } from '../../host/host.ts';
 import { FlowError } from '../../errors/flow-error.ts';
 import { configFile } from '../ssh-config-file.ts';
@@ -69,12 +72,7 @@ async function withHost(
   options: LocksCommandOptions,
   use: (host: Host) => Promise<void>,
 ): Promise<void> {
-  const [{ connectHost }, { mkdtemp, rm }, { tmpdir }, { join }] = await Promise.all([
-    import('../../host/connect.ts'),
-    import('node:fs/promises'),
-    import('node:os'),
-    import('node:path'),
-  ]);
+  const { connectHost } = await import('../../host/connect.ts');
   const controlDirectory = await mkdtemp(join(tmpdir(), 'cf-'));
   const sshConfigFile = await configFile(options);
   const host = await connectHost(name, {
