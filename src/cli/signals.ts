@@ -10,7 +10,8 @@ const EXIT_CODES: Readonly<Record<(typeof SIGNALS)[number], number>> = {
 };
 
 /** What leaving at once leads to: the lease of the source's hold runs out. */
-const RESUMES = 'The workload then runs on at the source by itself within 30 s, unless it was committed.';
+const RESUMES =
+  'The workload then runs on at the source by itself within 30 s, unless it was committed: criu-flow status RUN tells, rollback or resume puts right.';
 
 /**
  * Aborts on the first signal, with INTERRUPTED; leaves at once on the second.

@@ -173,10 +173,15 @@ function formatToDo(summary: RunSummary, context: SummaryContext): string {
   const repair = new Set(failures.flatMap((failure) => failure.command ?? []));
   const lines = ['To do by hand, look first:', ...look.map((command) => `  ${sanitizeLine(command)}`)];
   if (repair.size > 0) lines.push('then:', ...[...repair].map((command) => `  ${sanitizeLine(command)}`));
-  else
+  else {
+    const { runId } = summary;
     lines.push(
-      'then finish or put back what failed above; the journal in the run directory says how far it came.',
+      'then, once what failed above is mended:',
+      ...['status', 'resume', 'rollback'].map(
+        (verb) => `  ${sanitizeLine(join(['criu-flow', verb, runId]))}`,
+      ),
     );
+  }
   return lines.join('\n');
 }
 

@@ -45,9 +45,9 @@ test.each([
   expect(stderr).toBe(
     [
       `criu-flow: ${name}: rolling back, unless the commit is behind. ^C again leaves at once.`,
-      'The workload then runs on at the source by itself within 30 s, unless it was committed.',
+      'The workload then runs on at the source by itself within 30 s, unless it was committed: criu-flow status RUN tells, rollback or resume puts right.',
       `criu-flow: ${name} again: left without rolling back.`,
-      'The workload then runs on at the source by itself within 30 s, unless it was committed.',
+      'The workload then runs on at the source by itself within 30 s, unless it was committed: criu-flow status RUN tells, rollback or resume puts right.',
       '',
     ].join('\n'),
   );
