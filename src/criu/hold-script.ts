@@ -4,15 +4,16 @@
  *
  * - `pre-dump` (before anything is frozen): puts up the fence of the source, so that no packet reaches the service
  *   address from the freeze on: a connection that the kernel accepted for a frozen process would be lost.
- * - `post-dump` and `post-restore`: say `held`, with the size of the images in bytes, then wait for a decision. Exit 0 is commit; anything else, the death
- *   of this script included, is abort: it fails closed.
+ * - `post-dump` and `post-restore`: say `held`, with the size of the images in bytes, then wait for a decision. Exit 0 is
+ *   commit; anything else, the death of this script included, is abort: it fails closed.
+ * - `post-resume` (the workload runs): runs `on-resume`, which lifts the destination's fence without a round trip, be
+ *   the controller lost.
  *
  * A decision is a file that is linked into place, so that the first one wins and is never half-written. The FIFO
- * `doorbell` only wakes the waiter, who has it open before it looks for a file. With a lease, silence of that many seconds is a decision to abort; ringing the
- * bell renews it. On abort the source runs `on-abort` itself, which puts the service address back: a lost
- *   controller is no reason for a lost service.
- * - `post-resume` (the workload runs): runs `on-resume`, which lifts the destination's fence, for the same reason and
- *   without a round trip.
+ * `doorbell` only wakes the waiter, who has it open before it looks for a file. With a lease, silence of that many seconds
+ * is a decision to abort. Ringing the bell renews it, and a waiver ends it: `lease-end` is `expired` or `waived`,
+ * whichever is linked first. On abort the source runs `on-abort` itself, which puts the service address back: a lost
+ * controller is no reason for a lost service.
  *
  * What runs is our own fixed text; its values are in a file beside it, one a line, that no shell reads as text.
  */
@@ -40,11 +41,14 @@ echo "$bytes" > held.new
 mv held.new held
 printf x 1<> events
 while [ ! -f decision ]; do
-  if [ -n "$lease" ]; then
+  if [ -n "$lease" ] && [ ! -f lease-end ]; then
     timeout "$lease" dd bs=1 count=1 of=/dev/null 2> /dev/null <&4
     if [ $? -eq 124 ]; then
-      echo 'abort lease' > decision.lease
-      ln decision.lease decision 2> /dev/null
+      echo expired > lease.expired
+      if ln lease.expired lease-end 2> /dev/null; then
+        echo 'abort lease' > decision.lease
+        ln decision.lease decision 2> /dev/null
+      fi
     fi
   else
     dd bs=1 count=1 of=/dev/null 2> /dev/null <&4 || exit 1
@@ -139,6 +143,19 @@ read -r uptime _ < /proc/uptime
 echo "$uptime" > "$1/started"
 printf x 1<> "$1/start"
 ${AWAIT_SCRIPT}`;
+
+/**
+ * Ends the lease of a hold, so that it waits for its decision for ever, and prints what counts: `waived`, `expired`, or
+ * `none` when there is no such hold. Argument: the hold's directory.
+ */
+export const WAIVE_SCRIPT = `
+cd "$1" 2> /dev/null || { echo none; exit 0; }
+echo waived > "lease.$$"
+ln "lease.$$" lease-end 2> /dev/null
+rm -f "lease.$$"
+printf x 1<> doorbell
+cat lease-end
+`;
 
 /**
  * Decides a hold, rings the bells, prints the decision that counts, the first one, and waits as {@link AWAIT_SCRIPT}

@@ -9,6 +9,7 @@ import {
   PREPARE_SCRIPT,
   START_SCRIPT,
   SUPERVISE_SCRIPT,
+  WAIVE_SCRIPT,
 } from './hold-script.ts';
 
 /** How a criu that can hold stands: it holds, or it has ended with an exit code, or it vanished without one. */
@@ -46,8 +47,8 @@ export function describeEnd(end: HoldEnd): string {
 
 export interface HoldOptions {
   /**
-   * Seconds of silence after which the hold aborts by itself; none on the destination, where an abort after the
-   * source was ended would lose the workload.
+   * Seconds of silence after which the hold aborts by itself. The destination's must be waived before the source is
+   * ended: an abort after that would lose the workload.
    */
   readonly leaseSeconds?: number;
   /** nft(8) text and its table, put up by criu's `pre-dump` action and removed when the dump does not commit. */
@@ -98,6 +99,22 @@ export class CriuHold {
       argv: ['sh', '-c', SUPERVISE_SCRIPT, 'criu-flow', directory, fence?.table ?? '-', ...argv],
     });
     return new CriuHold(host, directory, leaseSeconds);
+  }
+
+  /**
+   * From now on it waits for its decision for ever. Safe to repeat.
+   * @throws FlowError HOLD_LOST when its lease was over before
+   */
+  async waiveLease(): Promise<void> {
+    clearInterval(this.#renewal);
+    const { stdout } = await mustRunScript(this.host, WAIVE_SCRIPT, [this.directory], {
+      what: 'Waiving the lease',
+    });
+    if (stdout.trim() === 'waived') return;
+    throw new FlowError('HOLD_LOST', `The hold on ${this.host.name} had ended before the commit`, {
+      host: this.host.name,
+      hint: 'The controller or the connection was silent for too long. The workload runs on at the source.',
+    });
   }
 
   /** The hold that an earlier attempt of a run made, if it ever came to that. */

@@ -13,7 +13,7 @@ const RETRY_MS = 500;
 const DEATH_MS = 2_000;
 
 /**
- * The commit point: end the source's copy, see that it is gone, then let the destination's copy run. There is no undo:
+ * The commit point: see that the destination's copy will wait, end the source's copy, see that it is gone, then let the destination's copy run. There is no undo:
  * before the decision the run can be rolled back, after it the workload lives on the destination.
  */
 export const commit: StepType = {
@@ -22,6 +22,9 @@ export const commit: StepType = {
     async run(context) {
       context.signal.throwIfAborted();
       context.phase('commit');
+      // Not when an earlier attempt has committed: then it was waived, or is too late.
+      const { committed, destinationHold } = context.state;
+      if (!committed && destinationHold) await untilHeard(() => destinationHold.waiveLease());
       await endSource(context);
       context.phase('release');
       await releaseDestination(context);
@@ -36,7 +39,7 @@ async function endSource({ source, state }: StepContext): Promise<void> {
   if (!hold || !workload || !state.destinationHold) throw new Error('commit: nothing is held');
   // From here on nobody may roll back, whatever we hear: the decision may have reached the source.
   state.committed = true;
-  const { decision, end } = await decideToCommit(hold);
+  const { decision, end } = await untilHeard(() => hold.decide('commit'));
   if (decision !== 'commit') {
     state.committed = false;
     throw new FlowError('HOLD_LOST', `The source's hold had ended before the commit`, {
@@ -68,7 +71,7 @@ async function endSource({ source, state }: StepContext): Promise<void> {
 async function releaseDestination({ destination, state }: StepContext): Promise<void> {
   const { destinationHold: hold, workload } = state;
   if (!hold || !workload) throw new Error('commit: nothing is held on the destination');
-  const { end } = await decideToCommit(hold);
+  const { end } = await untilHeard(() => hold.decide('commit'));
   if (end.kind === 'exited' && end.exitCode === 0) return;
   throw new FlowError('RELEASE_FAILED', `criu restore on ${destination.name} failed after the commit`, {
     host: destination.name,
@@ -81,11 +84,11 @@ async function releaseDestination({ destination, state }: StepContext): Promise<
  * Says it until it was heard: the first decision counts, so saying it again changes nothing, and a connection that is
  * lost for a moment must not leave the workload between its hosts.
  */
-async function decideToCommit(hold: CriuHold): ReturnType<CriuHold['decide']> {
+async function untilHeard<Answer>(say: () => Promise<Answer>): Promise<Answer> {
   const deadline = performance.now() + RECONNECT_MS;
   for (;;) {
     try {
-      return await hold.decide('commit');
+      return await say();
     } catch (error) {
       const isLost =
         error instanceof FlowError && (error.code === 'HOST_UNREACHABLE' || error.code === 'TIMEOUT');

@@ -19,6 +19,12 @@ import { KILL_RESTORED_SCRIPT } from './kill-restored-script.ts';
 import { imagesDirectory, type StepContext, type StepType } from './step.ts';
 
 /**
+ * Seconds of silence after which the rebuilt workload is given up, unless the commit has begun: longer than the source's,
+ * which lets the workload run on first.
+ */
+const LEASE_SECONDS = 60;
+
+/**
  * Rebuild the workload on the destination and hold it before its first instruction. The service address is moved
  * meanwhile; both hosts drop its traffic.
  */
@@ -37,7 +43,7 @@ export const restore: StepType = {
       state.destinationHold = await CriuHold.prepare(
         destination,
         `${runDirectory}/restore`,
-        lift ? { onResume: lift } : {},
+        { leaseSeconds: LEASE_SECONDS, ...(lift ? { onResume: lift } : {}) },
         ({ directory, actionScript }) =>
           restoreArguments({
             imagesDirectory: imagesDirectory(context),

@@ -58,17 +58,6 @@ describe('a hold', () => {
     expect(await hold.decide('abort')).toEqual({ decision: 'commit', end: { kind: 'exited', exitCode: 0 } });
   });
 
-  test('a person can commit it with what the documentation says', async () => {
-    const documentation = readFileSync(new URL('../../docs/architecture.md', import.meta.url), 'utf8');
-    const [, command = ''] = /```sh\ncd \S+ && (echo commit.*)\n```/.exec(documentation) ?? [];
-    const hold = await prepare();
-    await hold.start(signal);
-    expect(await host.run(['sh', '-c', `cd "$1" && ${command}`, 'sh', hold.directory])).toMatchObject({
-      exitCode: 0,
-    });
-    expect(await hold.decide('abort')).toEqual({ decision: 'commit', end: { kind: 'exited', exitCode: 0 } });
-  });
-
   test('a decision before criu reaches its point of return is not lost', async () => {
     const hold = await prepare({}, `until [ -f "$2/go" ]; do sleep 0.01; done\n${FAKE_CRIU}`);
     const holding = hold.start(signal);
@@ -100,6 +89,28 @@ describe('a hold', () => {
     await new Promise((resolve) => setTimeout(resolve, 2500));
     expect(existsSync(join(directory, 'hold', 'decision'))).toBe(false);
     expect(await hold.decide('commit')).toMatchObject({ decision: 'commit' });
+  });
+
+  test('a lease that was waived never ends; the waiver may be repeated', async () => {
+    const hold = await prepare({ leaseSeconds: 1 });
+    await hold.start(signal);
+    await hold.waiveLease();
+    await hold.waiveLease();
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    expect(existsSync(join(directory, 'hold', 'decision'))).toBe(false);
+    expect(await hold.decide('commit')).toMatchObject({ decision: 'commit' });
+  });
+
+  test('a lease that has ended cannot be waived, nor can that of a hold that is gone', async () => {
+    const hold = await prepare({ leaseSeconds: 1 });
+    const held = join(directory, 'hold');
+    writeFileSync(join(held, 'started'), '0');
+    await host.run(['sh', '-c', 'printf x 1<> "$1/start"', 'sh', held]);
+    await expect.poll(() => existsSync(join(held, 'decision')), { timeout: 10_000 }).toBe(true);
+    await expect(hold.waiveLease()).rejects.toMatchObject({ code: 'HOLD_LOST' });
+    await expect(CriuHold.of(host, join(directory, 'none')).waiveLease()).rejects.toMatchObject({
+      code: 'HOLD_LOST',
+    });
   });
 
   test('what is to be done on resume finds its values in a file', async () => {

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
 import { CriuHold, type HoldOptions } from '../../src/criu/hold.ts';
 import type { Host } from '../../src/host/host.ts';
+import { processState } from '../../src/host/remote-process.ts';
 
 /**
  * Stands in for criu: it runs the action script as criu does (stdin closed, one action after the other), ends with 0
@@ -34,6 +36,17 @@ export async function heldByFakeCriu(host: Host, directory: string, how: FakeCri
       how.fails === true ? '1' : '0',
     ],
   ]);
+  const { pid } = await processState(host, join(directory, 'hold', 'process')).then((state) =>
+    state.kind === 'running' ? state : { pid: undefined },
+  );
+  // One that nobody has decided waits for ever, also when its directory is gone.
+  onTestFinished(() => {
+    try {
+      if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+    } catch {
+      // It has ended.
+    }
+  });
   await hold.start(new AbortController().signal);
   return hold;
 }

@@ -76,6 +76,14 @@ describe('the commit', () => {
     expect(decided('destination')).toBe(false);
   });
 
+  test('a destination that has given its copy up: the source is not told to end its own', async () => {
+    const { context, state } = await contextFor({});
+    writeFileSync(directory.at('destination', 'hold', 'lease-end'), 'expired\n');
+    await expect(run(context)).rejects.toMatchObject({ code: 'HOLD_LOST' });
+    expect(state.committed).toBe(false);
+    expect(decided('source')).toBe(false);
+  });
+
   test('a criu that left the source’s copy alive: it can be rolled back, and the destination hears nothing', async () => {
     const { context, state } = await contextFor({ source: { fails: true } });
     await expect(run(context)).rejects.toMatchObject({
