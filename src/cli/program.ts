@@ -70,6 +70,7 @@ function createProgram(done: (exitCode: number) => void): Command {
     });
 
   addRecovery(program, done);
+  addRuns(program, done);
   addLab(program, done);
   pointToHelp(program, 'criu-flow');
   return program;
@@ -87,6 +88,61 @@ interface RunOptions {
   readonly sshConfig?: string;
   readonly reporter?: ReporterKind;
   readonly keepImages?: true;
+}
+
+function addRuns(program: Command, done: (exitCode: number) => void): void {
+  const runs = program
+    .command('runs')
+    .description('list the runs of this user, newest first; show, follow or remove one')
+    .option('--json', 'for programs')
+    // `--json` after a subcommand is the subcommand's.
+    .enablePositionalOptions()
+    .helpCommand(false)
+    .addHelpText('after', examples('criu-flow runs', "criu-flow runs --json | jq '.[0]'"))
+    .action(async (options: { readonly json?: true }) => {
+      const { runsCommand } = await import('./commands/runs.ts');
+      done(runsCommand({ json: options.json === true }));
+    });
+
+  runs
+    .command('show')
+    .description('show what happened in a run, step by step')
+    .argument('<run>', 'its id, a beginning or an end of it, or the path of its directory')
+    .option('--json', 'for programs: every record of the journal')
+    .addHelpText('after', examples('criu-flow runs show 20261123-142339-a1b2', 'criu-flow runs show a1b2'))
+    .action(async (run: string, _: unknown, command: Command) => {
+      const { showRunCommand } = await import('./commands/runs.ts');
+      done(showRunCommand(run, { json: command.optsWithGlobals<{ json?: true }>().json === true }));
+    });
+
+  runs
+    .command('tail')
+    .description('show what happens in a run, until its end; ^C ends this, and not the run')
+    .argument('<run>', 'its id, a beginning or an end of it, or the path of its directory')
+    .addHelpText('after', examples('criu-flow runs tail a1b2'))
+    .action(async (run: string) => {
+      const { tailRunCommand } = await import('./commands/runs.ts');
+      done(await tailRunCommand(run));
+    });
+
+  runs
+    .command('prune')
+    .description('remove the directories of runs that are over')
+    .argument('[run...]', 'these, whatever their age: ids, or beginnings or ends of them')
+    .option('--older-than <age>', 'those that ended that long ago: 90m, 12h, 30d (default: 30d)')
+    .option('--force', 'also one that is named and has no end: it cannot be resumed or rolled back any more')
+    .option('--dry-run', 'only say what would be removed')
+    .addHelpText('after', examples('criu-flow runs prune --dry-run', 'criu-flow runs prune --older-than 7d'))
+    .action(
+      async (
+        names: readonly string[],
+        options: { readonly olderThan?: string; readonly force?: true; readonly dryRun?: true },
+      ) => {
+        const { pruneRunsCommand } = await import('./commands/runs.ts');
+        const { olderThan, force = false, dryRun = false } = options;
+        done(pruneRunsCommand({ names, olderThan, force, dryRun }));
+      },
+    );
 }
 
 function addLab(program: Command, done: (exitCode: number) => void): void {
