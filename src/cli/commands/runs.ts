@@ -470,9 +470,9 @@ function countOf(count: number, noun: string, plural = 's'): string {
   return `${count} ${noun}${count === 1 ? '' : plural}`;
 }
 
-/** For a command to paste. */
+/** For a command to paste. What cannot be printed cannot be pasted either. */
 function quote(...words: readonly string[]): string {
-  return sanitizeLine(words.map((word) => quoteArguments(['x', word]).slice(2)).join(' '));
+  return words.map((word) => quoteArguments(['x', sanitizeLine(word)]).slice(2)).join(' ');
 }
 
 function isFields(value: unknown): value is Fields {
