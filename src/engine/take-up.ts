@@ -100,12 +100,17 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
       progress,
       connection,
       epoch,
-      isCommitted: decision === 'commit',
+      // Once the hosts are cleaned up only the journal knows; forward there is nothing left that could end a copy.
+      isCommitted: decision === 'commit' || hasFinishedCommit(plan, progress),
     };
   } catch (error) {
     await connection.close();
     throw error;
   }
+}
+
+function hasFinishedCommit(plan: Plan, { finished }: Progress): boolean {
+  return plan.steps.some((step) => step.uses === 'commit' && finished.has(step.id));
 }
 
 /** A destination that is gone must not keep the source from being put right. */

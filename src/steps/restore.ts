@@ -181,7 +181,13 @@ async function undoRestore(context: StepContext): Promise<void> {
   const { destination, source, plan, state } = context;
   const { destinationHold: hold, workload } = state;
   if (hold && workload) {
-    await hold.decide('abort');
+    const { decision } = await hold.decide('abort');
+    if (decision === 'commit') {
+      throw new FlowError('HOLD_LOST', `${destination.name} was already told to let its copy run`, {
+        host: destination.name,
+        hint: 'It may be the only one: it is not ended.',
+      });
+    }
     // criu kills what it restored when its hold aborts; a criu that was killed itself could not.
     await hold.endRemains();
     await mustRunScript(destination, KILL_RESTORED_SCRIPT, [hold.directory, idsOf(workload).join(' ')], {

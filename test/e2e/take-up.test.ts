@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type CliResult, runCli } from '../helpers/cli.ts';
@@ -124,6 +124,19 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
       exitCode: 0,
       stdout: expect.stringContaining('nothing to do'),
     });
+  });
+
+  test('killed when all was done but its last line: resume finds nothing more to do, rollback ends no copy', async () => {
+    expect((await runCli(['run', recipe(), '--lab', lab.lab.name, '--reporter', 'plain'])).exitCode).toBe(0);
+    const run = newestRun();
+    const journal = join(lab.directory, 'state', 'criu-flow', 'runs', run, 'journal.jsonl');
+    const lines = readFileSync(journal, 'utf8').trimEnd().split('\n');
+    writeFileSync(journal, `${lines.slice(0, -1).join('\n')}\n`);
+    expect(await cli('rollback', run)).toMatchObject({ exitCode: 4 });
+    await expectOnly('b');
+    const resumed = await cli('resume', run);
+    expect(resumed.exitCode, resumed.stdout + resumed.stderr).toBe(0);
+    await expectOnly('b');
   });
 
   test('a controller that was frozen, and taken over from, does no harm when it wakes up', async () => {
