@@ -108,6 +108,6 @@ function readOrExplain(path: string, name: string): Buffer {
 
 function corrupt(path: string, name: string, line: number, what: string): FlowError {
   return new FlowError('JOURNAL_CORRUPT', `Line ${line} of ${join(path, name)} ${what}`, {
-    hint: 'What came after it is not known, so nothing is guessed. The hosts know more: criu-flow status asks them.',
+    hint: 'What came after it is not known, so nothing is guessed. criu-flow runs show has the lines before it, criu-flow locks what the hosts know.',
   });
 }
