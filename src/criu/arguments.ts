@@ -4,7 +4,8 @@ export interface CriuOptions {
   readonly imagesDirectory: string;
   /** criu's work directory, where its log goes. */
   readonly workDirectory: string;
-  readonly actionScript: string;
+  /** None for a criu that does not hold. */
+  readonly actionScript?: string;
   readonly connections: NetworkPlan['connections'];
   /** The root process belongs to a session outside of the tree (criu(8), `--shell-job`). */
   readonly shellJob: boolean;
@@ -22,8 +23,7 @@ function common(options: CriuOptions): string[] {
     '--manage-cgroups=ignore',
     '--network-lock',
     'nftables',
-    '--action-script',
-    options.actionScript,
+    ...(options.actionScript === undefined ? [] : ['--action-script', options.actionScript]),
     ...(options.connections === 'keep' ? ['--tcp-established'] : []),
     ...(options.connections === 'close' ? ['--tcp-close'] : []),
     ...(options.shellJob ? ['--shell-job'] : []),
@@ -35,7 +35,16 @@ export function dumpArguments(pid: number, options: CriuOptions): string[] {
   return ['criu', 'dump', '--tree', String(pid), '--log-file', 'dump.log', ...common(options)];
 }
 
-/** `criu restore`, which leaves the tree running without criu when the hold commits. */
-export function restoreArguments(options: CriuOptions): string[] {
-  return ['criu', 'restore', '--restore-detached', '--log-file', 'restore.log', ...common(options)];
+/**
+ * A second `criu dump` of tasks whose first criu was killed: at its end it takes their sockets out of repair mode and lets
+ * the tasks be as they were. Tried with CRIU 4.2, with a connection that stayed open.
+ */
+export function healArguments(pid: number, options: CriuOptions): string[] {
+  const argv = ['criu', 'dump', '--tree', String(pid), '--log-file', 'heal.log', '--leave-running'];
+  return [...argv, ...common(options)];
+}
+
+/** `criu restore`, which leaves the tree running without criu when the hold commits, or at once without one. */
+export function restoreArguments(options: CriuOptions, logFile = 'restore.log'): string[] {
+  return ['criu', 'restore', '--restore-detached', '--log-file', logFile, ...common(options)];
 }

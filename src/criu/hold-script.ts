@@ -4,6 +4,9 @@
  *
  * - `pre-dump` (before anything is frozen): puts up the fence of the source, so that no packet reaches the service
  *   address from the freeze on: a connection that the kernel accepted for a frozen process would be lost.
+ * - `post-dump`: writes down which tasks are frozen, and sends each a SIGSTOP. It stays pending as long as criu holds them;
+ *   when criu is killed, the kernel lets go of them, and they stop instead of running on. On abort SIGCONT takes it back
+ *   before criu does.
  * - `post-dump` and `post-restore`: say `held`, with the size of the images in bytes, then wait for a decision. Exit 0 is
  *   commit; anything else, the death of this script included, is abort: it fails closed.
  * - `post-resume` (the workload runs): runs `on-resume`, which lifts the destination's fence without a round trip, be
@@ -13,15 +16,31 @@
  * `doorbell` only wakes the waiter, who has it open before it looks for a file. With a lease, silence of that many seconds
  * is a decision to abort. Ringing the bell renews it, and a waiver ends it: `lease-end` is `expired` or `waived`,
  * whichever is linked first. On abort the source runs `on-abort` itself, which puts the service address back: a lost
- * controller is no reason for a lost service.
+ * controller is no reason for a lost service. When criu is gone by then, `settle` does what it would have done.
  *
- * What runs is our own fixed text; its values are in a file beside it, one a line, that no shell reads as text.
+ * What runs is our own fixed text; its values are in files beside it, one a line, that no shell reads as text.
  */
 export const HOLD_SCRIPT = `#!/bin/sh
 dir=\${0%/*}
 cd "$dir" || exit 1
+look() {
+  stat=
+  { while read -r line; do stat="$stat $line"; done < "/proc/$1/stat"; } 2> /dev/null
+  set -- \${stat##*) }
+  state=$1 start=\${20}
+}
+tree() {
+  look "$1"
+  echo "$1 $start $state"
+  for children in "/proc/$1/task/"*/children; do
+    child=
+    read -r child 2> /dev/null < "$children"
+    for child in $child; do tree "$child"; done
+  done
+}
 case $CRTOOLS_SCRIPT_ACTION in
 pre-dump)
+  [ -z "$CRTOOLS_INIT_PID" ] || tree "$CRTOOLS_INIT_PID" | sed -n 's/ .* T$//p' > stopped
   [ ! -f fence.nft ] || nft -f fence.nft
   exit ;;
 post-dump | post-restore) ;;
@@ -31,11 +50,17 @@ post-resume)
 *) exit 0 ;;
 esac
 exec 4<> doorbell
+echo "$CRTOOLS_IMAGE_DIR" > criu
 lease=
 [ ! -f lease ] || read -r lease < lease
 bytes=0
 if [ "$CRTOOLS_SCRIPT_ACTION" = post-dump ]; then
   for size in $(stat -c %s "$CRTOOLS_IMAGE_DIR"/*.img); do bytes=$((bytes + size)); done
+  if [ -n "$CRTOOLS_INIT_PID" ]; then
+    tree "$CRTOOLS_INIT_PID" > tasks.new
+    mv tasks.new tasks
+    while read -r pid _; do grep -qx "$pid" stopped || kill -STOP "$pid"; done < tasks
+  fi
 fi
 echo "$bytes" > held.new
 mv held.new held
@@ -54,44 +79,46 @@ while [ ! -f decision ]; do
     dd bs=1 count=1 of=/dev/null 2> /dev/null <&4 || exit 1
   fi
 done
+if [ ! -e "$CRTOOLS_IMAGE_DIR" ]; then
+  [ ! -f settle ] || sh ./settle killed
+  exit 1
+fi
 read -r decision _ < decision
 [ "$decision" != commit ] || exit 0
 [ ! -f on-abort ] || sh ./on-abort
+if [ "$CRTOOLS_SCRIPT_ACTION" = post-dump ] && [ -f tasks ]; then
+  while read -r pid _; do grep -qx "$pid" stopped || kill -CONT "$pid"; done < tasks
+fi
+: > aborted
 exit 1
 `;
 
 /**
- * Prepares a hold's directory. Arguments: the directory, the lease in seconds or an empty string, the fence as nft
- * text or an empty string, a script for `on-resume` or an empty string, the values of its file; the hold script
- * comes on stdin.
+ * Prepares a hold's directory. Arguments: the directory, then the name and the text of each file in it.
  */
 export const PREPARE_SCRIPT = `
 set -e
 umask 077
 mkdir -p "$1"
 cd "$1"
-cat > hold
-chmod 700 hold
+shift
 mkfifo events doorbell start
-[ -z "$2" ] || echo "$2" > lease
-[ -z "$3" ] || printf '%s\\n' "$3" > fence.nft
-if [ -n "$4" ]; then
-  printf '%s\\n' "$4" > on-resume
-  shift 4
-  printf '%s\\n' "$@" > values
-fi
+while [ $# -gt 0 ]; do
+  printf '%s\\n' "$2" > "$1"
+  shift 2
+done
+chmod 700 hold
 `;
 
 /**
  * Waits to be told, for a day at most, so that nothing but criu itself has to be started in the pause; then runs criu,
- * leaves its exit code in the hold's directory (`absent` when a decision came first) and rings `events`. After a dump
- * that failed or was aborted the workload runs on, so its fence goes at once. Arguments: the hold's directory, the
- * fence's table or `-`, then criu and its arguments.
+ * leaves its exit code in the hold's directory (`absent` when a decision came first) and rings `events`. A criu that fails
+ * is an abort, unless the lease was waived: then the decision is still to come, and who brings it settles the rest.
+ * Arguments: the hold's directory, then criu and its arguments.
  */
 export const SUPERVISE_SCRIPT = `
 cd "$1" || exit 1
-table=$2
-shift 2
+shift
 exec 3<> events 4<> start
 while [ ! -f started ] && [ ! -f decision ]; do
   timeout 86400 dd bs=1 count=1 of=/dev/null 2> /dev/null <&4 || break
@@ -100,7 +127,17 @@ code=absent
 if [ -f started ] && [ ! -f decision ]; then
   (cd / && exec "$@") 3>&- 4>&-
   code=$?
-  [ "$code" -eq 0 ] || [ "$table" = - ] || nft delete table inet "$table" 2> /dev/null
+  if [ "$code" -ne 0 ]; then
+    how=failed
+    [ "$code" -le 128 ] || [ "$code" -ge 255 ] || how=killed
+    echo expired > lease.failed
+    if ln lease.failed lease-end 2> /dev/null; then
+      echo 'abort criu' > decision.criu
+      ln decision.criu decision 2> /dev/null
+    fi
+    [ ! -f settle ] || [ ! -f decision ] || sh ./settle "$how" > settle.output 2>&1 3>&- 4>&-
+    printf x 1<> doorbell
+  fi
 fi
 echo "$code" > exit.new
 mv exit.new exit
@@ -108,7 +145,7 @@ printf x >&3
 `;
 
 /**
- * Waits for criu's hold or its end, at most ten seconds, and prints `held BYTES`, `exit CODE`, `absent` (criu was never
+ * Waits for criu's hold or its end, at most ten seconds, or two when nobody watches over it any more, and prints `held BYTES`, `exit CODE`, `absent` (criu was never
  * started, or the directory is gone) or `pending`. Arguments: the hold's directory; `held` to wait for either, `exit`
  * to wait for the end only.
  */
@@ -124,6 +161,7 @@ while [ "$rounds" -lt 10 ]; do
     exit 0
   fi
   if [ "$2" = held ] && [ -f held ]; then read -r bytes < held; echo "held $bytes"; exit 0; fi
+  [ "$rounds" -eq 0 ] || ! flock -n -s process/lock true || rounds=10
   timeout 1 dd bs=1 count=1 of=/dev/null 2> /dev/null <> events
   rounds=$((rounds + 1))
 done
@@ -159,7 +197,8 @@ cat lease-end
 
 /**
  * Decides a hold, rings the bells, prints the decision that counts, the first one, and waits as {@link AWAIT_SCRIPT}
- * does. Arguments: the hold's directory, `exit`, then `commit` or `abort`. Prints `none` when there is no such hold (any
+ * does. A commit is on the disk before it is told: a source that loses its power then must not bring its copy back.
+ * Arguments: the hold's directory, `exit`, then `commit` or `abort`. Prints `none` when there is no such hold (any
  * more).
  */
 export const DECIDE_SCRIPT: string = `
@@ -169,8 +208,26 @@ if [ -d "$1" ]; then
   rm -f "$1/decision.$$"
   printf x 1<> "$1/doorbell"
   printf x 1<> "$1/start"
+  [ "$3" != commit ] || sync "$1/decision" "$1"
   cat "$1/decision"
 else
   echo none
 fi
 ${AWAIT_SCRIPT}`;
+
+/**
+ * Carries a decision out that criu did not, unless that was done before. Waits for a criu that is still at it, ten seconds at
+ * most. Arguments: the hold's directory, `killed` or `failed`.
+ */
+export const SETTLE_SCRIPT = `
+cd "$1" 2> /dev/null && [ -f settle ] || exit 0
+criu=
+[ ! -f criu ] || read -r criu < criu
+rounds=0
+while [ -e "$criu" ] && [ "$rounds" -lt 100 ] && [ "\${criu#/proc/}" != "$criu" ]; do
+  sleep 0.1
+  rounds=$((rounds + 1))
+done
+[ "$rounds" -lt 100 ] || { echo "criu is still at work: $criu" >&2; exit 1; }
+sh ./settle "$2"
+`;

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { FlowError } from '../errors/flow-error.ts';
 import type { Host } from '../host/host.ts';
 import { killProcess, processState, startProcess } from '../host/remote-process.ts';
@@ -7,6 +8,7 @@ import {
   DECIDE_SCRIPT,
   HOLD_SCRIPT,
   PREPARE_SCRIPT,
+  SETTLE_SCRIPT,
   START_SCRIPT,
   SUPERVISE_SCRIPT,
   WAIVE_SCRIPT,
@@ -51,11 +53,30 @@ export interface HoldOptions {
    * ended: an abort after that would lose the workload.
    */
   readonly leaseSeconds?: number;
-  /** nft(8) text and its table, put up by criu's `pre-dump` action and removed when the dump does not commit. */
+  /** nft(8) text and its table, put up by criu's `pre-dump` action and removed by the recovery. */
   readonly fence?: { readonly table: string; readonly text: string };
   /** A fixed script that criu's `post-resume` action runs; it finds its values in the file `values`, one a line. */
   readonly onResume?: { readonly script: string; readonly values: readonly string[] };
+  /** What does criu's part when criu fails to do it. */
+  readonly recovery?: Recovery;
 }
+
+export interface Recovery {
+  /** One of settle-script.ts. */
+  readonly script: string;
+  /** The tasks as they were before the freeze, the root first. */
+  readonly tasks: readonly { readonly pid: number; readonly startTicks: number }[];
+  /** criu's arguments for restoring from the images, without a hold. */
+  readonly again: readonly string[];
+  /** criu's arguments for a second dump, which takes the sockets out of repair mode. */
+  readonly heal?: readonly string[];
+}
+
+/**
+ * What became of the workload on that host when criu did not end as it should: `resumed`, it runs on; `healed`, its sockets
+ * had to be put right first; `restored`, from the images, with the pids that it had; `ended`.
+ */
+export type Settled = 'resumed' | 'healed' | 'restored' | 'ended';
 
 /**
  * One `criu dump` or `criu restore` that stops at its last point of return and waits for a decision. criu runs in a
@@ -84,21 +105,16 @@ export class CriuHold {
     options: HoldOptions,
     criu: (hold: { readonly directory: string; readonly actionScript: string }) => readonly string[],
   ): Promise<CriuHold> {
-    const { leaseSeconds, fence, onResume } = options;
-    const lease = leaseSeconds === undefined ? '' : String(leaseSeconds);
-    await mustRunScript(
-      host,
-      PREPARE_SCRIPT,
-      [directory, lease, fence?.text ?? '', onResume?.script ?? '', ...(onResume?.values ?? [])],
-      { what: 'Preparing the hold', stdin: HOLD_SCRIPT },
-    );
     // criu takes one executable file, without arguments.
     const argv = criu({ directory, actionScript: `${directory}/hold` });
+    await mustRunScript(host, PREPARE_SCRIPT, [directory, ...filesOf(options)], {
+      what: 'Preparing the hold',
+    });
     await startProcess(host, {
       directory: `${directory}/process`,
-      argv: ['sh', '-c', SUPERVISE_SCRIPT, 'criu-flow', directory, fence?.table ?? '-', ...argv],
+      argv: ['sh', '-c', SUPERVISE_SCRIPT, 'criu-flow', directory, ...argv],
     });
-    return new CriuHold(host, directory, leaseSeconds);
+    return new CriuHold(host, directory, options.leaseSeconds);
   }
 
   /**
@@ -142,12 +158,16 @@ export class CriuHold {
   }
 
   /**
-   * Decides, and waits until criu has ended, in one round trip. The first decision counts, be it ours or the lease's.
+   * Decides, and waits until criu has ended, in one round trip. The first decision counts, be it ours or the lease's. When
+   * criu did not do what was decided, its part is done in its place; saying it again tries that again.
    * @returns the decision that counts, `none` when the hold does not exist (any more), and how criu ended
+   * @throws FlowError HOLD_LOST when criu's part cannot be done
    */
-  async decide(
-    decision: 'commit' | 'abort',
-  ): Promise<{ readonly decision: 'commit' | 'abort' | 'none'; readonly end: HoldEnd }> {
+  async decide(decision: 'commit' | 'abort'): Promise<{
+    readonly decision: 'commit' | 'abort' | 'none';
+    readonly end: HoldEnd;
+    readonly settled?: Settled;
+  }> {
     clearInterval(this.#renewal);
     let counts: string | undefined;
     const end = await this.#await('exit', DECIDE_SCRIPT, [decision], {
@@ -156,11 +176,37 @@ export class CriuHold {
       },
     });
     if (end.kind === 'held') throw new Error('hold: waited for the end');
-    if (counts === 'commit' || counts === 'abort' || counts === 'none') return { decision: counts, end };
-    throw new FlowError('HOLD_LOST', `The decision on ${this.host.name} cannot be read`, {
-      host: this.host.name,
-      evidence: counts ?? '',
-    });
+    if (counts !== 'commit' && counts !== 'abort' && counts !== 'none') {
+      throw new FlowError('HOLD_LOST', `The decision on ${this.host.name} cannot be read`, {
+        host: this.host.name,
+        evidence: counts ?? '',
+      });
+    }
+    const settled = await this.#settle(end);
+    return { decision: counts, end, ...(settled ? { settled } : {}) };
+  }
+
+  async #settle(end: HoldEnd): Promise<Settled | undefined> {
+    if (end.kind === 'absent' || end.kind === 'refused') return undefined;
+    if (end.kind === 'exited' && end.exitCode === 0) return undefined;
+    const { exitCode, stdout, stderr } = await runScript(
+      this.host,
+      SETTLE_SCRIPT,
+      [this.directory, wasKilled(end) ? 'killed' : 'failed'],
+      { timeoutMs: SETTLE_TIMEOUT_MS },
+    );
+    const word = stdout.trim();
+    if (exitCode === 0) return SETTLED.find((each) => each === word);
+    throw new FlowError(
+      'HOLD_LOST',
+      `criu on ${this.host.name} ${describeEnd(end)}, and nobody did its part`,
+      {
+        host: this.host.name,
+        evidence: stderr.trim(),
+        hint: `The images are in ${posix.dirname(this.directory)}/images. When what it says is put right, try again.`,
+        command: `ssh ${this.host.name} sh ${this.directory}/settle ${wasKilled(end) ? 'killed' : 'failed'}`,
+      },
+    );
   }
 
   /**
@@ -195,6 +241,7 @@ export class CriuHold {
     options: { readonly signal?: AbortSignal; readonly onFirstLine?: (line: string) => void },
   ): Promise<HoldState> {
     const { signal, onFirstLine } = options;
+    let isLost = false;
     for (let script = firstScript; ; script = AWAIT_SCRIPT) {
       const result = await runScript(this.host, script, [this.directory, goal, ...args], {
         timeoutMs: 30_000,
@@ -208,8 +255,37 @@ export class CriuHold {
       if (word === 'held') return { kind: 'held', imageBytes: Number(number) };
       if (word === 'exit') return { kind: 'exited', exitCode: Number(number) };
       if (word === 'absent') return { kind: 'absent' };
+      // Who watches over criu may have ended after it was waited for, and said how.
+      if (isLost) return { kind: 'lost' };
       const state = await processState(this.host, `${this.directory}/process`);
-      if (state.kind === 'lost') return { kind: 'lost' };
+      isLost = state.kind === 'exited' || (state.kind === 'lost' && state.pid === undefined);
     }
   }
+}
+
+/** Milliseconds: criu may have to write or read all of the workload's memory. */
+const SETTLE_TIMEOUT_MS = 300_000;
+
+const SETTLED = ['resumed', 'healed', 'restored', 'ended'] as const;
+
+/** By a signal, as the shell tells it (128 + N); criu itself fails with 1 or 255. */
+function wasKilled(end: HoldEnd): boolean {
+  return end.kind === 'lost' || (end.kind === 'exited' && end.exitCode > 128 && end.exitCode < 255);
+}
+
+/** The names and texts of the files in a hold's directory. */
+function filesOf({ leaseSeconds, fence, onResume, recovery }: HoldOptions): string[] {
+  const files: [string, string][] = [['hold', HOLD_SCRIPT]];
+  if (leaseSeconds !== undefined) files.push(['lease', String(leaseSeconds)]);
+  if (fence) files.push(['fence.nft', fence.text], ['fence.table', fence.table]);
+  if (onResume) files.push(['on-resume', onResume.script], ['values', onResume.values.join('\n')]);
+  if (recovery) {
+    files.push(
+      ['settle', recovery.script],
+      ['tasks', recovery.tasks.map(({ pid, startTicks }) => `${pid} ${startTicks}`).join('\n')],
+      ['again', recovery.again.join('\n')],
+    );
+    if (recovery.heal) files.push(['heal', recovery.heal.join('\n')]);
+  }
+  return files.flat();
 }

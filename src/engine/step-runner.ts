@@ -7,7 +7,7 @@ import type { Action, RunState, StepContext } from '../steps/step.ts';
 import type { RunDirectory } from '../store/run-directory.ts';
 import { CriuHold } from '../criu/hold.ts';
 import { lockWorkload, unlockWorkload } from '../lock/workload-lock.ts';
-import { readWorkload } from '../workload/facts.ts';
+import { readWorkload, type WorkloadFacts } from '../workload/facts.ts';
 import { findWorkload } from '../workload/find.ts';
 import type { Connection } from './connection.ts';
 import type { Progress } from './read-progress.ts';
@@ -138,14 +138,13 @@ export class StepRunner {
   }
 
   async #runSteps(): Promise<void> {
-    const { plan, directory } = this.#options;
+    const { plan } = this.#options;
     const { committed } = this.state;
     if (committed) await this.#takeOver();
     if (!committed && plan.steps.some((step) => step.uses === 'dump')) {
       await this.#show('lock', 'Lock the workload on both hosts', LOCK_TIMEOUT_MS, async ({ source }) => {
         const workload = await readWorkload(source, await findWorkload(source, plan.workload));
-        this.state.workload = workload;
-        directory.append({ kind: 'workload', workload }, { durable: true });
+        this.#remember(workload);
         await this.lock();
         return undefined;
       });
@@ -267,6 +266,11 @@ export class StepRunner {
     });
   }
 
+  #remember(workload: WorkloadFacts): void {
+    this.state.workload = workload;
+    this.#options.directory.append({ kind: 'workload', workload }, { durable: true });
+  }
+
   #context(stepId: string, signal: AbortSignal): StepContext {
     const { plan, runId, connection, emit, directory, sshConfigFile, keepImages = false } = this.#options;
     return {
@@ -284,6 +288,7 @@ export class StepRunner {
       progress: (progress, totalBytes) => emit({ kind: 'step-progress', stepId, ...progress, totalBytes }),
       warn: (text) => emit({ kind: 'warning', text }),
       phase: (phase) => emit({ kind: 'phase-started', phase }),
+      remember: (workload) => this.#remember(workload),
       keep: (name, content) => directory.keep(name, content),
     };
   }

@@ -27,12 +27,15 @@ ${LIFT_BOTH_SCRIPT}
 set -- "$cidr" "$device"
 ${ANNOUNCE_SCRIPT}`;
 
+/** Exit code of {@link ADDRESS_OFF_SCRIPT}: the hold was aborted meanwhile. */
+export const HOLD_OVER = 3;
+
 /**
  * Takes the service address off the source. What puts it back is on disk first, where the hold's abort finds it; a hold
  * that was aborted before it could find it has let the workload run on, so the address is put back here.
  * Arguments: the hold's directory, the address with its prefix length, the device, {@link ADDRESS_BACK_SCRIPT}.
  */
-export const ADDRESS_OFF_SCRIPT = `
+export const ADDRESS_OFF_SCRIPT: string = `
 set -e
 printf '%s\\n' "$2" "$3" > "$1/address"
 printf '%s\\n' "$4" > "$1/on-abort.new"
@@ -41,8 +44,7 @@ ip address del "$2" dev "$3"
 [ ! -f "$1/decision" ] || {
   cd "$1"
   sh ./on-abort
-  echo 'the hold was aborted meanwhile' >&2
-  exit 1
+  exit ${HOLD_OVER}
 }
 `;
 

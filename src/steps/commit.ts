@@ -55,24 +55,19 @@ async function endSource({ source, state }: StepContext): Promise<void> {
     alive = await survivors(source, workload);
   }
   if (alive.length === 0) return;
-  // Without its root the source's copy cannot serve, and with a part of it alive the destination's must not run.
-  state.committed = !alive.includes(workload.rootPid);
   throw new FlowError('COMMIT_FAILED', `criu on ${source.name} did not end the source's copy`, {
     host: source.name,
     evidence: `criu ${describeEnd(end)}; alive: ${alive.join(', ')}`,
-    ...(state.committed
-      ? {
-          hint: `Only a part of it has ended. The images are complete in ${imagesOf(hold)} on both hosts; the destination's copy waits to be told to run.`,
-        }
-      : {}),
+    hint: "The destination's copy waits until these have ended: end them, then resume the run.",
+    command: `ssh ${source.name} kill -KILL ${alive.join(' ')}`,
   });
 }
 
 async function releaseDestination({ destination, state }: StepContext): Promise<void> {
   const { destinationHold: hold, workload } = state;
   if (!hold || !workload) throw new Error('commit: nothing is held on the destination');
-  const { end } = await untilHeard(() => hold.decide('commit'));
-  if (end.kind === 'exited' && end.exitCode === 0) return;
+  const { end, settled } = await untilHeard(() => hold.decide('commit'));
+  if ((end.kind === 'exited' && end.exitCode === 0) || settled === 'restored') return;
   throw new FlowError('RELEASE_FAILED', `criu restore on ${destination.name} failed after the commit`, {
     host: destination.name,
     evidence: `criu ${describeEnd(end)}`,

@@ -1,10 +1,11 @@
-import { dumpArguments } from '../criu/arguments.ts';
+import { type CriuOptions, dumpArguments, healArguments, restoreArguments } from '../criu/arguments.ts';
 import { criuFailure } from '../criu/failure.ts';
-import { CriuHold } from '../criu/hold.ts';
+import { CriuHold, type Recovery } from '../criu/hold.ts';
+import { removeNetworkLock } from '../criu/lock-table.ts';
+import { SETTLE_DUMP_SCRIPT } from '../criu/settle-script.ts';
 import { FlowError } from '../errors/flow-error.ts';
 import { mustRunScript } from '../host/shell.ts';
-import { serviceFence } from '../network/fence.ts';
-import { removeLockRules, SNAPSHOT_LOCKS_SCRIPT } from '../network/lock-rules.ts';
+import { fenceTable, serviceFence } from '../network/fence.ts';
 import { touchMemory } from '../transfer/reserve.ts';
 import { readWorkload } from '../workload/facts.ts';
 import { findWorkload } from '../workload/find.ts';
@@ -34,22 +35,27 @@ export const dump: StepType = {
       await mustRunScript(source, 'umask 077; mkdir -p "$1"', [imagesDirectory(context)], {
         what: 'Making the images directory',
       });
-      await mustRunScript(source, SNAPSHOT_LOCKS_SCRIPT, [context.runDirectory], {
-        what: 'Noting the firewall',
-      });
       const fence = address && { fence: serviceFence(context.runId, address.cidr, 'in') };
+      const directory = holdDirectory(context);
+      const options: CriuOptions = {
+        imagesDirectory: imagesDirectory(context),
+        workDirectory: directory,
+        connections: plan.network.connections,
+        shellJob: needsShellJob(workload),
+      };
+      const recovery: Recovery = {
+        script: SETTLE_DUMP_SCRIPT,
+        tasks: workload.processes,
+        again: restoreArguments(options, 'again.log'),
+        ...(plan.network.connections === 'keep' && {
+          heal: healArguments(workload.rootPid, { ...options, imagesDirectory: `${directory}/heal-images` }),
+        }),
+      };
       state.sourceHold = await CriuHold.prepare(
         source,
-        `${context.runDirectory}/dump`,
-        { leaseSeconds: LEASE_SECONDS, ...fence },
-        ({ directory, actionScript }) =>
-          dumpArguments(workload.rootPid, {
-            imagesDirectory: imagesDirectory(context),
-            workDirectory: directory,
-            actionScript,
-            connections: plan.network.connections,
-            shellJob: needsShellJob(workload),
-          }),
+        directory,
+        { leaseSeconds: LEASE_SECONDS, recovery, ...fence },
+        ({ actionScript }) => dumpArguments(workload.rootPid, { ...options, actionScript }),
       );
       return undefined;
     },
@@ -82,7 +88,10 @@ export const dump: StepType = {
     const { source, state } = context;
     // Ends the process that waits to become criu, when the run did not come that far; the first decision counts.
     await state.sourceHold?.decide('abort');
-    await removeLockRules(source, context.runDirectory, context.runId);
+    if (state.workload) {
+      const { rootPid } = state.workload;
+      await removeNetworkLock(source, holdDirectory(context), rootPid, fenceTable(context.runId));
+    }
     const keep = context.keepImages && state.committed ? '1' : '';
     await mustRunScript(source, REMOVE_RUN_DIRECTORY_SCRIPT, [context.runDirectory, keep], {
       what: 'Cleaning up',
@@ -90,12 +99,19 @@ export const dump: StepType = {
   },
 };
 
-/** Aborts the source's hold: criu resumes the tasks, unlocks their network and takes TCP out of repair mode. */
+function holdDirectory({ runDirectory }: StepContext): string {
+  return `${runDirectory}/dump`;
+}
+
+/**
+ * Aborts the source's hold: criu resumes the tasks, unlocks their network and takes TCP out of repair mode. Where criu was
+ * lost, the hold's recovery does that; a workload that it had to restore is known by its new start time from then on.
+ */
 async function resumeSource(context: StepContext): Promise<void> {
   const { source, state } = context;
   const { sourceHold: hold, workload } = state;
   if (!hold || !workload) return;
-  const { decision, end } = await hold.decide('abort');
+  const { decision, end, settled } = await hold.decide('abort');
   if (decision === 'commit') {
     throw new FlowError('HOLD_LOST', 'The source was already told to commit', { host: source.name });
   }
@@ -104,5 +120,10 @@ async function resumeSource(context: StepContext): Promise<void> {
       host: source.name,
     });
   }
-  await requireSameProcess(source, workload);
+  if (settled === 'restored') {
+    context.remember(await readWorkload(source, workload.rootPid));
+    context.warn(`criu on ${source.name} was lost: the workload was restored there from its images.`);
+  } else {
+    await requireSameProcess(source, workload);
+  }
 }

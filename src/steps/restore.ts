@@ -1,6 +1,7 @@
-import { restoreArguments } from '../criu/arguments.ts';
+import { type CriuOptions, restoreArguments } from '../criu/arguments.ts';
 import { criuFailure } from '../criu/failure.ts';
-import { CriuHold, type FirstScript } from '../criu/hold.ts';
+import { CriuHold, type FirstScript, type Recovery } from '../criu/hold.ts';
+import { SETTLE_RESTORE_SCRIPT } from '../criu/settle-script.ts';
 import { FlowError } from '../errors/flow-error.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
@@ -8,6 +9,7 @@ import {
   ADDRESS_BACK_SCRIPT,
   ADDRESS_OFF_SCRIPT,
   ADDRESS_REMOVE_SCRIPT,
+  HOLD_OVER,
   LIFT_FENCE_SCRIPT,
 } from '../network/address-script.ts';
 import { fenceTable, LIFT_BOTH_SCRIPT, serviceFence } from '../network/fence.ts';
@@ -15,7 +17,6 @@ import { readManifest, requireSameImages } from '../transfer/manifest.ts';
 import { STAGE_SWAP_SCRIPT, stagedFile, stagingArguments } from '../transfer/staging.ts';
 import { idsOf } from '../workload/facts.ts';
 import { needsShellJob } from '../workload/identity.ts';
-import { KILL_RESTORED_SCRIPT } from './kill-restored-script.ts';
 import { imagesDirectory, type StepContext, type StepType } from './step.ts';
 
 /**
@@ -40,18 +41,23 @@ export const restore: StepType = {
       };
       const { workload } = state;
       if (!workload) throw new Error('restore: no workload was read');
+      const directory = `${runDirectory}/restore`;
+      const options: CriuOptions = {
+        imagesDirectory: imagesDirectory(context),
+        workDirectory: directory,
+        connections: plan.network.connections,
+        shellJob: needsShellJob(workload),
+      };
+      const recovery: Recovery = {
+        script: SETTLE_RESTORE_SCRIPT,
+        tasks: workload.processes,
+        again: restoreArguments(options, 'again.log'),
+      };
       state.destinationHold = await CriuHold.prepare(
         destination,
-        `${runDirectory}/restore`,
-        { leaseSeconds: LEASE_SECONDS, ...(lift ? { onResume: lift } : {}) },
-        ({ directory, actionScript }) =>
-          restoreArguments({
-            imagesDirectory: imagesDirectory(context),
-            workDirectory: directory,
-            actionScript,
-            connections: plan.network.connections,
-            shellJob: needsShellJob(workload),
-          }),
+        directory,
+        { leaseSeconds: LEASE_SECONDS, recovery, ...(lift ? { onResume: lift } : {}) },
+        ({ actionScript }) => restoreArguments({ ...options, actionScript }),
       );
       if (address) {
         const fence = serviceFence(runId, address.cidr, 'both');
@@ -99,14 +105,17 @@ export const restore: StepType = {
 async function takeAddressOffSource({ plan, source, state }: StepContext): Promise<void> {
   const address = plan.network.address;
   if (!address || !state.sourceHold) return;
-  await mustRunScript(
+  const { exitCode } = await mustRunScript(
     source,
     ADDRESS_OFF_SCRIPT,
     [state.sourceHold.directory, address.cidr, address.device, ADDRESS_BACK_SCRIPT],
-    {
-      what: 'Taking the address off the source',
-    },
+    { what: 'Taking the address off the source', allow: [HOLD_OVER] },
   );
+  if (exitCode === 0) return;
+  throw new FlowError('HOLD_LOST', `The hold on ${source.name} was aborted before the workload could move`, {
+    host: source.name,
+    hint: 'Its criu was killed, or the controller was silent for too long.',
+  });
 }
 
 /**
@@ -179,8 +188,8 @@ function placeRefused(
  */
 async function undoRestore(context: StepContext): Promise<void> {
   const { destination, source, plan, state } = context;
-  const { destinationHold: hold, workload } = state;
-  if (hold && workload) {
+  const { destinationHold: hold } = state;
+  if (hold) {
     const { decision } = await hold.decide('abort');
     if (decision === 'commit') {
       throw new FlowError('HOLD_LOST', `${destination.name} was already told to let its copy run`, {
@@ -188,11 +197,8 @@ async function undoRestore(context: StepContext): Promise<void> {
         hint: 'It may be the only one: it is not ended.',
       });
     }
-    // criu kills what it restored when its hold aborts; a criu that was killed itself could not.
+    // criu kills what it restored when its hold aborts, or else its recovery does; helpers of criu's own are neither's.
     await hold.endRemains();
-    await mustRunScript(destination, KILL_RESTORED_SCRIPT, [hold.directory, idsOf(workload).join(' ')], {
-      what: 'Ending what was restored',
-    });
   }
   const address = plan.network.address;
   if (!address) return;

@@ -53,6 +53,8 @@ export interface StepContext {
   /** For things a person should know although the step succeeded. */
   readonly warn: (text: string) => void;
   readonly phase: (phase: Phase) => void;
+  /** Puts facts of the workload in the place of those that no longer hold, in the journal too. */
+  readonly remember: (workload: WorkloadFacts) => void;
   /** Keeps a text with the run, for example a log of criu. */
   readonly keep: (name: string, content: string) => void;
 }

@@ -118,6 +118,62 @@ describe.skipIf(labSkipReason !== undefined)('a fault before the commit', () => 
     await expectUntouched();
   });
 
+  /** Ends the hold's processes of a run on a host: `criu`, the `hold` script, `all` with who watches over them. */
+  const kill = (what: 'criu' | 'hold' | 'all'): string => `
+    for file in /proc/[0-9]*/cmdline; do
+      pid=\${file#/proc/} pid=\${pid%/cmdline}
+      line=$(tr "\\0" " " < "$file" 2> /dev/null)
+      case $line in
+      ${what === 'hold' ? '' : '"criu "* |'} ${what === 'criu' ? '' : '"/bin/sh /var/lib/criu-flow/"*/hold" "* |'} ${what === 'all' ? '"sh -c "*" criu-flow /var/lib/criu-flow/"*" criu "* |' : ''} none) [ "$pid" = $$ ] || kill -KILL "$pid" ;;
+      esac
+    done`;
+
+  test.each(['criu', 'hold'] as const)(
+    "of the source's hold %s is killed while it holds: the workload runs on with its connection",
+    async (what) => {
+      const summary = await run(`
+        - uses: preflight
+        - uses: dump
+        ${inject('source', kill(what))}
+        - uses: transfer/rsync
+        - uses: restore`);
+      expect(summary).toMatchObject({ ...rolledBack, failure: { code: 'HOLD_LOST' } });
+      await expectUntouched();
+    },
+  );
+
+  test("all of the source's hold is killed: nobody aborts, the frozen copy does not run on, and the move goes on", async () => {
+    const summary = await run(`
+      - uses: preflight
+      - uses: dump
+      - uses: transfer/rsync
+      - uses: restore
+      ${inject('source', kill('all'))}
+      - uses: commit`);
+    expect(summary).toMatchObject({ outcome: 'done', workloadIsOn: 'destination', undoFailures: [] });
+    expect(await lab.processStart('a', pid)).toBe('');
+    expect(await lab.untilAnswered(20)).toMatchObject({
+      connected: true,
+      lost: 0,
+      duplicated: 0,
+      forgotten: 0,
+      error: null,
+    });
+  });
+
+  test("the source's criu and the workload are killed while it holds: it is restored from its images", async () => {
+    const summary = await run(`
+      - uses: preflight
+      - uses: dump
+      - uses: transfer/rsync
+      ${inject('source', `${kill('criu')}; kill -KILL $(cat /srv/tcp/pid)`)}
+      - uses: restore`);
+    expect(summary).toMatchObject({ ...rolledBack, failure: { code: 'HOLD_LOST' } });
+    startTime = await lab.processStart('a', pid);
+    expect(startTime).not.toBe('');
+    await expectUntouched();
+  });
+
   test('the images are corrupted on the way', async () => {
     const corrupt =
       'dd if=/dev/urandom of=$(ls /var/lib/criu-flow/*/images/pages-1.img) bs=1 seek=5000 count=16 conv=notrunc 2> /dev/null';

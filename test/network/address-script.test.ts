@@ -4,6 +4,7 @@ import { mustRunScript, runScript } from '../../src/host/shell.ts';
 import {
   ADDRESS_BACK_SCRIPT,
   ADDRESS_OFF_SCRIPT,
+  HOLD_OVER,
   ADDRESS_REMOVE_SCRIPT,
 } from '../../src/network/address-script.ts';
 import { type FakePrograms, fakePrograms } from '../helpers/fake-programs.ts';
@@ -56,7 +57,7 @@ describe.skipIf(namespaceSkipReason !== undefined)(
 
     test('stays when the hold was aborted before: the workload runs on', async () => {
       writeFileSync(hold.at('decision'), 'abort lease\n');
-      expect(await off()).toMatchObject({ exitCode: 1, stderr: 'the hold was aborted meanwhile\n' });
+      expect(await off()).toMatchObject({ exitCode: HOLD_OVER });
       expect(await address()).toBe(cidr);
     });
 

@@ -4,7 +4,6 @@ import { mustRunScript } from '../../src/host/shell.ts';
 import type { Host } from '../../src/host/host.ts';
 import { LIFT_FENCE_SCRIPT } from '../../src/network/address-script.ts';
 import { fenceTable, LIFT_BOTH_SCRIPT, serviceFence } from '../../src/network/fence.ts';
-import { removeLockRules, SNAPSHOT_LOCKS_SCRIPT } from '../../src/network/lock-rules.ts';
 import { namespaceSkipReason, networkNamespace } from '../helpers/network-namespace.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
@@ -73,18 +72,6 @@ describe.skipIf(namespaceSkipReason !== undefined)(
       expect(await answers()).toBe(false);
       await sh(destination.host, LIFT_BOTH_SCRIPT, table);
       expect(await answers()).toBe(true);
-    });
-
-    test('of criu’s locks those go that the run brought, and its fence; others’ stay', async () => {
-      await using network = await networkNamespace();
-      using directory = temporaryDirectory();
-      await nft(network.host, 'add table inet CRIU-1\nadd table inet mine');
-      await sh(network.host, SNAPSHOT_LOCKS_SCRIPT, directory.path);
-      await nft(network.host, `add table inet CRIU-2\n${serviceFence('r1', '10.0.0.9/24', 'in').text}`);
-      for (const _ of ['once', 'again']) {
-        await removeLockRules(network.host, directory.path, 'r1');
-        expect(await sh(network.host, 'nft list tables')).toBe('table inet CRIU-1\ntable inet mine');
-      }
     });
   },
 );

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { SETTLE_DUMP_SCRIPT } from '../../src/criu/settle-script.ts';
 import { FlowError } from '../../src/errors/flow-error.ts';
 import type { Host } from '../../src/host/host.ts';
 import { LocalHost } from '../../src/host/local.ts';
@@ -27,16 +28,24 @@ describe('the commit', () => {
 
   const contextFor = async (how: {
     readonly source?: FakeCriu;
+    /** The source's hold does criu's part when criu does not. */
+    readonly isRecovered?: boolean;
     readonly destination?: FakeCriu;
     readonly host?: Host;
   }): Promise<{ context: StepContext; state: RunState; phases: string[] }> => {
     const host = how.host ?? new LocalHost();
+    const facts = await readWorkload(new LocalHost(), workload.pid);
     const phases: string[] = [];
     const state: RunState = {
       committed: false,
       restoreBegan: true,
-      workload: await readWorkload(new LocalHost(), workload.pid),
-      sourceHold: await heldByFakeCriu(host, directory.at('source'), how.source),
+      workload: facts,
+      sourceHold: await heldByFakeCriu(host, directory.at('source'), {
+        ...how.source,
+        ...(how.isRecovered === true && {
+          options: { recovery: { script: SETTLE_DUMP_SCRIPT, tasks: facts.processes, again: ['false'] } },
+        }),
+      }),
       destinationHold: await heldByFakeCriu(host, directory.at('destination'), how.destination),
     };
     const context = {
@@ -84,18 +93,25 @@ describe('the commit', () => {
     expect(decided('source')).toBe(false);
   });
 
-  test('a criu that left the source’s copy alive: it can be rolled back, and the destination hears nothing', async () => {
+  test('a criu that left the source’s copy alive, and nobody could end it: the destination hears nothing, and there is no way back', async () => {
     const { context, state } = await contextFor({ source: { fails: true } });
     await expect(run(context)).rejects.toMatchObject({
       code: 'COMMIT_FAILED',
       evidence: expect.stringContaining('criu ended with exit code 1; alive: '),
+      command: `ssh local kill -KILL ${state.workload?.processes.map(({ pid }) => pid).join(' ')}`,
     });
-    expect(state.committed).toBe(false);
+    expect(state.committed).toBe(true);
     expect(decided('destination')).toBe(false);
   });
 
   test('a criu that ended the source’s copy and failed all the same has committed', async () => {
     const { context, state } = await contextFor({ source: { fails: true, ends: everyProcess() } });
+    await run(context);
+    expect(state).toMatchObject({ committed: true, releasedAtMs: expect.any(Number) });
+  });
+
+  test('a criu that was killed after the commit: its part is done in its place, and the destination’s copy runs', async () => {
+    const { context, state } = await contextFor({ source: { fails: true }, isRecovered: true });
     await run(context);
     expect(state).toMatchObject({ committed: true, releasedAtMs: expect.any(Number) });
   });

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { SETTLE_RESTORE_SCRIPT } from '../../src/criu/settle-script.ts';
 import { LocalHost } from '../../src/host/local.ts';
 import { restore } from '../../src/steps/restore.ts';
 import type { RunState, StepContext } from '../../src/steps/step.ts';
@@ -15,11 +16,12 @@ test.each(['commit', 'abort'] as const)(
   'undoing a restore after %s: a copy that was let run is never ended',
   async (decision) => {
     using directory = temporaryDirectory();
-    const destinationHold = await heldByFakeCriu(host, directory.path);
-    // As if criu had restored it: it began after criu did.
-    writeFileSync(directory.at('hold', 'started'), '0\n');
     await using restored = await startProgram('cat');
     const workload = await readWorkload(host, restored.pid);
+    const recovery = { script: SETTLE_RESTORE_SCRIPT, tasks: workload.processes, again: ['false'] };
+    const destinationHold = await heldByFakeCriu(host, directory.path, { options: { recovery } });
+    // As if criu had restored it: it began after criu did.
+    writeFileSync(directory.at('hold', 'started'), '0\n');
     await destinationHold.decide(decision);
     const state: RunState = { committed: false, restoreBegan: true, workload, destinationHold };
     const context = {

@@ -1,0 +1,127 @@
+import { REMOVE_LOCK_FUNCTION } from './lock-table.ts';
+
+/**
+ * What a hold's directory has as `settle`: it carries a decision out where criu could not do so itself, because criu or the
+ * hold script was killed. The supervisor runs it when criu has failed, the hold script when it finds criu gone, and the
+ * controller when it finds both gone; the first one does the work, under flock(2), and leaves a word of the result in
+ * `settled`. Nothing is done without a decision.
+ *
+ * Argument: `killed` when criu took nothing back; `failed` when it ended by itself, which puts right what it had done to
+ * the tasks and their sockets. Files beside it, besides those of the hold script:
+ *
+ *     tasks    a line for each task: its pid, its start time (field 22 of /proc/PID/stat)
+ *     again    criu's command that restores from the images, a word a line
+ *     heal     of a dump with connections: criu's command that dumps once more and leaves the tasks running
+ *
+ * Prints the result, and on failure why, with another exit code than 0; it may then be run again.
+ */
+const PRELUDE = `
+cd "\${0%/*}" || exit 1
+exec 9> settle.lock
+flock 9
+if [ -f settled ]; then cat settled; exit 0; fi
+read -r decision _ < decision || exit 1
+look() {
+  stat= state= start=
+  { while read -r line; do stat="$stat $line"; done < "/proc/$1/stat"; } 2> /dev/null
+  set -- \${stat##*) }
+  state=$1 start=\${20}
+}
+fail() { echo "$1" >&2; exit 1; }
+end_tasks() {
+  rounds=0
+  while pids=$(alive) && [ -n "$pids" ]; do
+    [ "$rounds" -lt 200 ] || fail "these do not end: $pids"
+    kill -KILL $pids 2> /dev/null
+    sleep 0.05
+    rounds=$((rounds + 1))
+  done
+}
+become() {
+  file=$1
+  set --
+  while read -r word; do set -- "$@" "$word"; done < "$file"
+  (cd / && exec "$@") > "$file.output" 2>&1 < /dev/null 9>&-
+}
+restore_again() {
+  [ ! -f ../images.sha256 ] || (cd ../images && sha256sum --check --quiet ../images.sha256 >&2) || fail 'the images have changed'
+  become again || fail "criu restore ended with exit code $?, see $PWD/again.log"
+}
+settled() {
+  echo "$1" > settled.new
+  mv settled.new settled
+  cat settled
+  exit 0
+}
+`;
+
+/**
+ * On the source. After a commit its tasks are ended. After an abort they run on: a task that criu held has a SIGSTOP
+ * pending since the hold, so that the death of criu does not let it run; with connections a second dump takes their
+ * sockets out of repair mode, as only criu can; tasks that are gone are restored from the images in place.
+ */
+export const SETTLE_DUMP_SCRIPT: string = `#!/bin/sh
+${PRELUDE}
+${REMOVE_LOCK_FUNCTION}
+alive() {
+  while read -r pid began _; do
+    look "$pid"
+    case $state:$start in [ZX]:* | :*) ;; *":$began") printf '%s ' "$pid" ;; esac
+  done < tasks
+}
+if [ "$decision" = commit ]; then
+  end_tasks
+  settled ended
+fi
+read -r root _ < tasks
+[ -f aborted ] || [ ! -f on-abort ] || sh ./on-abort
+result=resumed
+if [ "$1" = killed ]; then
+  case " $(alive)" in
+  *" $root "*)
+    if [ -f heal ]; then
+      mkdir -p heal-images
+      become heal || fail "a second criu dump, which takes sockets out of repair mode, ended with exit code $?, see $PWD/heal.log"
+      rm -rf heal-images
+      result=healed
+    fi
+    ;;
+  *)
+    [ -f held ] || fail 'the workload has ended, and its images are not complete'
+    end_tasks
+    [ ! -f fence.nft ] || nft -f fence.nft
+    restore_again
+    result=restored
+    ;;
+  esac
+  remove_lock dump.log "$root"
+fi
+[ ! -f held ] || for pid in $(alive); do grep -qx "$pid" stopped 2> /dev/null || kill -CONT "$pid"; done
+[ ! -f fence.table ] || nft delete table inet "$(cat fence.table)" 2> /dev/null
+settled "$result"
+`;
+
+/**
+ * On the destination. What was restored, which waits in criu's own code and has not run, is ended: only processes that
+ * began after criu was told to start, which found their pids free. After a commit the workload is restored once more,
+ * without a hold: its images are complete, and the source's copy is gone. The start time counts from boot as \`started\`
+ * does, in hundredths of a second: clock ticks (USER_HZ) are that on Linux.
+ * @see proc_pid_stat(5), starttime; proc_uptime(5)
+ */
+export const SETTLE_RESTORE_SCRIPT: string = `#!/bin/sh
+${PRELUDE}
+[ -f started ] || settled ended
+read -r started < started
+started=\${started%.*}\${started#*.}
+alive() {
+  while read -r pid _; do
+    look "$pid"
+    case $state in [ZX] | '') ;; *) [ "$start" -lt "$started" ] || printf '%s ' "$pid" ;; esac
+  done < tasks
+}
+end_tasks
+[ "$decision" = commit ] || settled ended
+restore_again
+[ ! -f on-resume ] || sh ./on-resume
+settled restored
+`;

@@ -1,0 +1,171 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { SETTLE_DUMP_SCRIPT, SETTLE_RESTORE_SCRIPT } from '../../src/criu/settle-script.ts';
+import { LocalHost } from '../../src/host/local.ts';
+import type { CommandResult } from '../../src/host/host.ts';
+import { workloadState } from '../../src/workload/identity.ts';
+import { readWorkload } from '../../src/workload/facts.ts';
+import { type StartedProgram, startProgram } from '../helpers/started-program.ts';
+import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts';
+
+/** What a hold leaves when its criu is gone. The real criu heals and restores in test/e2e. */
+describe('where criu did not do its part', () => {
+  const host = new LocalHost();
+  let directory: TemporaryDirectory;
+  let task: StartedProgram;
+  let start: number;
+  beforeEach(async () => {
+    directory = temporaryDirectory();
+    mkdirSync(directory.at('images'));
+    mkdirSync(directory.at('hold'));
+    task = await startProgram('cat');
+    start = (await readWorkload(host, task.pid)).processes[0]?.startTicks ?? 0;
+    put('tasks', `${task.pid} ${start} t`);
+    put('again', ['sh', '-c', 'echo "$1" >> "$2"', 'sh', "it's $(reboot)", directory.at('again')].join('\n'));
+    writeFileSync(directory.at('images', 'core-1.img'), 'core');
+    await host.run([
+      'sh',
+      '-c',
+      'cd "$1" && sha256sum core-1.img > ../images.sha256',
+      'sh',
+      directory.at('images'),
+    ]);
+  });
+  afterEach(async () => {
+    await task.kill();
+    directory[Symbol.dispose]();
+  });
+
+  const put = (name: string, text: string): void => writeFileSync(directory.at('hold', name), `${text}\n`);
+  const settle = (script: string, how: 'killed' | 'failed' = 'killed'): Promise<CommandResult> => {
+    put('settle', script);
+    return host.run(['sh', directory.at('hold', 'settle'), how]);
+  };
+  const state = (): ReturnType<typeof workloadState> => workloadState(host, task.pid, start);
+  const again = (): string =>
+    existsSync(directory.at('again')) ? readFileSync(directory.at('again'), 'utf8') : '';
+
+  test.each([SETTLE_DUMP_SCRIPT, SETTLE_RESTORE_SCRIPT])(
+    'nothing is done without a decision',
+    async (script) => {
+      put('started', '0.00');
+      expect(await settle(script)).toMatchObject({ exitCode: 1, stdout: '' });
+      expect(await state()).toBe('running');
+      expect(again()).toBe('');
+    },
+  );
+
+  describe('on the source', () => {
+    test('after a commit the stopped tasks are ended, once and for all', async () => {
+      process.kill(task.pid, 'SIGSTOP');
+      put('decision', 'commit');
+      for (const _ of ['once', 'again']) {
+        expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ exitCode: 0, stdout: 'ended\n' });
+        expect(await state()).toBe('gone');
+      }
+      expect(again()).toBe('');
+    });
+
+    test('after an abort they run on, and their address comes back first', async () => {
+      process.kill(task.pid, 'SIGSTOP');
+      put('held', '4');
+      put('decision', 'abort criu');
+      put('on-abort', 'grep State "/proc/$(cut -d " " -f 1 tasks)/status" > state');
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ exitCode: 0, stdout: 'resumed\n' });
+      expect(readFileSync(directory.at('hold', 'state'), 'utf8')).toContain('stopped');
+      await expect.poll(state).toBe('running');
+    });
+
+    test('a task that was stopped before the freeze stays so', async () => {
+      process.kill(task.pid, 'SIGSTOP');
+      put('held', '4');
+      put('stopped', String(task.pid));
+      put('decision', 'abort');
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ stdout: 'resumed\n' });
+      expect(await state()).toBe('stopped');
+    });
+
+    test('connections are put right by a second criu, and one that cannot leaves the decision to be tried again', async () => {
+      put('held', '4');
+      put('decision', 'abort criu');
+      put('heal', ['sh', '-c', 'test -e "$1"', 'sh', directory.at('healthy')].join('\n'));
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({
+        exitCode: 1,
+        stdout: '',
+        stderr: expect.stringContaining('second criu dump'),
+      });
+      writeFileSync(directory.at('healthy'), '');
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ exitCode: 0, stdout: 'healed\n' });
+      expect(await state()).toBe('running');
+    });
+
+    test('a criu that ended by itself has put the connections right', async () => {
+      put('held', '4');
+      put('decision', 'abort criu');
+      put('heal', 'false');
+      expect(await settle(SETTLE_DUMP_SCRIPT, 'failed')).toMatchObject({ stdout: 'resumed\n' });
+    });
+
+    test('a workload that is gone is restored from its images, one time', async () => {
+      await task.kill();
+      put('held', '4');
+      put('decision', 'abort criu');
+      for (const _ of ['once', 'again']) {
+        expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ exitCode: 0, stdout: 'restored\n' });
+      }
+      expect(again()).toBe("it's $(reboot)\n");
+    });
+
+    test.each(['incomplete', 'changed'])('but not from images that are %s', async (how) => {
+      await task.kill();
+      put('decision', 'abort criu');
+      if (how === 'changed') {
+        put('held', '4');
+        writeFileSync(directory.at('images', 'core-1.img'), 'corf');
+      }
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ exitCode: 1, stdout: '' });
+      expect(again()).toBe('');
+    });
+
+    test("a pid that is another's by now is left alone", async () => {
+      put('tasks', `${task.pid} ${start - 1}`);
+      put('decision', 'commit');
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ stdout: 'ended\n' });
+      expect(await state()).toBe('running');
+    });
+  });
+
+  describe('on the destination', () => {
+    const uptime = (): string => readFileSync('/proc/uptime', 'utf8').split(' ')[0] ?? '';
+
+    test('after an abort what criu restored is ended, and nothing that was there before', async () => {
+      // Both clocks count hundredths of a second: the next one begins the others' time.
+      const began = uptime();
+      await expect.poll(uptime, { interval: 5 }).not.toBe(began);
+      put('started', uptime());
+      await using restored = await startProgram('cat');
+      await using other = await startProgram('cat');
+      put('tasks', `${task.pid} 0\n4194303 0\n${restored.pid} 0`);
+      put('decision', 'abort');
+      expect(await settle(SETTLE_RESTORE_SCRIPT)).toMatchObject({ exitCode: 0, stdout: 'ended\n' });
+      expect(await workloadState(host, restored.pid, undefined)).toBe('gone');
+      expect(await state()).toBe('running');
+      expect(await workloadState(host, other.pid, undefined)).toBe('running');
+    });
+
+    test('nothing is ended when criu was never started', async () => {
+      put('decision', 'abort');
+      expect(await settle(SETTLE_RESTORE_SCRIPT)).toMatchObject({ stdout: 'ended\n' });
+      expect(await state()).toBe('running');
+    });
+
+    test('after a commit it is restored once more, then its fence is lifted', async () => {
+      put('started', '0.00');
+      put('decision', 'commit');
+      put('on-resume', `cp "${directory.at('again')}" lifted`);
+      expect(await settle(SETTLE_RESTORE_SCRIPT)).toMatchObject({ exitCode: 0, stdout: 'restored\n' });
+      expect(await state()).toBe('gone');
+      expect(readFileSync(directory.at('hold', 'lifted'), 'utf8')).toBe("it's $(reboot)\n");
+    });
+  });
+});
