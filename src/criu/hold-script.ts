@@ -1,3 +1,5 @@
+import { BOOT_FUNCTION } from '../host/boot-function.ts';
+
 /**
  * The action script with which criu holds a workload between the phases of the protocol. criu runs it at the action
  * points of criu(8) with CRTOOLS_SCRIPT_ACTION set, stdin closed and stdout in criu's log.
@@ -96,13 +98,15 @@ exit 1
 /**
  * Prepares a hold's directory. Arguments: the directory, then the name and the text of each file in it.
  */
-export const PREPARE_SCRIPT = `
+export const PREPARE_SCRIPT: string = `
+${BOOT_FUNCTION}
 set -e
 umask 077
 mkdir -p "$1"
 cd "$1"
 shift
 mkfifo events doorbell start
+boot > boot
 while [ $# -gt 0 ]; do
   printf '%s\\n' "$2" > "$1"
   shift 2

@@ -53,7 +53,7 @@ export interface HoldOptions {
    * ended: an abort after that would lose the workload.
    */
   readonly leaseSeconds?: number;
-  /** nft(8) text and its table, put up by criu's `pre-dump` action and removed by the recovery. */
+  /** nft(8) text and its table, put up by criu's `pre-dump` action and by the recovery that restores. */
   readonly fence?: { readonly table: string; readonly text: string };
   /** A fixed script that criu's `post-resume` action runs; it finds its values in the file `values`, one a line. */
   readonly onResume?: { readonly script: string; readonly values: readonly string[] };

@@ -1,3 +1,4 @@
+import { BOOT_FUNCTION } from '../host/boot-function.ts';
 import { REMOVE_LOCK_FUNCTION } from './lock-table.ts';
 
 /**
@@ -9,6 +10,7 @@ import { REMOVE_LOCK_FUNCTION } from './lock-table.ts';
  * Argument: `killed` when criu took nothing back; `failed` when it ended by itself, which puts right what it had done to
  * the tasks and their sockets. Files beside it, besides those of the hold script:
  *
+ *     boot     the host's boot in which it was made
  *     tasks    a line for each task: its pid, its start time (field 22 of /proc/PID/stat)
  *     again    criu's command that restores from the images, a word a line
  *     heal     of a dump with connections: criu's command that dumps once more and leaves the tasks running
@@ -16,13 +18,17 @@ import { REMOVE_LOCK_FUNCTION } from './lock-table.ts';
  * Prints the result, and on failure why, with another exit code than 0; it may then be run again.
  */
 const PRELUDE = `
+${BOOT_FUNCTION}
 cd "\${0%/*}" || exit 1
 exec 9> settle.lock
 flock 9
 if [ -f settled ]; then cat settled; exit 0; fi
 read -r decision _ < decision || exit 1
+# After a boot of the host none of the tasks can be alive: who has their pids now is somebody else.
+[ ! -f boot ] || [ "$(cat boot)" = "$(boot)" ] || : > tasks.none
 look() {
   stat= state= start=
+  [ ! -f tasks.none ] || return 0
   { while read -r line; do stat="$stat $line"; done < "/proc/$1/stat"; } 2> /dev/null
   set -- \${stat##*) }
   state=$1 start=\${20}
@@ -74,6 +80,8 @@ if [ "$decision" = commit ]; then
   settled ended
 fi
 read -r root _ < tasks
+# A host that was started again has no fence, and would answer for sockets that are still to come.
+[ "$1" != killed ] || [ ! -f fence.nft ] || nft -f fence.nft
 [ -f aborted ] || [ ! -f on-abort ] || sh ./on-abort
 result=resumed
 if [ "$1" = killed ]; then
@@ -89,7 +97,6 @@ if [ "$1" = killed ]; then
   *)
     [ -f held ] || fail 'the workload has ended, and its images are not complete'
     end_tasks
-    [ ! -f fence.nft ] || nft -f fence.nft
     restore_again
     result=restored
     ;;
@@ -104,7 +111,8 @@ settled "$result"
 /**
  * On the destination. What was restored, which waits in criu's own code and has not run, is ended: only processes that
  * began after criu was told to start, which found their pids free. After a commit the workload is restored once more,
- * without a hold: its images are complete, and the source's copy is gone. The start time counts from boot as \`started\`
+ * without a hold, behind the fence and with its address, which `values` names: its images are complete, and the source's
+ * copy is gone. The start time counts from boot as \`started\`
  * does, in hundredths of a second: clock ticks (USER_HZ) are that on Linux.
  * @see proc_pid_stat(5), starttime; proc_uptime(5)
  */
@@ -121,6 +129,12 @@ alive() {
 }
 end_tasks
 [ "$decision" = commit ] || settled ended
+# A host that was started again has neither.
+[ ! -f fence.nft ] || nft -f fence.nft
+if [ -f values ]; then
+  { read -r _; read -r cidr; read -r device; } < values
+  ip address replace "$cidr" dev "$device"
+fi
 restore_again
 [ ! -f on-resume ] || sh ./on-resume
 settled restored

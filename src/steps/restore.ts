@@ -39,6 +39,7 @@ export const restore: StepType = {
         script: LIFT_FENCE_SCRIPT,
         values: [fenceTable(runId), address.cidr, address.device],
       };
+      const fence = address && serviceFence(runId, address.cidr, 'both');
       const { workload } = state;
       if (!workload) throw new Error('restore: no workload was read');
       const directory = `${runDirectory}/restore`;
@@ -56,11 +57,10 @@ export const restore: StepType = {
       state.destinationHold = await CriuHold.prepare(
         destination,
         directory,
-        { leaseSeconds: LEASE_SECONDS, recovery, ...(lift ? { onResume: lift } : {}) },
+        { leaseSeconds: LEASE_SECONDS, recovery, ...(lift && { onResume: lift }), ...(fence && { fence }) },
         ({ actionScript }) => restoreArguments({ ...options, actionScript }),
       );
-      if (address) {
-        const fence = serviceFence(runId, address.cidr, 'both');
+      if (fence) {
         await mustRunScript(destination, 'nft -f -', [], { what: 'Putting up the fence', stdin: fence.text });
       }
       return undefined;

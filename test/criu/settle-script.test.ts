@@ -159,6 +159,14 @@ describe('where criu did not do its part', () => {
       expect(await state()).toBe('running');
     });
 
+    test('after a boot of the host nothing is ended: the pids are others’ now', async () => {
+      put('started', '0.00');
+      put('boot', 'another');
+      put('decision', 'abort');
+      expect(await settle(SETTLE_RESTORE_SCRIPT)).toMatchObject({ exitCode: 0, stdout: 'ended\n' });
+      expect(await state()).toBe('running');
+    });
+
     test('after a commit it is restored once more, then its fence is lifted', async () => {
       put('started', '0.00');
       put('decision', 'commit');
