@@ -11,6 +11,7 @@ import { BOOT_FUNCTION } from '../host/boot-function.ts';
  *   before criu does.
  * - `post-dump` and `post-restore`: say `held`, with the size of the images in bytes, then wait for a decision. Exit 0 is
  *   commit; anything else, the death of this script included, is abort: it fails closed.
+ * - `pre-resume` (whole, and let go next): leaves `resuming`; should criu die from now on, the kernel lets it go.
  * - `post-resume` (the workload runs): runs `on-resume`, which lifts the destination's fence without a round trip, be
  *   the controller lost.
  *
@@ -40,19 +41,22 @@ tree() {
     for child in $child; do tree "$child"; done
   done
 }
+echo "$CRTOOLS_IMAGE_DIR" > criu
 case $CRTOOLS_SCRIPT_ACTION in
 pre-dump)
   [ -z "$CRTOOLS_INIT_PID" ] || tree "$CRTOOLS_INIT_PID" | sed -n 's/ .* T$//p' > stopped
   [ ! -f fence.nft ] || nft -f fence.nft
   exit ;;
 post-dump | post-restore) ;;
+pre-resume)
+  : > resuming
+  exit ;;
 post-resume)
   [ ! -f on-resume ] || sh ./on-resume
   exit ;;
 *) exit 0 ;;
 esac
 exec 4<> doorbell
-echo "$CRTOOLS_IMAGE_DIR" > criu
 lease=
 [ ! -f lease ] || read -r lease < lease
 bytes=0
@@ -131,6 +135,8 @@ code=absent
 if [ -f started ] && [ ! -f decision ]; then
   (cd / && exec "$@") 3>&- 4>&-
   code=$?
+  # Who comes after a power cut must know that the workload has run on since its images were made.
+  [ ! -f aborted ] || sync aborted .
   if [ "$code" -ne 0 ]; then
     how=failed
     [ "$code" -le 128 ] || [ "$code" -ge 255 ] || how=killed
@@ -213,6 +219,12 @@ if [ -d "$1" ]; then
   printf x 1<> "$1/doorbell"
   printf x 1<> "$1/start"
   [ "$3" != commit ] || sync "$1/decision" "$1"
+  # A restore that has not come to its hold has run nothing, and may never come to it.
+  if [ -f "$1/ends-at-abort" ] && [ ! -f "$1/held" ] && [ ! -f "$1/exit" ] && [ -s "$1/criu" ]; then
+    read -r decision _ < "$1/decision"
+    IFS=/ read -r _ _ pid _ < "$1/criu"
+    [ "$decision" = commit ] || [ ! -e "$(cat "$1/criu")" ] || kill -KILL "$pid" 2> /dev/null
+  fi
   cat "$1/decision"
 else
   echo none
@@ -234,4 +246,16 @@ while [ -e "$criu" ] && [ "$rounds" -lt 100 ] && [ "\${criu#/proc/}" != "$criu" 
 done
 [ "$rounds" -lt 100 ] || { echo "criu is still at work: $criu" >&2; exit 1; }
 sh ./settle "$2"
+`;
+
+/**
+ * Prints the state letter of a task that was restored there, or `gone`: after a boot of the host its pid is another's.
+ * Arguments: the hold's directory, the pid.
+ * @see proc_pid_stat(5)
+ */
+export const RESTORED_STATE_SCRIPT: string = `
+${BOOT_FUNCTION}
+if [ -f "$1/boot" ] && [ "$(cat "$1/boot")" != "$(boot)" ]; then echo gone; exit 0; fi
+state=$(sed -n 's/^State:[[:space:]]*\\(.\\).*/\\1/p' "/proc/$2/status" 2> /dev/null)
+case $state in [ZX] | '') echo gone ;; *) echo "$state" ;; esac
 `;

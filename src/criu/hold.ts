@@ -8,6 +8,7 @@ import {
   DECIDE_SCRIPT,
   HOLD_SCRIPT,
   PREPARE_SCRIPT,
+  RESTORED_STATE_SCRIPT,
   SETTLE_SCRIPT,
   START_SCRIPT,
   SUPERVISE_SCRIPT,
@@ -59,6 +60,8 @@ export interface HoldOptions {
   readonly onResume?: { readonly script: string; readonly values: readonly string[] };
   /** What does criu's part when criu fails to do it. */
   readonly recovery?: Recovery;
+  /** An abort before the hold ends criu, which has run nothing yet: for a restore. @default false */
+  readonly endsAtAbort?: boolean;
 }
 
 export interface Recovery {
@@ -145,6 +148,14 @@ export class CriuHold {
     });
     const [word] = stdout.trim().split(' ');
     return word === 'commit' || word === 'abort' ? word : 'none';
+  }
+
+  /** Whether a task that this hold restored is there. Changes nothing. */
+  async hasRestored(pid: number): Promise<boolean> {
+    const { stdout } = await mustRunScript(this.host, RESTORED_STATE_SCRIPT, [this.directory, String(pid)], {
+      what: 'Looking at the workload',
+    });
+    return stdout.trim() !== 'gone';
   }
 
   /**
@@ -274,9 +285,10 @@ function wasKilled(end: HoldEnd): boolean {
 }
 
 /** The names and texts of the files in a hold's directory. */
-function filesOf({ leaseSeconds, fence, onResume, recovery }: HoldOptions): string[] {
+function filesOf({ leaseSeconds, fence, onResume, recovery, endsAtAbort = false }: HoldOptions): string[] {
   const files: [string, string][] = [['hold', HOLD_SCRIPT]];
   if (leaseSeconds !== undefined) files.push(['lease', String(leaseSeconds)]);
+  if (endsAtAbort) files.push(['ends-at-abort', '']);
   if (fence) files.push(['fence.nft', fence.text], ['fence.table', fence.table]);
   if (onResume) files.push(['on-resume', onResume.script], ['values', onResume.values.join('\n')]);
   if (recovery) {

@@ -7,7 +7,8 @@ import { REMOVE_LOCK_FUNCTION } from './lock-table.ts';
  * controller when it finds both gone; the first one does the work, under flock(2), and leaves a word of the result in
  * `settled`. Nothing is done without a decision.
  *
- * Argument: `killed` when criu took nothing back; `failed` when it ended by itself, which puts right what it had done to
+ * Argument: `again` from a person who wants back, as it was in its images, what moved and has ended since; `killed` when
+ * criu took nothing back; `failed` when it ended by itself, which puts right what it had done to
  * the tasks and their sockets. Files beside it, besides those of the hold script:
  *
  *     boot     the host's boot in which it was made
@@ -22,7 +23,7 @@ ${BOOT_FUNCTION}
 cd "\${0%/*}" || exit 1
 exec 9> settle.lock
 flock 9
-if [ -f settled ]; then cat settled; exit 0; fi
+if [ -f settled ] && [ "$1" != again ]; then cat settled; exit 0; fi
 read -r decision _ < decision || exit 1
 # After a boot of the host none of the tasks can be alive: who has their pids now is somebody else.
 [ ! -f boot ] || [ "$(cat boot)" = "$(boot)" ] || : > tasks.none
@@ -52,6 +53,8 @@ become() {
 restore_again() {
   [ ! -f ../images.sha256 ] || (cd ../images && sha256sum --check --quiet ../images.sha256 >&2) || fail 'the images have changed'
   become again || fail "criu restore ended with exit code $?, see $PWD/again.log"
+  boot > boot
+  rm -f tasks.none
 }
 settled() {
   echo "$1" > settled.new
@@ -96,6 +99,9 @@ if [ "$1" = killed ]; then
     ;;
   *)
     [ -f held ] || fail 'the workload has ended, and its images are not complete'
+    if [ -f tasks.none ] && [ -f aborted ]; then
+      fail 'the workload ran on after its images were made, and ended when the host was started again'
+    fi
     end_tasks
     restore_again
     result=restored
@@ -111,7 +117,7 @@ settled "$result"
 /**
  * On the destination. What was restored, which waits in criu's own code and has not run, is ended: only processes that
  * began after criu was told to start, which found their pids free. After a commit the workload is restored once more,
- * without a hold, behind the fence and with its address, which `values` names: its images are complete, and the source's
+ * without a hold, unless criu was about to let it go and it runs, behind the fence and with its address, which `values` names: its images are complete, and the source's
  * copy is gone. The start time counts from boot as \`started\`
  * does, in hundredths of a second: clock ticks (USER_HZ) are that on Linux.
  * @see proc_pid_stat(5), starttime; proc_uptime(5)
@@ -119,6 +125,7 @@ settled "$result"
 export const SETTLE_RESTORE_SCRIPT: string = `#!/bin/sh
 ${PRELUDE}
 [ -f started ] || settled ended
+[ "$1" != again ] || [ "$decision" = commit ] || fail 'it was given up'
 read -r started < started
 started=\${started%.*}\${started#*.}
 alive() {
@@ -127,6 +134,12 @@ alive() {
     case $state in [ZX] | '') ;; *) [ "$start" -lt "$started" ] || printf '%s ' "$pid" ;; esac
   done < tasks
 }
+if [ "$1" = again ]; then
+  [ -z "$(alive)" ] || fail "it runs: $(alive)"
+elif [ -f resuming ] && [ ! -f tasks.none ]; then
+  [ ! -f on-resume ] || sh ./on-resume
+  settled restored
+fi
 end_tasks
 [ "$decision" = commit ] || settled ended
 # A host that was started again has neither.

@@ -1,3 +1,4 @@
+import { BOOT_FUNCTION } from '../host/boot-function.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { type ListedLock, listLocks } from '../lock/workload-lock.ts';
@@ -16,6 +17,10 @@ export interface HoldTruth {
   /** `absent`: it was never made ready, or is cleaned up; `armed`: it waits to be started. */
   readonly stands: 'absent' | 'armed' | 'working' | 'holds' | 'ended';
   readonly decision: 'commit' | 'abort' | 'none';
+  /** The host was started again since: nothing that it held or restored can be alive. */
+  readonly isFromEarlierBoot: boolean;
+  /** There are images that criu has finished. */
+  readonly hasImages: boolean;
 }
 
 export interface HostTruth {
@@ -53,29 +58,33 @@ export type Standing =
   | 'nowhere'
   | 'unknown';
 
-/** Prints how a hold stands, and its decision. Argument: its directory. */
-const HOLD_TRUTH_SCRIPT = `
-stands=absent
+/** Prints how a hold stands, its decision, whether it is of this boot, and whether there are images. Argument: its directory. */
+const HOLD_TRUTH_SCRIPT: string = `
+${BOOT_FUNCTION}
+stands=absent boots=same images=none
+[ ! -s "\${1%/*}/images/inventory.img" ] || images=whole
 if cd "$1" 2> /dev/null; then
   stands=armed
   [ ! -f started ] || stands=working
   [ ! -f held ] || stands=holds
   if [ -e process/lock ] && flock -n -s process/lock true; then stands=ended; fi
   [ ! -f exit ] || stands=ended
+  [ ! -f boot ] || [ "$(cat boot)" = "$(boot)" ] || boots=earlier
 fi
 read -r decision _ 2> /dev/null < decision || decision=none
-echo "$stands $decision"
+echo "$stands $decision $boots $images"
 `;
 
 /** Asks both hosts; the journal only says what to ask for. Changes nothing. */
 export async function inspectRun(run: StoredRun, sshConfigFile?: string): Promise<RunTruth> {
   const plan = run.plan as Plan;
-  const { workload } = readProgress(run.records);
+  const { workload, movedInEpoch } = readProgress(run.records);
+  const directory = hostDirectoryOf(run.runId, movedInEpoch);
   const connection = await connectLeniently(plan, sshConfigFile ?? run.header.sshConfigFile);
   try {
     const [source, destination] = await Promise.all([
-      look(connection.source, run.runId, 'dump'),
-      look(connection.destination, run.runId, 'restore'),
+      look(connection.source, run.runId, `${directory}/dump`),
+      look(connection.destination, run.runId, `${directory}/restore`),
     ]);
     const truth = { runId: run.runId, source, destination };
     if (!workload) {
@@ -86,8 +95,12 @@ export async function inspectRun(run: StoredRun, sshConfigFile?: string): Promis
       };
     }
     const onSource = source.failure ? undefined : await survivors(connection.source, workload);
-    const onDestination = destination.failure ? undefined : await pidsAlive(connection.destination, workload);
-    return { ...truth, ...judge(run.runId, plan, source, destination, onSource, onDestination) };
+    const onDestination = destination.failure
+      ? undefined
+      : destination.hold?.isFromEarlierBoot === true
+        ? []
+        : await pidsAlive(connection.destination, workload);
+    return { ...truth, ...judge(run.runId, directory, plan, source, destination, onSource, onDestination) };
   } finally {
     await connection.close();
   }
@@ -95,6 +108,7 @@ export async function inspectRun(run: StoredRun, sshConfigFile?: string): Promis
 
 function judge(
   runId: string,
+  directory: string,
   plan: Plan,
   source: HostTruth,
   destination: HostTruth,
@@ -136,10 +150,7 @@ function judge(
     };
   }
   if (onDestination.length === 0) {
-    return {
-      standing: 'nowhere',
-      sentence: `The workload runs neither on ${plan.source} nor on ${plan.destination}.`,
-    };
+    return { standing: 'nowhere', ...wayBack(runId, directory, plan, source.hold, destination.hold) };
   }
   if (!released) {
     return {
@@ -157,20 +168,52 @@ function judge(
     : { standing: 'on-destination', sentence: `The workload runs on ${plan.destination}.` };
 }
 
-async function look(host: Host, runId: string, what: 'dump' | 'restore'): Promise<HostTruth> {
+/** What can still be done about a workload that runs nowhere. */
+function wayBack(
+  runId: string,
+  directory: string,
+  plan: Plan,
+  source: HoldTruth | undefined,
+  destination: HoldTruth | undefined,
+): Pick<RunTruth, 'sentence' | 'command'> {
+  const nowhere = `The workload runs neither on ${plan.source} nor on ${plan.destination}`;
+  if (source?.decision === 'commit' && destination?.decision === 'commit' && destination.hasImages) {
+    const since = destination.isFromEarlierBoot ? ' when the host was started again' : '';
+    return {
+      sentence: `The workload moved to ${plan.destination}, and ended there${since}. Its images, of the moment in which it moved, are in ${directory}/images: restoring them loses what it did since.`,
+      command: `ssh ${plan.destination} sh ${directory}/restore/settle again`,
+    };
+  }
+  if (source?.decision === 'commit' && destination?.hasImages === true) {
+    return {
+      sentence: `${nowhere}: the copy on ${plan.source} has ended, and its images are complete on ${plan.destination}.`,
+      command: `criu-flow resume ${runId}`,
+    };
+  }
+  if (source && source.decision !== 'commit' && source.hasImages) {
+    return {
+      sentence: `${nowhere}: its images are complete on ${plan.source}.`,
+      command: `criu-flow rollback ${runId}`,
+    };
+  }
+  return { sentence: `${nowhere}, and there are no images of it.` };
+}
+
+async function look(host: Host, runId: string, directory: string): Promise<HostTruth> {
   try {
-    const directory = `${hostDirectoryOf(runId)}/${what}`;
     const [locks, { stdout }] = await Promise.all([
       listLocks(host),
       mustRunScript(host, HOLD_TRUTH_SCRIPT, [directory], { what: 'Looking at criu' }),
     ]);
-    const [stands = '', decision = ''] = stdout.trim().split(' ');
+    const [stands = '', decision = '', boots = '', images = ''] = stdout.trim().split(' ');
     const lock = locks.find((each) => each.runId === runId);
     return {
       host: host.name,
       hold: {
         stands: STANDS.find((each) => each === stands) ?? 'absent',
         decision: decision === 'commit' || decision === 'abort' ? decision : 'none',
+        isFromEarlierBoot: boots === 'earlier',
+        hasImages: images === 'whole',
       },
       ...(lock ? { lock } : {}),
     };

@@ -11,10 +11,13 @@ export interface Progress {
   readonly failure: FailureData | undefined;
   readonly undoFailed: boolean;
   readonly objectiveMissed: boolean;
+  /** After the release it was not seen to be alive. */
+  readonly lost: boolean;
 }
 
 export function outcomeOf(progress: Progress): RunOutcome {
   if (progress.failure?.code === 'SUPERSEDED') return 'superseded';
+  if (progress.lost) return 'rollback-incomplete';
   if (progress.released) {
     return progress.failure || progress.undoFailed || progress.objectiveMissed ? 'moved-but-missed' : 'done';
   }

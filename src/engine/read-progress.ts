@@ -5,6 +5,8 @@ import type { WorkloadFacts } from '../workload/facts.ts';
 export interface Progress {
   /** The highest epoch that an attempt began with; 0 when none did. */
   readonly epoch: number;
+  /** That of the last attempt that began the move. */
+  readonly movedInEpoch: number;
   readonly workload: WorkloadFacts | undefined;
   /** The ids of the steps that began and were not rolled back since, `prepare` and `clean-up` among them. */
   readonly began: ReadonlySet<string>;
@@ -19,6 +21,7 @@ export interface Progress {
 /** Replays a journal. Pure. */
 export function readProgress(records: readonly JournalRecord[]): Progress {
   let epoch = 0;
+  let movedInEpoch = 1;
   let workload: WorkloadFacts | undefined;
   let outcome: string | undefined;
   let began = new Set<string>();
@@ -29,7 +32,10 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
       case 'attempt':
         epoch = Math.max(epoch, Number(record['epoch']));
         outcome = undefined;
-        if (record['goal'] === 'run') [began, finished, undone] = [new Set(), new Set(), []];
+        if (record['goal'] === 'run') {
+          movedInEpoch = Number(record['epoch']);
+          [began, finished, undone] = [new Set(), new Set(), []];
+        }
         break;
       case 'workload':
         // What was written with this version's types, as the header says.
@@ -51,7 +57,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
         break;
     }
   }
-  return { epoch, workload, began, finished, undone, outcome };
+  return { epoch, movedInEpoch, workload, began, finished, undone, outcome };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

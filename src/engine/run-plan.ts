@@ -50,7 +50,7 @@ export async function runPlan(plan: Plan, options: RunPlanOptions): Promise<RunS
 export async function finishRun(
   session: Session,
   runner: StepRunner,
-  { failure, undoFailures }: StepRunnerResult,
+  { failure, undoFailures, isLost = false }: StepRunnerResult,
   connection: Connection,
 ): Promise<RunSummary> {
   const { state } = runner;
@@ -62,6 +62,7 @@ export async function finishRun(
     failure,
     undoFailed: undoFailures.length > 0,
     objectiveMissed: missed !== undefined,
+    lost: isLost,
   });
   return session.finish({ outcome, failure: failure ?? missed, undoFailures }, state, connection);
 }

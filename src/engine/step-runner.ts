@@ -1,3 +1,4 @@
+import { FlowError } from '../errors/flow-error.ts';
 import { toFailureData } from '../events/failure-data.ts';
 import type { EmitEvent, FailureData } from '../events/event.ts';
 import type { Plan, PlanStep } from '../plan/plan.ts';
@@ -17,11 +18,23 @@ import { attempt, UndoStack } from './undo-stack.ts';
 /** Where runs keep their things on the hosts: on disk, since images are as large as the workload's memory. */
 const HOST_DIRECTORY = '/var/lib/criu-flow';
 
+/** An attempt of the run that came to no end. */
+export interface EarlierAttempt {
+  /** In which the move began. */
+  readonly epoch: number;
+  /** Reads how far it came; asked again once the locks are held and nobody can add to it. */
+  readonly progress: () => Progress;
+  /** Its controller may be alive, and may have done more on a destination that is gone than its journal says. */
+  readonly wasAtWork: boolean;
+}
+
 export interface StepRunnerOptions {
   readonly plan: Plan;
   readonly runId: string;
   /** Counts the attempts of the run: hosts refuse the commands of an earlier one. */
   readonly epoch: number;
+  /** Whose work this one takes back or brings to its end. */
+  readonly earlier?: EarlierAttempt;
   readonly connection: Connection;
   readonly emit: EmitEvent;
   readonly directory: RunDirectory;
@@ -30,9 +43,24 @@ export interface StepRunnerOptions {
   readonly keepImages?: boolean | undefined;
 }
 
-/** The run's directory on both hosts. */
-export function hostDirectoryOf(runId: string): string {
-  return `${HOST_DIRECTORY}/${runId}`;
+/**
+ * The directory of a run on both hosts.
+ * @param epoch of the attempt that began the move: each has a directory of its own
+ */
+export function hostDirectoryOf(runId: string, epoch: number): string {
+  return `${HOST_DIRECTORY}/${attemptIdOf(runId, epoch)}`;
+}
+
+function attemptIdOf(runId: string, epoch: number): string {
+  return `${runId}-${epoch}`;
+}
+
+/** There is nothing to take back any more. */
+export function pastCommit(runId: string): FlowError {
+  return new FlowError('RESUME_REFUSED', `Run ${runId} is past its commit point: there is no way back`, {
+    hint: "The source's copy has ended. What is left to do is to let the destination's copy run.",
+    command: `criu-flow resume ${runId}`,
+  });
 }
 
 /** Milliseconds for finding the workload and locking it. */
@@ -41,6 +69,8 @@ const LOCK_TIMEOUT_MS = 60_000;
 export interface StepRunnerResult {
   readonly failure: FailureData | undefined;
   readonly undoFailures: readonly FailureData[];
+  /** The workload moved, and was not seen to be alive since. */
+  readonly isLost?: boolean;
 }
 
 /** Runs the steps in order, prepares them before the freeze, rolls back when one fails, and cleans up. */
@@ -75,24 +105,64 @@ export class StepRunner {
     const undoFailures = failure && hasWayBack ? await this.#undos.rollBack(emit, failure) : [];
     const superseded = undoFailures.find(({ code }) => code === 'SUPERSEDED');
     if (superseded) return { failure: superseded, undoFailures: [] };
+    const lost = committed ? await attempt(() => this.#requireMoved()) : undefined;
+    if (lost) {
+      if (failure) emit({ kind: 'warning', text: `Before that: ${failure.message}` });
+      return { failure: lost, undoFailures: [], isLost: true };
+    }
     await this.#finish(undoFailures);
     return { failure, undoFailures };
   }
 
-  /** Takes back what an earlier attempt of the run did. A destination that is gone does not keep the source from it. */
+  /** Once it has moved, the images are all that there is of it besides: they stay until it was seen to be alive. */
+  async #requireMoved(): Promise<void> {
+    const { destinationHold, workload } = this.state;
+    if (!destinationHold || !workload) return;
+    const { name } = destinationHold.host;
+    const directory = this.#hostDirectory;
+    if (await destinationHold.hasRestored(workload.rootPid)) return;
+    throw new FlowError(
+      'WORKLOAD_LOST',
+      `Process ${workload.rootPid} moved to ${name}, and has ended there`,
+      {
+        host: name,
+        hint: `Nothing was cleaned up: its images, of the moment in which it moved, are complete in ${directory}/images on both hosts. The command brings that back; what the process did since is lost. Then resume the run.`,
+        command: `ssh ${name} sh ${directory}/restore/settle again`,
+      },
+    );
+  }
+
+  /**
+   * Takes back what an earlier attempt of the run did. A destination that is gone does not keep the source from it.
+   */
   async rollBack(reason: FailureData): Promise<readonly FailureData[]> {
-    const failure = await attempt(() => this.lock());
-    const isDestination = failure?.host === this.#options.connection.destination.name;
-    if (failure && !(failure.code === 'HOST_UNREACHABLE' && isDestination)) return [failure];
+    this.#adopt();
+    const locking = await attempt(() => this.lock());
+    const isDestination = locking?.host === this.#options.connection.destination.name;
+    if (locking && !(locking.code === 'HOST_UNREACHABLE' && isDestination)) return [locking];
+    this.#adopt();
     if (this.#began.has('prepare')) this.#setHolds();
+    const committed = await attempt(() => this.#requireNotCommitted());
+    if (committed) return [committed];
     const undoFailures = await this.#undos.rollBack(this.#options.emit, reason);
+    if (locking && this.#options.earlier?.wasAtWork === true) undoFailures.push(locking);
     await this.#finish(undoFailures);
     return undoFailures;
   }
 
+  /** Read again under the lock: who was at work until then may have committed meanwhile. */
+  async #requireNotCommitted(): Promise<void> {
+    if ((await this.state.sourceHold?.decided()) === 'commit') {
+      throw pastCommit(this.#options.runId);
+    }
+  }
+
   /** Makes an earlier attempt's effects this one's to undo, in the order in which they were made. */
-  adopt({ workload, began, finished, undone }: Progress): void {
-    const { plan } = this.#options;
+  #adopt(): void {
+    const { plan, earlier } = this.#options;
+    if (!earlier) return;
+    const { workload, began, finished, undone } = earlier.progress();
+    this.#undos.clear();
     this.#finished = finished;
     this.#began = began;
     if (workload) this.state.workload = workload;
@@ -102,7 +172,9 @@ export class StepRunner {
       if (step.uses === 'dump' && began.has('prepare')) {
         for (const each of plan.steps) this.#noteUndo(STEP_TYPES[each.uses].prepare, each);
       }
-      if (began.has(step.id)) this.#noteUndo(STEP_TYPES[step.uses].main, step);
+      // What is not a recipe's own command looks at the host for the truth: its journal may be a copy that is old.
+      const isSure = step.uses !== 'command' && began.has('prepare');
+      if (began.has(step.id) || isSure) this.#noteUndo(STEP_TYPES[step.uses].main, step, began.has(step.id));
     }
     this.#undos.forget(undone);
   }
@@ -165,7 +237,9 @@ export class StepRunner {
 
   /** Goes on after the commit point of an earlier attempt. */
   async #takeOver(): Promise<void> {
+    this.#adopt();
     await this.lock();
+    this.#adopt();
     this.#setHolds();
     const commit = this.#options.plan.steps.find(({ uses }) => uses === 'commit');
     if (commit && this.#finished.has(commit.id)) this.state.releasedAtMs = performance.now();
@@ -173,7 +247,7 @@ export class StepRunner {
 
   /** The holds of an earlier attempt, on the hosts as they are locked now. */
   #setHolds(): void {
-    const directory = hostDirectoryOf(this.#options.runId);
+    const directory = this.#hostDirectory;
     this.state.sourceHold = CriuHold.of(this.#hosts.source, `${directory}/dump`);
     this.state.destinationHold = CriuHold.of(this.#hosts.destination, `${directory}/restore`);
   }
@@ -197,9 +271,9 @@ export class StepRunner {
     return action.run(context, step);
   }
 
-  #noteUndo(action: Action | undefined, step: PlanStep): void {
+  #noteUndo(action: Action | undefined, step: PlanStep, hasBegun = true): void {
     const undoContext = (): StepContext => this.#context(step.id, new AbortController().signal);
-    if (action === STEP_TYPES[step.uses].main) {
+    if (hasBegun && action === STEP_TYPES[step.uses].main) {
       for (const spec of step.rollback.toReversed()) {
         this.#undos.push(`run ${spec.argv[0]} on the ${spec.on}`, () => runCommand(undoContext(), spec));
       }
@@ -271,15 +345,21 @@ export class StepRunner {
     this.#options.directory.append({ kind: 'workload', workload }, { durable: true });
   }
 
+  get #hostDirectory(): string {
+    const { runId, epoch, earlier } = this.#options;
+    return hostDirectoryOf(runId, earlier?.epoch ?? epoch);
+  }
+
   #context(stepId: string, signal: AbortSignal): StepContext {
-    const { plan, runId, connection, emit, directory, sshConfigFile, keepImages = false } = this.#options;
+    const { plan, runId, epoch, connection, emit, directory, sshConfigFile } = this.#options;
+    const { earlier, keepImages = false } = this.#options;
     return {
       plan,
-      runId,
+      attemptId: attemptIdOf(runId, earlier?.epoch ?? epoch),
       source: this.#hosts.source,
       destination: this.#hosts.destination,
       local: connection.local,
-      runDirectory: hostDirectoryOf(runId),
+      runDirectory: this.#hostDirectory,
       sshConfigFile,
       keepImages,
       state: this.state,

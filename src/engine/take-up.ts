@@ -12,7 +12,7 @@ import { type Connection, connectLeniently } from './connection.ts';
 import { type Progress, readProgress } from './read-progress.ts';
 import { finishRun } from './run-plan.ts';
 import { type Goal, Session, viewOf } from './session.ts';
-import { hostDirectoryOf, StepRunner } from './step-runner.ts';
+import { type EarlierAttempt, hostDirectoryOf, pastCommit, StepRunner } from './step-runner.ts';
 
 export interface TakeUpOptions {
   readonly emit: EmitEvent;
@@ -52,6 +52,9 @@ export async function resumeRun(run: StoredRun, options: TakeUpOptions): Promise
   if (taken.isCommitted) return goForward(run, taken, options);
   if (options.force !== true) await requireUnchanged(taken);
   const rolledBack = await takeBack(run, taken, options);
+  // Whoever was at work until the locks were taken has committed: looked at again, there is only forward.
+  const isPast = rolledBack.undoFailures.some(({ code }) => code === 'RESUME_REFUSED');
+  if (isPast) return resumeRun(readRun(run.path), options);
   if (rolledBack.outcome !== 'rolled-back') return rolledBack;
   // What the rollback wrote down is part of it now.
   return runAgain(readRun(run.path), taken, options);
@@ -64,6 +67,7 @@ interface Taken {
   readonly epoch: number;
   /** The source was told to end its copy. */
   readonly isCommitted: boolean;
+  readonly wasAtWork: boolean;
 }
 
 const OVER: ReadonlySet<string | undefined> = new Set(['done', 'refused', 'rolled-back', 'moved-but-missed']);
@@ -94,7 +98,10 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
       await connection.close();
       return undefined;
     }
-    const decision = await CriuHold.of(connection.source, `${hostDirectoryOf(run.runId)}/dump`).decided();
+    const decision = await CriuHold.of(
+      connection.source,
+      `${hostDirectoryOf(run.runId, progress.movedInEpoch)}/dump`,
+    ).decided();
     return {
       plan,
       progress,
@@ -102,6 +109,7 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
       epoch,
       // Once the hosts are cleaned up only the journal knows; forward there is nothing left that could end a copy.
       isCommitted: decision === 'commit' || hasFinishedCommit(plan, progress),
+      wasAtWork: locks.some(({ controller }) => controller === undefined || stateOf(controller) !== 'ended'),
     };
   } catch (error) {
     await connection.close();
@@ -164,6 +172,11 @@ async function begin(
     goal === 'rollback' ? id === 'clean-up' : goal === 'run' || isAfterCommit(plan, id),
   );
   session.begin(goal, epoch, steps);
+  const earlier: EarlierAttempt = {
+    epoch: progress.movedInEpoch,
+    progress: () => readProgress(readRun(run.path).records),
+    wasAtWork: taken.wasAtWork,
+  };
   const runner = new StepRunner({
     plan,
     runId: run.runId,
@@ -174,8 +187,8 @@ async function begin(
     signal: options.signal,
     sshConfigFile: options.sshConfigFile ?? run.header.sshConfigFile,
     keepImages: run.header.keepImages,
+    ...(goal === 'run' ? {} : { earlier }),
   });
-  if (goal !== 'run') runner.adopt(progress);
   return { session, runner };
 }
 
@@ -197,11 +210,4 @@ async function requireUnchanged({ progress, connection }: Taken): Promise<void> 
       hint: 'What the run was to move is not there any more. Roll it back, then begin a new run.',
     });
   }
-}
-
-function pastCommit(runId: string): FlowError {
-  return new FlowError('RESUME_REFUSED', `Run ${runId} is past its commit point: there is no way back`, {
-    hint: "The source's copy has ended. What is left to do is to let the destination's copy run.",
-    command: `criu-flow resume ${runId}`,
-  });
 }

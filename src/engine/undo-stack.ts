@@ -28,7 +28,9 @@ export class UndoStack {
     }
   }
 
-  /** Runs every undo in reverse, going on past those that fail. @returns the failures, in order. */
+  /**
+   * Runs every undo in reverse, going on past those that fail, but not past the commit point. @returns the failures, in order.
+   */
   async rollBack(emit: EmitEvent, reason: FailureData): Promise<FailureData[]> {
     const undos = this.#undos.splice(0).toReversed();
     emit({ kind: 'rollback-started', reason, actions: undos.map((undo) => undo.title) });
@@ -44,6 +46,8 @@ export class UndoStack {
         durationMs: performance.now() - beganAt,
         ...(failure ? { failure } : {}),
       });
+      // What comes next would be done to a source whose copy has ended: a `rollback` command could start a second one.
+      if (failure?.code === 'RESUME_REFUSED') break;
     }
     return failures;
   }

@@ -3,13 +3,13 @@ import { criuFailure } from '../criu/failure.ts';
 import { CriuHold, type Recovery } from '../criu/hold.ts';
 import { removeNetworkLock } from '../criu/lock-table.ts';
 import { SETTLE_DUMP_SCRIPT } from '../criu/settle-script.ts';
-import { FlowError } from '../errors/flow-error.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { fenceTable, serviceFence } from '../network/fence.ts';
 import { touchMemory } from '../transfer/reserve.ts';
 import { readWorkload } from '../workload/facts.ts';
 import { findWorkload } from '../workload/find.ts';
 import { needsShellJob, requireSameProcess } from '../workload/identity.ts';
+import { abortSource } from './abort-source.ts';
 import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
 import { imagesDirectory, type StepContext, type StepType } from './step.ts';
 
@@ -35,7 +35,7 @@ export const dump: StepType = {
       await mustRunScript(source, 'umask 077; mkdir -p "$1"', [imagesDirectory(context)], {
         what: 'Making the images directory',
       });
-      const fence = address && { fence: serviceFence(context.runId, address.cidr, 'in') };
+      const fence = address && { fence: serviceFence(context.attemptId, address.cidr, 'in') };
       const directory = holdDirectory(context);
       const options: CriuOptions = {
         imagesDirectory: imagesDirectory(context),
@@ -90,7 +90,7 @@ export const dump: StepType = {
     await state.sourceHold?.decide('abort');
     if (state.workload) {
       const { rootPid } = state.workload;
-      await removeNetworkLock(source, holdDirectory(context), rootPid, fenceTable(context.runId));
+      await removeNetworkLock(source, holdDirectory(context), rootPid, fenceTable(context.attemptId));
     }
     const keep = context.keepImages && state.committed ? '1' : '';
     await mustRunScript(source, REMOVE_RUN_DIRECTORY_SCRIPT, [context.runDirectory, keep], {
@@ -103,27 +103,7 @@ function holdDirectory({ runDirectory }: StepContext): string {
   return `${runDirectory}/dump`;
 }
 
-/**
- * Aborts the source's hold: criu resumes the tasks, unlocks their network and takes TCP out of repair mode. Where criu was
- * lost, the hold's recovery does that; a workload that it had to restore is known by its new start time from then on.
- */
 async function resumeSource(context: StepContext): Promise<void> {
-  const { source, state } = context;
-  const { sourceHold: hold, workload } = state;
-  if (!hold || !workload) return;
-  const { decision, end, settled } = await hold.decide('abort');
-  if (decision === 'commit') {
-    throw new FlowError('HOLD_LOST', 'The source was already told to commit', { host: source.name });
-  }
-  if (end.kind === 'exited' && end.exitCode === 0) {
-    throw new FlowError('HOLD_LOST', `criu on ${source.name} ended as if it had committed`, {
-      host: source.name,
-    });
-  }
-  if (settled === 'restored') {
-    context.remember(await readWorkload(source, workload.rootPid));
-    context.warn(`criu on ${source.name} was lost: the workload was restored there from its images.`);
-  } else {
-    await requireSameProcess(source, workload);
-  }
+  const { sourceHold, workload } = context.state;
+  if (sourceHold && workload) await abortSource(context, sourceHold);
 }

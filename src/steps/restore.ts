@@ -17,6 +17,7 @@ import { readManifest, requireSameImages } from '../transfer/manifest.ts';
 import { STAGE_SWAP_SCRIPT, stagedFile, stagingArguments } from '../transfer/staging.ts';
 import { idsOf } from '../workload/facts.ts';
 import { needsShellJob } from '../workload/identity.ts';
+import { abortSource } from './abort-source.ts';
 import { imagesDirectory, type StepContext, type StepType } from './step.ts';
 
 /**
@@ -33,13 +34,13 @@ export const restore: StepType = {
   timeoutMs: 120_000,
   prepare: {
     async run(context) {
-      const { destination, plan, state, runId, runDirectory } = context;
+      const { destination, plan, state, attemptId, runDirectory } = context;
       const address = plan.network.address;
       const lift = address && {
         script: LIFT_FENCE_SCRIPT,
-        values: [fenceTable(runId), address.cidr, address.device],
+        values: [fenceTable(attemptId), address.cidr, address.device],
       };
-      const fence = address && serviceFence(runId, address.cidr, 'both');
+      const fence = address && serviceFence(attemptId, address.cidr, 'both');
       const { workload } = state;
       if (!workload) throw new Error('restore: no workload was read');
       const directory = `${runDirectory}/restore`;
@@ -57,7 +58,13 @@ export const restore: StepType = {
       state.destinationHold = await CriuHold.prepare(
         destination,
         directory,
-        { leaseSeconds: LEASE_SECONDS, recovery, ...(lift && { onResume: lift }), ...(fence && { fence }) },
+        {
+          leaseSeconds: LEASE_SECONDS,
+          recovery,
+          endsAtAbort: true,
+          ...(lift && { onResume: lift }),
+          ...(fence && { fence }),
+        },
         ({ actionScript }) => restoreArguments({ ...options, actionScript }),
       );
       if (fence) {
@@ -75,10 +82,15 @@ export const restore: StepType = {
       state.restoreBegan = true;
       // Nothing runs before the commit, and both hosts drop the traffic of the address: the address may leave the
       // source, and the digests may be compared, while criu rebuilds.
+      // criu may wait for ever for what wrong images lack.
+      const wrong = new AbortController();
       const [intact, left, started] = await Promise.allSettled([
-        checkImages(hold.host, imagesDirectory(context), dumpedImages, signal),
+        checkImages(hold.host, imagesDirectory(context), dumpedImages, signal).catch((error: unknown) => {
+          wrong.abort(error);
+          throw error;
+        }),
         takeAddressOffSource(context),
-        hold.start(signal, takePlace(context)),
+        hold.start(AbortSignal.any([signal, wrong.signal]), takePlace(context)),
       ]);
       // Wrong images are the cause of whatever criu says about them.
       for (const result of [intact, left, started]) if (result.status === 'rejected') throw result.reason;
@@ -89,13 +101,16 @@ export const restore: StepType = {
       }
       return undefined;
     },
-    undo: { title: 'undo the restore on the destination, bring the address back', run: undoRestore },
+    undo: {
+      title: 'let the workload run on at the source, undo the restore on the destination',
+      run: undoRestore,
+    },
   },
   async cleanUp(context) {
-    const { destination, runId, state } = context;
+    const { destination, attemptId, state } = context;
     await state.destinationHold?.decide('abort');
     if (context.plan.network.address) {
-      await mustRunScript(destination, `${LIFT_BOTH_SCRIPT} 2> /dev/null; :`, [fenceTable(runId)], {
+      await mustRunScript(destination, `${LIFT_BOTH_SCRIPT} 2> /dev/null; :`, [fenceTable(attemptId)], {
         what: 'Taking the fence down',
       });
     }
@@ -133,10 +148,10 @@ fi
 shift 3
 ${STAGE_SWAP_SCRIPT}`;
 
-function takePlace({ plan, state, runId, runDirectory }: StepContext): FirstScript {
+function takePlace({ plan, state, attemptId, runDirectory }: StepContext): FirstScript {
   const address = plan.network.address;
   const ids = state.workload ? idsOf(state.workload) : [];
-  const files = plan.files.map((file) => stagedFile(file, runId));
+  const files = plan.files.map((file) => stagedFile(file, attemptId));
   return {
     script: TAKE_PLACE_SCRIPT,
     args: [
@@ -183,16 +198,28 @@ function placeRefused(
 }
 
 /**
- * Order matters: first the destination's copy is undone, then its address is taken, and only then does the source
- * get it back. The source's own hold is aborted by the undo of \`dump\`, which comes next.
+ * Order matters: the source decides first, since only a source that will not commit makes the destination's copy one too
+ * many. It runs on at once, with its address, while the destination's copy, which is held and fenced, is undone.
  */
 async function undoRestore(context: StepContext): Promise<void> {
-  const { destination, source, plan, state } = context;
+  const { state } = context;
+  const { sourceHold } = state;
+  if (sourceHold) await abortSource(context, sourceHold);
+  try {
+    await undoOnDestination(context);
+  } catch (error) {
+    // As far as is known it has nothing but staged copies.
+    const isLost = error instanceof FlowError && error.code === 'HOST_UNREACHABLE';
+    if (!isLost || state.restoreBegan) throw error;
+  }
+}
+
+async function undoOnDestination({ destination, plan, state }: StepContext): Promise<void> {
   const { destinationHold: hold } = state;
   if (hold) {
     const { decision } = await hold.decide('abort');
     if (decision === 'commit') {
-      throw new FlowError('HOLD_LOST', `${destination.name} was already told to let its copy run`, {
+      throw new FlowError('RESUME_REFUSED', `${destination.name} was already told to let its copy run`, {
         host: destination.name,
         hint: 'It may be the only one: it is not ended.',
       });
@@ -205,14 +232,6 @@ async function undoRestore(context: StepContext): Promise<void> {
   await mustRunScript(destination, ADDRESS_REMOVE_SCRIPT, [address.cidr, address.device], {
     what: 'Taking the address off the destination',
   });
-  if (state.sourceHold) {
-    await mustRunScript(
-      source,
-      'cd "$1" && { [ ! -f on-abort ] || sh ./on-abort; }',
-      [state.sourceHold.directory],
-      { what: 'Bringing the address back' },
-    );
-  }
 }
 
 async function checkImages(

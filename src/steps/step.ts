@@ -35,7 +35,8 @@ export interface RunState {
 /** What a step may use. */
 export interface StepContext {
   readonly plan: Plan;
-  readonly runId: string;
+  /** Names the things of this attempt on the hosts: what a late command of an earlier one does finds none of them. */
+  readonly attemptId: string;
   readonly source: Host;
   readonly destination: Host;
   readonly local: Host;

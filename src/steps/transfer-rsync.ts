@@ -26,7 +26,7 @@ export const transferRsync: StepType = {
   timeoutMs: 3_600_000,
   prepare: {
     async run(context) {
-      const { source, destination, runId, runDirectory, state } = context;
+      const { source, destination, attemptId, runDirectory, state } = context;
       await sweepLostRuns(destination, posix.dirname(runDirectory));
       await prepareStaging(context);
       const memoryBytes = state.workload?.processes.map((process) => process.memoryBytes) ?? [];
@@ -36,7 +36,7 @@ export const transferRsync: StepType = {
         source,
         destination,
         access: await destinationAccess(destination.name, context.sshConfigFile),
-        runId,
+        runId: attemptId,
         runDirectory,
         imageBytes: memoryBytes.reduce((sum, bytes) => sum + bytes, 0),
       });
@@ -78,12 +78,12 @@ export const transferRsync: StepType = {
     },
   },
   async cleanUp(context) {
-    const { source, destination, runDirectory, runId, state } = context;
+    const { source, destination, runDirectory, attemptId, state } = context;
     const what = 'Cleaning up';
     await state.imagesTransfer?.cancel();
     await closeDirectPath(source, runDirectory);
     if (state.committed) await mustRunScript(destination, STAGE_FINISH_SCRIPT, stagingOf(context), { what });
-    await mustRunScript(destination, REVOKE_SCRIPT, [runDirectory, runId], { what });
+    await mustRunScript(destination, REVOKE_SCRIPT, [runDirectory, attemptId], { what });
     await mustRunScript(destination, REMOVE_RUN_DIRECTORY_SCRIPT, [runDirectory, ''], { what });
   },
 };
@@ -136,10 +136,10 @@ async function findDirectories({ source, plan }: StepContext): Promise<ReadonlyS
 }
 
 async function copyAllFiles(context: StepContext): Promise<void> {
-  const { source, plan, runId, signal, state } = context;
+  const { source, plan, attemptId, signal, state } = context;
   const sshConfigFile = directPath(context);
   for (const file of plan.files) {
-    const { staged } = stagedFile(file, runId);
+    const { staged } = stagedFile(file, attemptId);
     const slash = state.directories?.has(file.path) === true ? '/' : '';
     const [from, to] = [`${file.path}${slash}`, `${staged}${slash}`];
     await copyFiles({ source, sshConfigFile, from, to }, signal);
@@ -152,6 +152,6 @@ function directPath(context: StepContext): string {
 }
 
 function stagingOf(context: StepContext): string[] {
-  const files = context.plan.files.map((file) => stagedFile(file, context.runId));
+  const files = context.plan.files.map((file) => stagedFile(file, context.attemptId));
   return [context.runDirectory, ...stagingArguments(files)];
 }

@@ -37,7 +37,7 @@ describe('where criu did not do its part', () => {
   });
 
   const put = (name: string, text: string): void => writeFileSync(directory.at('hold', name), `${text}\n`);
-  const settle = (script: string, how: 'killed' | 'failed' = 'killed'): Promise<CommandResult> => {
+  const settle = (script: string, how: 'killed' | 'failed' | 'again' = 'killed'): Promise<CommandResult> => {
     put('settle', script);
     return host.run(['sh', directory.at('hold', 'settle'), how]);
   };
@@ -127,6 +127,20 @@ describe('where criu did not do its part', () => {
       expect(again()).toBe('');
     });
 
+    test('nor what had run on after its images were made, and ended with its host', async () => {
+      await task.kill();
+      put('boot', 'another');
+      put('held', '4');
+      put('aborted', '');
+      put('decision', 'abort');
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({
+        exitCode: 1,
+        stdout: '',
+        stderr: expect.stringContaining('ran on after its images'),
+      });
+      expect(again()).toBe('');
+    });
+
     test("a pid that is another's by now is left alone", async () => {
       put('tasks', `${task.pid} ${start - 1}`);
       put('decision', 'commit');
@@ -165,6 +179,34 @@ describe('where criu did not do its part', () => {
       put('decision', 'abort');
       expect(await settle(SETTLE_RESTORE_SCRIPT)).toMatchObject({ exitCode: 0, stdout: 'ended\n' });
       expect(await state()).toBe('running');
+    });
+
+    test('what criu was about to let go runs: it is not ended, and its fence is lifted', async () => {
+      put('started', '0.00');
+      put('resuming', '');
+      put('decision', 'commit');
+      put('on-resume', ': > lifted');
+      expect(await settle(SETTLE_RESTORE_SCRIPT)).toMatchObject({ exitCode: 0, stdout: 'restored\n' });
+      expect(await state()).toBe('running');
+      expect(again()).toBe('');
+      expect(existsSync(directory.at('hold', 'lifted'))).toBe(true);
+    });
+
+    test('a person gets back what has ended since, and only that', async () => {
+      put('started', '0.00');
+      put('resuming', '');
+      put('settled', 'restored');
+      put('decision', 'commit');
+      expect(await settle(SETTLE_RESTORE_SCRIPT, 'again')).toMatchObject({
+        exitCode: 1,
+        stderr: `it runs: ${task.pid} \n`,
+      });
+      await task.kill();
+      expect(await settle(SETTLE_RESTORE_SCRIPT, 'again')).toMatchObject({
+        exitCode: 0,
+        stdout: 'restored\n',
+      });
+      expect(again()).toBe("it's $(reboot)\n");
     });
 
     test('after a commit it is restored once more, then its fence is lifted', async () => {

@@ -10,6 +10,7 @@ const nothing: Progress = {
   failure: undefined,
   undoFailed: false,
   objectiveMissed: false,
+  lost: false,
 };
 
 test.each([

@@ -14,6 +14,7 @@ const undone = (action: string, failure?: Fields) => ({ kind: 'undo-finished', a
 test('a journal without an attempt says nothing', () => {
   expect(readProgress([])).toEqual({
     epoch: 0,
+    movedInEpoch: 1,
     workload: undefined,
     began: new Set(),
     finished: new Set(),
@@ -31,8 +32,18 @@ test('what began counts until it is begun anew; what failed is not finished', ()
 
 test('a rollback that was cut off leaves what it had undone, and what it had not', () => {
   const cut = [run(1), began('a'), rollback(2), undone('one'), undone('two', { code: 'X' })] as const;
-  expect(readProgress(records(...cut))).toMatchObject({ epoch: 2, began: new Set(['a']), undone: ['one'] });
-  expect(readProgress(records(...cut, run(3)))).toMatchObject({ epoch: 3, began: new Set(), undone: [] });
+  expect(readProgress(records(...cut))).toMatchObject({
+    epoch: 2,
+    movedInEpoch: 1,
+    began: new Set(['a']),
+    undone: ['one'],
+  });
+  expect(readProgress(records(...cut, run(3)))).toMatchObject({
+    epoch: 3,
+    movedInEpoch: 3,
+    began: new Set(),
+    undone: [],
+  });
 });
 
 test('the end of an attempt is its own, not the next one’s', () => {

@@ -78,11 +78,24 @@ describe('a run that has come to the commit', () => {
       checks: [{ kind: 'command', on: 'destination', argv: ['false'], timeoutMs: 1 }],
       rollback: [{ on: 'source', argv: [...touch('second-copy')] }],
     });
-    runner.state.destinationHold = await heldByFakeCriu(host, directory.at('destination'));
+    const hold = await heldByFakeCriu(host, directory.at('destination'));
+    // Nothing is restored here.
+    hold.hasRestored = async () => true;
+    runner.state.destinationHold = hold;
     expect(await runner.run()).toMatchObject({ failure: { code: 'VERIFY_FAILED' }, undoFailures: [] });
     expect(runner.state).toMatchObject({ committed: true, releasedAtMs: expect.any(Number) });
     expect(existsSync(directory.at('second-copy'))).toBe(false);
     expect(events.map((event) => event.kind)).not.toContain('rollback-started');
+  });
+
+  test('what moved and has ended since is told as that, and its images stay', async () => {
+    const runner = await runnerFor(commit);
+    runner.state.destinationHold = await heldByFakeCriu(host, directory.at('destination'));
+    expect(await runner.run()).toMatchObject({
+      isLost: true,
+      failure: { code: 'WORKLOAD_LOST', command: expect.stringContaining('/restore/settle again') },
+    });
+    expect(events).not.toContainEqual({ kind: 'phase-started', phase: 'clean-up' });
   });
 
   test('a destination that cannot be released is told as that, also when a ^C came meanwhile, and nothing is undone', async () => {

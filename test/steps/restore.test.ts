@@ -33,7 +33,7 @@ test.each(['commit', 'abort'] as const)(
 
     const undoing = restore.main.undo?.run(context, {} as never);
     if (decision === 'commit') {
-      await expect(undoing).rejects.toMatchObject({ code: 'HOLD_LOST' });
+      await expect(undoing).rejects.toMatchObject({ code: 'RESUME_REFUSED' });
       expect(await workloadState(host, restored.pid, undefined)).toBe('running');
     } else {
       await undoing;

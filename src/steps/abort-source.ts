@@ -1,0 +1,44 @@
+import type { CriuHold } from '../criu/hold.ts';
+import { FlowError } from '../errors/flow-error.ts';
+import { readWorkload } from '../workload/facts.ts';
+import { requireSameProcess } from '../workload/identity.ts';
+import type { StepContext } from './step.ts';
+
+/**
+ * Aborts the source's hold: criu resumes the tasks, unlocks their network and takes TCP out of repair mode. Where criu was
+ * lost, the hold's recovery does that; a workload that it had to restore is known by its new start time from then on.
+ * Idempotent.
+ * @throws FlowError RESUME_REFUSED when the source was told to commit: then nothing may be taken back; HOLD_LOST,
+ *   WORKLOAD_NOT_FOUND when it does not run on
+ */
+export async function abortSource(context: StepContext, hold: CriuHold): Promise<void> {
+  const { source, state } = context;
+  const { workload } = state;
+  if (!workload) return;
+  const { decision, end, settled } = await hold.decide('abort');
+  if (decision === 'commit') {
+    throw new FlowError('RESUME_REFUSED', `${source.name} was already told to end its copy`, {
+      host: source.name,
+      hint: "There is no way back: what is left to do is to let the destination's copy run. Resume the run.",
+    });
+  }
+  if (end.kind === 'exited' && end.exitCode === 0) {
+    throw new FlowError('HOLD_LOST', `criu on ${source.name} ended as if it had committed`, {
+      host: source.name,
+    });
+  }
+  // Restored by this abort or by an earlier one.
+  const isNew = settled === 'restored' && (await hasChanged(context));
+  if (!isNew) return requireSameProcess(source, workload);
+  context.remember(await readWorkload(source, workload.rootPid));
+  context.warn(`criu on ${source.name} was lost: the workload was restored there from its images.`);
+}
+
+async function hasChanged({ source, state }: StepContext): Promise<boolean> {
+  try {
+    if (state.workload) await requireSameProcess(source, state.workload);
+    return false;
+  } catch {
+    return true;
+  }
+}
