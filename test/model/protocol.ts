@@ -218,10 +218,10 @@ export const AS_BUILT: Protocol = {
   settles: true,
   syncsCommit: true,
   remainsWait: true,
-  abortsSourceFirst: false,
-  readsUnderLock: false,
-  namesHolds: false,
-  noticesResumed: false,
+  abortsSourceFirst: true,
+  readsUnderLock: true,
+  namesHolds: true,
+  noticesResumed: true,
 };
 
 const NOBODY: Controller = {
