@@ -1,6 +1,14 @@
 import { BOOT_FUNCTION } from '../host/boot-function.ts';
 
 /**
+ * `put FILE WORD`: makes a file of one word, at once. Its room is taken when the hold is prepared, and what is decided is
+ * linked from files that were written then: on a disk that is full by now, an empty file would say something else.
+ */
+export const PUT_FUNCTION = `
+put() { printf '%-15s\\n' "$2" 1<> "$1.new" && mv "$1.new" "$1"; }
+`;
+
+/**
  * The action script with which criu holds a workload between the phases of the protocol. criu runs it at the action
  * points of criu(8) with CRTOOLS_SCRIPT_ACTION set, stdin closed and stdout in criu's log.
  *
@@ -23,7 +31,8 @@ import { BOOT_FUNCTION } from '../host/boot-function.ts';
  *
  * What runs is our own fixed text; its values are in files beside it, one a line, that no shell reads as text.
  */
-export const HOLD_SCRIPT = `#!/bin/sh
+export const HOLD_SCRIPT: string = `#!/bin/sh
+${PUT_FUNCTION}
 dir=\${0%/*}
 cd "$dir" || exit 1
 look() {
@@ -63,23 +72,17 @@ bytes=0
 if [ "$CRTOOLS_SCRIPT_ACTION" = post-dump ]; then
   for size in $(stat -c %s "$CRTOOLS_IMAGE_DIR"/*.img); do bytes=$((bytes + size)); done
   if [ -n "$CRTOOLS_INIT_PID" ]; then
-    tree "$CRTOOLS_INIT_PID" > tasks.new
-    mv tasks.new tasks
+    tree "$CRTOOLS_INIT_PID" > tasks.new && mv tasks.new tasks || exit 1
     while read -r pid _; do grep -qx "$pid" stopped || kill -STOP "$pid"; done < tasks
   fi
 fi
-echo "$bytes" > held.new
-mv held.new held
+put held "$bytes" || exit 1
 printf x 1<> events
 while [ ! -f decision ]; do
   if [ -n "$lease" ] && [ ! -f lease-end ]; then
     timeout "$lease" dd bs=1 count=1 of=/dev/null 2> /dev/null <&4
     if [ $? -eq 124 ]; then
-      echo expired > lease.expired
-      if ln lease.expired lease-end 2> /dev/null; then
-        echo 'abort lease' > decision.lease
-        ln decision.lease decision 2> /dev/null
-      fi
+      if ln lease.expired lease-end 2> /dev/null; then ln decision.lease decision 2> /dev/null; fi
     fi
   else
     dd bs=1 count=1 of=/dev/null 2> /dev/null <&4 || exit 1
@@ -111,6 +114,10 @@ cd "$1"
 shift
 mkfifo events doorbell start
 boot > boot
+for file in held started exit settled; do printf '%-15s\\n' nothing > "$file.new"; done
+for word in commit abort; do echo "$word" > "decision.$word"; done
+for why in lease criu; do echo "abort $why" > "decision.$why"; done
+for word in expired waived; do echo "$word" > "lease.$word"; done
 while [ $# -gt 0 ]; do
   printf '%s\\n' "$2" > "$1"
   shift 2
@@ -124,7 +131,8 @@ chmod 700 hold
  * is an abort, unless the lease was waived: then the decision is still to come, and who brings it settles the rest.
  * Arguments: the hold's directory, then criu and its arguments.
  */
-export const SUPERVISE_SCRIPT = `
+export const SUPERVISE_SCRIPT: string = `
+${PUT_FUNCTION}
 cd "$1" || exit 1
 shift
 exec 3<> events 4<> start
@@ -140,17 +148,12 @@ if [ -f started ] && [ ! -f decision ]; then
   if [ "$code" -ne 0 ]; then
     how=failed
     [ "$code" -le 128 ] || [ "$code" -ge 255 ] || how=killed
-    echo expired > lease.failed
-    if ln lease.failed lease-end 2> /dev/null; then
-      echo 'abort criu' > decision.criu
-      ln decision.criu decision 2> /dev/null
-    fi
+    if ln lease.expired lease-end 2> /dev/null; then ln decision.criu decision 2> /dev/null; fi
     [ ! -f settle ] || [ ! -f decision ] || sh ./settle "$how" > settle.output 2>&1 3>&- 4>&-
     printf x 1<> doorbell
   fi
 fi
-echo "$code" > exit.new
-mv exit.new exit
+put exit "$code"
 printf x >&3
 `;
 
@@ -183,12 +186,13 @@ echo pending
  * did, and waits as {@link AWAIT_SCRIPT} does. Arguments: the same, then the script and its arguments.
  */
 export const START_SCRIPT: string = `
+${PUT_FUNCTION}
 dir=$1 goal=$2 before=$3
 shift 3
 sh -c "$before" criu-flow "$@" || exit $?
 set -- "$dir" "$goal"
 read -r uptime _ < /proc/uptime
-echo "$uptime" > "$1/started"
+put "$1/started" "$uptime" || exit 1
 printf x 1<> "$1/start"
 ${AWAIT_SCRIPT}`;
 
@@ -198,9 +202,7 @@ ${AWAIT_SCRIPT}`;
  */
 export const WAIVE_SCRIPT = `
 cd "$1" 2> /dev/null || { echo none; exit 0; }
-echo waived > "lease.$$"
-ln "lease.$$" lease-end 2> /dev/null
-rm -f "lease.$$"
+ln lease.waived lease-end 2> /dev/null
 printf x 1<> doorbell
 cat lease-end
 `;
@@ -213,9 +215,7 @@ cat lease-end
  */
 export const DECIDE_SCRIPT: string = `
 if [ -d "$1" ]; then
-  echo "$3" > "$1/decision.$$"
-  ln "$1/decision.$$" "$1/decision" 2> /dev/null
-  rm -f "$1/decision.$$"
+  [ -f "$1/decision" ] || ln "$1/decision.$3" "$1/decision" || [ -f "$1/decision" ] || exit 1
   printf x 1<> "$1/doorbell"
   printf x 1<> "$1/start"
   [ "$3" != commit ] || sync "$1/decision" "$1"

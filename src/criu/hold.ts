@@ -188,9 +188,10 @@ export class CriuHold {
     });
     if (end.kind === 'held') throw new Error('hold: waited for the end');
     if (counts !== 'commit' && counts !== 'abort' && counts !== 'none') {
-      throw new FlowError('HOLD_LOST', `The decision on ${this.host.name} cannot be read`, {
+      throw new FlowError('HOLD_LOST', `The decision cannot be made on ${this.host.name}`, {
         host: this.host.name,
-        evidence: counts ?? '',
+        evidence: end.kind === 'refused' ? end.stderr : (counts ?? ''),
+        command: `ssh ${this.host.name} df ${this.directory}`,
       });
     }
     const settled = await this.#settle(end);
@@ -264,7 +265,7 @@ export class CriuHold {
       if (script !== AWAIT_SCRIPT && lines[0] !== undefined) onFirstLine?.(lines[0]);
       const [word, number] = (lines.at(-1) ?? '').split(' ');
       if (word === 'held') return { kind: 'held', imageBytes: Number(number) };
-      if (word === 'exit') return { kind: 'exited', exitCode: Number(number) };
+      if (word === 'exit' && /^\d+$/.test(number ?? '')) return { kind: 'exited', exitCode: Number(number) };
       if (word === 'absent') return { kind: 'absent' };
       // Who watches over criu may have ended after it was waited for, and said how.
       if (isLost) return { kind: 'lost' };

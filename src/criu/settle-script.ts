@@ -1,4 +1,5 @@
 import { BOOT_FUNCTION } from '../host/boot-function.ts';
+import { PUT_FUNCTION } from './hold-script.ts';
 import { REMOVE_LOCK_FUNCTION } from './lock-table.ts';
 
 /**
@@ -20,10 +21,15 @@ import { REMOVE_LOCK_FUNCTION } from './lock-table.ts';
  */
 const PRELUDE = `
 ${BOOT_FUNCTION}
+${PUT_FUNCTION}
 cd "\${0%/*}" || exit 1
 exec 9> settle.lock
 flock 9
-if [ -f settled ] && [ "$1" != again ]; then cat settled; exit 0; fi
+if [ -f settled ] && [ "$1" != again ]; then
+  read -r word < settled
+  echo "$word"
+  exit 0
+fi
 read -r decision _ < decision || exit 1
 # After a boot of the host none of the tasks can be alive: who has their pids now is somebody else.
 [ ! -f boot ] || [ "$(cat boot)" = "$(boot)" ] || : > tasks.none
@@ -57,9 +63,8 @@ restore_again() {
   rm -f tasks.none
 }
 settled() {
-  echo "$1" > settled.new
-  mv settled.new settled
-  cat settled
+  put settled "$1" || exit 1
+  echo "$1"
   exit 0
 }
 `;

@@ -63,6 +63,20 @@ export function pastCommit(runId: string): FlowError {
   });
 }
 
+/** What is left on the hosts, with the command that cleans it up later. */
+function leftBehind(left: readonly FailureData[], runId: string, verb: 'resume' | 'rollback'): FailureData {
+  const [first] = left;
+  const hosts = [...new Set(left.map(({ host }) => host ?? 'a host'))].join(' and ');
+  return {
+    code: 'CLEAN_UP_FAILED',
+    message: `Something of the run is left on ${hosts}`,
+    ...(first?.host === undefined ? {} : { host: first.host }),
+    evidence: first?.message ?? '',
+    hint: 'The workload is not concerned. The lock there stays until it is cleaned up.',
+    command: `criu-flow ${verb} ${runId}`,
+  };
+}
+
 /** Milliseconds for finding the workload and locking it. */
 const LOCK_TIMEOUT_MS = 60_000;
 
@@ -110,14 +124,27 @@ export class StepRunner {
       if (failure) emit({ kind: 'warning', text: `Before that: ${failure.message}` });
       return { failure: lost, undoFailures: [], isLost: true };
     }
-    await this.#finish(undoFailures);
-    return { failure, undoFailures };
+    const left = await this.#finish(undoFailures);
+    if (left.length === 0) return { failure, undoFailures };
+    if (committed)
+      return { failure: failure ?? leftBehind(left, this.#options.runId, 'resume'), undoFailures };
+    return { failure, undoFailures: this.#grave(left) };
+  }
+
+  /** A destination that is lost before its restore began has nothing but copies, and its lock to say so. */
+  #grave(left: readonly FailureData[]): readonly FailureData[] {
+    const { name } = this.#options.connection.destination;
+    const isGrave = ({ host, code }: FailureData): boolean =>
+      this.state.restoreBegan || host !== name || code !== 'HOST_UNREACHABLE';
+    const grave = left.filter(isGrave);
+    return grave.length === 0 ? [] : [leftBehind(grave, this.#options.runId, 'rollback')];
   }
 
   /** Once it has moved, the images are all that there is of it besides: they stay until it was seen to be alive. */
   async #requireMoved(): Promise<void> {
     const { destinationHold, workload } = this.state;
-    if (!destinationHold || !workload) return;
+    // One that has begun to clean up has seen it.
+    if (!destinationHold || !workload || this.#began.has('clean-up')) return;
     const { name } = destinationHold.host;
     const directory = this.#hostDirectory;
     if (await destinationHold.hasRestored(workload.rootPid)) return;
@@ -146,8 +173,8 @@ export class StepRunner {
     if (committed) return [committed];
     const undoFailures = await this.#undos.rollBack(this.#options.emit, reason);
     if (locking && this.#options.earlier?.wasAtWork === true) undoFailures.push(locking);
-    await this.#finish(undoFailures);
-    return undoFailures;
+    const left = await this.#finish(undoFailures);
+    return left.length === 0 ? undoFailures : this.#grave(left);
   }
 
   /** Read again under the lock: who was at work until then may have committed meanwhile. */
@@ -179,11 +206,16 @@ export class StepRunner {
     this.#undos.forget(undone);
   }
 
-  /** What could not be put back may need the images, and nobody else may come between. */
-  async #finish(undoFailures: readonly FailureData[]): Promise<void> {
-    if (undoFailures.length > 0) return;
-    if (this.touched) await this.#cleanUp();
-    await this.unlock();
+  /**
+   * Cleans up and gives the locks up: that of a host on which something is left stays, for the run is not over there. What
+   * could not be put back may need the images, and nobody else may come between.
+   * @returns what is left
+   */
+  async #finish(undoFailures: readonly FailureData[]): Promise<readonly FailureData[]> {
+    if (undoFailures.length > 0) return [];
+    const left = this.touched ? await this.#cleanUp() : [];
+    const hosts = new Set(left.map(({ host }) => host));
+    return [...left, ...(await this.#unlock(hosts))];
   }
 
   /**
@@ -199,14 +231,19 @@ export class StepRunner {
     this.#hosts = { source, destination: await lockWorkload(connection.destination, { runId, epoch, pids }) };
   }
 
-  /** Gives the locks up. A host that does not answer keeps its own, which is void after its next boot. */
-  async unlock(): Promise<void> {
-    if (!this.#isLocked) return;
+  /** Gives the locks up, but on those hosts. A host that does not answer keeps its own, which is void after its next boot. */
+  async #unlock(except: ReadonlySet<string | undefined>): Promise<readonly FailureData[]> {
+    if (!this.#isLocked) return [];
     const { connection, runId, epoch, emit } = this.#options;
+    const left: FailureData[] = [];
     for (const host of [connection.source, connection.destination]) {
+      if (except.has(host.name)) continue;
       const failure = await attempt(() => unlockWorkload(host, runId, epoch));
-      if (failure) emit({ kind: 'warning', text: `The lock on ${host.name} is left: ${failure.message}` });
+      if (!failure) continue;
+      left.push(failure);
+      emit({ kind: 'warning', text: `The lock on ${host.name} is left: ${failure.message}` });
     }
+    return left;
   }
 
   async #runSteps(): Promise<void> {
@@ -275,7 +312,11 @@ export class StepRunner {
     const undoContext = (): StepContext => this.#context(step.id, new AbortController().signal);
     if (hasBegun && action === STEP_TYPES[step.uses].main) {
       for (const spec of step.rollback.toReversed()) {
-        this.#undos.push(`run ${spec.argv[0]} on the ${spec.on}`, () => runCommand(undoContext(), spec));
+        this.#undos.push(
+          `run ${spec.argv[0]} on the ${spec.on}`,
+          () => runCommand(undoContext(), spec),
+          true,
+        );
       }
     }
     const undo = action?.undo;
@@ -321,23 +362,33 @@ export class StepRunner {
   }
 
   /** Takes the scaffolding of each step down, the last step's first. What cannot be removed is named, not hidden. */
-  async #cleanUp(): Promise<void> {
+  async #cleanUp(): Promise<readonly FailureData[]> {
     const { emit, plan } = this.#options;
     emit({ kind: 'phase-started', phase: 'clean-up' });
     emit({ kind: 'step-started', stepId: 'clean-up' });
     const beganAt = performance.now();
     const context = this.#context('clean-up', new AbortController().signal);
+    const left: FailureData[] = [];
     for (const step of plan.steps.toReversed()) {
-      const { cleanUp } = STEP_TYPES[step.uses];
-      const failure = cleanUp && (await attempt(() => cleanUp(context)));
-      if (failure) context.warn(`Something is left on a host (${context.runDirectory}): ${failure.message}`);
+      for (const cleanUp of STEP_TYPES[step.uses].cleanUps ?? []) {
+        const failure = await attempt(() => cleanUp(context));
+        if (!failure) continue;
+        left.push(failure);
+        const where = failure.host ?? 'a host';
+        const later = `criu-flow ${this.state.committed ? 'resume' : 'rollback'} ${this.#options.runId}`;
+        context.warn(
+          `Something is left on ${where} (${context.runDirectory}): ${failure.message} Later: ${later}`,
+        );
+      }
     }
+    const [failure] = left;
     emit({
       kind: 'step-finished',
       stepId: 'clean-up',
       durationMs: performance.now() - beganAt,
-      result: { status: 'done' },
+      result: failure ? { status: 'failed', failure } : { status: 'done' },
     });
+    return left;
   }
 
   #remember(workload: WorkloadFacts): void {

@@ -5,14 +5,16 @@ import { toFailureData } from '../events/failure-data.ts';
 interface Undo {
   readonly title: string;
   readonly run: () => Promise<void>;
+  /** Not to be repeated: a recipe's own command. What is ours looks at the host for the truth each time. */
+  readonly isOnce: boolean;
 }
 
 /** What has to be taken back, last in, first out. An undo is pushed before its effect begins. */
 export class UndoStack {
   readonly #undos: Undo[] = [];
 
-  push(title: string, run: () => Promise<void>): void {
-    this.#undos.push({ title, run });
+  push(title: string, run: () => Promise<void>, isOnce = false): void {
+    this.#undos.push({ title, run, isOnce });
   }
 
   /** After the commit point there is nothing to go back to. */
@@ -20,10 +22,10 @@ export class UndoStack {
     this.#undos.length = 0;
   }
 
-  /** Drops, from the last one on, those that were done before, by their titles. */
+  /** Drops, from the last one on, those that were done before and must not be again, by their titles. */
   forget(done: readonly string[]): void {
     for (const title of done) {
-      const at = this.#undos.findLastIndex((undo) => undo.title === title);
+      const at = this.#undos.findLastIndex((undo) => undo.isOnce && undo.title === title);
       if (at !== -1) this.#undos.splice(at, 1);
     }
   }

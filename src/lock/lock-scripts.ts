@@ -42,7 +42,7 @@ for pid; do
   exit 3
 done
 for link in pid-*; do [ ! -L "$link" ] || [ -f "$link" ] || rm -f "$link"; done
-printf '%s\\n' "$epoch" "$boot" "$holder" > "$run.new" && sync "$run.new" && mv "$run.new" "$run" || exit 1
+printf '%s\\n' "$epoch" "$boot" "$holder" > "$run.new" && sync "$run.new" && mv "$run.new" "$run" || { rm -f "$run.new"; exit 1; }
 for pid; do ln -sfn "$run" "pid-$pid"; done
 `;
 

@@ -22,6 +22,8 @@ export async function abortSource(context: StepContext, hold: CriuHold): Promise
       hint: "There is no way back: what is left to do is to let the destination's copy run. Resume the run.",
     });
   }
+  // Cleaned up by an earlier rollback, which has looked.
+  if (decision === 'none') return;
   if (end.kind === 'exited' && end.exitCode === 0) {
     throw new FlowError('HOLD_LOST', `criu on ${source.name} ended as if it had committed`, {
       host: source.name,

@@ -84,20 +84,22 @@ export const dump: StepType = {
       run: resumeSource,
     },
   },
-  async cleanUp(context) {
-    const { source, state } = context;
-    // Ends the process that waits to become criu, when the run did not come that far; the first decision counts.
-    await state.sourceHold?.decide('abort');
-    if (state.workload) {
-      const { rootPid } = state.workload;
-      await removeNetworkLock(source, holdDirectory(context), rootPid, fenceTable(context.attemptId));
-    }
-    const keep = context.keepImages && state.committed ? '1' : '';
-    await mustRunScript(source, REMOVE_RUN_DIRECTORY_SCRIPT, [context.runDirectory, keep], {
-      what: 'Cleaning up',
-    });
-  },
+  cleanUps: [cleanUpSource],
 };
+
+async function cleanUpSource(context: StepContext): Promise<void> {
+  const { source, state } = context;
+  // Ends the process that waits to become criu, when the run did not come that far; the first decision counts.
+  await state.sourceHold?.decide('abort');
+  if (state.workload) {
+    const { rootPid } = state.workload;
+    await removeNetworkLock(source, holdDirectory(context), rootPid, fenceTable(context.attemptId));
+  }
+  const keep = context.keepImages && state.committed ? '1' : '';
+  await mustRunScript(source, REMOVE_RUN_DIRECTORY_SCRIPT, [context.runDirectory, keep], {
+    what: 'Cleaning up',
+  });
+}
 
 function holdDirectory({ runDirectory }: StepContext): string {
   return `${runDirectory}/dump`;

@@ -106,16 +106,18 @@ export const restore: StepType = {
       run: undoRestore,
     },
   },
-  async cleanUp(context) {
-    const { destination, attemptId, state } = context;
-    await state.destinationHold?.decide('abort');
-    if (context.plan.network.address) {
-      await mustRunScript(destination, `${LIFT_BOTH_SCRIPT} 2> /dev/null; :`, [fenceTable(attemptId)], {
-        what: 'Taking the fence down',
-      });
-    }
-  },
+  cleanUps: [cleanUpDestination],
 };
+
+async function cleanUpDestination(context: StepContext): Promise<void> {
+  const { destination, attemptId, state } = context;
+  await state.destinationHold?.decide('abort');
+  if (context.plan.network.address) {
+    await mustRunScript(destination, `${LIFT_BOTH_SCRIPT} 2> /dev/null; :`, [fenceTable(attemptId)], {
+      what: 'Taking the fence down',
+    });
+  }
+}
 
 async function takeAddressOffSource({ plan, source, state }: StepContext): Promise<void> {
   const address = plan.network.address;

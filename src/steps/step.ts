@@ -81,8 +81,8 @@ export interface StepType {
   /** Done for all steps before the freeze: whatever need not be inside the pause. */
   readonly prepare?: Action;
   readonly main: Action;
-  /** Takes the scaffolding down after the run, however it ended. Idempotent. */
-  readonly cleanUp?: (context: StepContext) => Promise<void>;
+  /** Take the scaffolding down after the run, however it ended, each on one host. Idempotent. */
+  readonly cleanUps?: readonly ((context: StepContext) => Promise<void>)[];
 }
 
 /** The images' directory, the same path on both hosts. */

@@ -77,16 +77,21 @@ export const transferRsync: StepType = {
       return undefined;
     },
   },
-  async cleanUp(context) {
-    const { source, destination, runDirectory, attemptId, state } = context;
-    const what = 'Cleaning up';
-    await state.imagesTransfer?.cancel();
-    await closeDirectPath(source, runDirectory);
-    if (state.committed) await mustRunScript(destination, STAGE_FINISH_SCRIPT, stagingOf(context), { what });
-    await mustRunScript(destination, REVOKE_SCRIPT, [runDirectory, attemptId], { what });
-    await mustRunScript(destination, REMOVE_RUN_DIRECTORY_SCRIPT, [runDirectory, ''], { what });
-  },
+  cleanUps: [cleanUpSource, cleanUpDestination],
 };
+
+async function cleanUpSource({ source, runDirectory, state }: StepContext): Promise<void> {
+  await state.imagesTransfer?.cancel();
+  await closeDirectPath(source, runDirectory);
+}
+
+async function cleanUpDestination(context: StepContext): Promise<void> {
+  const { destination, runDirectory, attemptId, state } = context;
+  const what = 'Cleaning up';
+  if (state.committed) await mustRunScript(destination, STAGE_FINISH_SCRIPT, stagingOf(context), { what });
+  await mustRunScript(destination, REVOKE_SCRIPT, [runDirectory, attemptId], { what });
+  await mustRunScript(destination, REMOVE_RUN_DIRECTORY_SCRIPT, [runDirectory, ''], { what });
+}
 
 /** A destination that is lost before its restore began holds nothing but staged copies: a warning, not a failure. */
 async function undoStaging(context: StepContext): Promise<void> {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -77,7 +77,7 @@ describe('a hold', () => {
     writeFileSync(join(held, 'started'), '0');
     await host.run(['sh', '-c', 'printf x 1<> "$1/start"', 'sh', held]);
     await expect.poll(() => existsSync(join(held, 'exit')), { timeout: 10_000 }).toBe(true);
-    expect(readFileSync(join(held, 'exit'), 'utf8')).toBe('255\n');
+    expect(readFileSync(join(held, 'exit'), 'utf8').trim()).toBe('255');
     expect(readFileSync(join(held, 'decision'), 'utf8')).toBe('abort lease\n');
     expect(readFileSync(join(held, 'back'), 'utf8')).toBe(`${held}\n`);
     expect(await hold.decide('commit')).toMatchObject({ decision: 'abort' });
@@ -144,6 +144,24 @@ describe('a hold', () => {
     expect(refused).toEqual({ kind: 'refused', exitCode: 3, stderr: '4711 is taken' });
     expect(await hold.decide('abort')).toEqual({ decision: 'abort', end: { kind: 'absent' } });
     expect(existsSync(join(directory, 'ran'))).toBe(false);
+  });
+
+  test('on a disk that is full nothing is read as what it is not', async () => {
+    mkdirSync(join(directory, 'small'));
+    await host.run(['mount', '-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', join(directory, 'small')]);
+    try {
+      const hold = await CriuHold.prepare(host, join(directory, 'small', 'hold'), {}, ({ actionScript }) => [
+        ...['sh', '-c', FAKE_CRIU, 'criu', actionScript, directory],
+      ]);
+      await host.run(['sh', '-c', 'cat /dev/zero > "$1/fill"', 'sh', join(directory, 'small')]);
+      expect(await hold.start(signal)).toEqual({ kind: 'held', imageBytes: 1024 });
+      expect(await hold.decide('abort')).toEqual({
+        decision: 'abort',
+        end: { kind: 'exited', exitCode: 255 },
+      });
+    } finally {
+      await host.run(['umount', '--lazy', join(directory, 'small')]);
+    }
   });
 
   test('a criu that fails before its hold is an end, not a hold', async () => {

@@ -157,14 +157,33 @@ export class MigrationLab {
     }
   }
 
+  /** Removes what a run that was given up has left, so that the next one begins on clean hosts. */
+  async scrub(): Promise<void> {
+    for (const name of ['a', 'b']) {
+      await this.sh(
+        name,
+        `for file in /proc/[0-9]*/cmdline; do
+          pid=\${file#/proc/} pid=\${pid%/cmdline}
+          [ "$pid" != $$ ] || continue
+          case $(tr '\\0' ' ' < "$file" 2> /dev/null) in
+          'criu '* | '/bin/sh /var/lib/criu-flow/'* | 'sh -c '*' criu-flow /var/lib/criu-flow/'* | 'ssh -F /var/lib/'* | 'timeout '*' dd '*) kill -KILL "$pid" ;;
+          esac
+        done
+        nft flush ruleset
+        rm -rf /var/lib/criu-flow
+        sed -i '/criu-flow-/d' /root/.ssh/authorized_keys`,
+      );
+    }
+  }
+
   async clientReport(): Promise<ClientReport> {
     const report: ClientReport = JSON.parse(await this.sh('c', 'cat /run/report'));
     return report;
   }
 
-  /** Waits until the client has that many more answers; fails when it lost its connection or after 20 s. */
-  async untilAnswered(more: number): Promise<ClientReport> {
-    const deadlineMs = performance.now() + 20_000;
+  /** Waits until the client has that many more answers; fails when it lost its connection or the time is over. */
+  async untilAnswered(more: number, timeoutMs = 20_000): Promise<ClientReport> {
+    const deadlineMs = performance.now() + timeoutMs;
     let first: number | undefined;
     for (;;) {
       const text = await this.sh('c', 'cat /run/report 2> /dev/null || echo {}');
@@ -175,7 +194,7 @@ export class MigrationLab {
         if (report.answered >= first + more) return this.clientReport();
       }
       if (performance.now() > deadlineMs)
-        throw new Error(`the client got no ${more} answers in 20 s: ${text}`);
+        throw new Error(`the client got no ${more} answers in ${timeoutMs} ms: ${text}`);
       await sleep(50);
     }
   }
@@ -201,7 +220,8 @@ export class MigrationLab {
       name,
       `nft list ruleset
       ip -o -4 address show dev eth0 | awk '{ print $4 }'
-      find /var/lib/criu-flow /root/.ssh -printf '%p %y %m\\n' 2> /dev/null | sort
+      find /var/lib/criu-flow -mindepth 1 -printf '%p %y %m\\n' 2> /dev/null | sort
+      find /root/.ssh -printf '%p %y %m\\n' | sort
       sha256sum /root/.ssh/authorized_keys
       find /srv /tmp /var/tmp | sort
       for file in /proc/[0-9]*/cmdline; do
