@@ -8,11 +8,19 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**'],
+          exclude: ['test/e2e/**', 'test/faults/**'],
           testTimeout: 30_000,
           sequence: { groupOrder: 0 },
         },
       },
+      // For `npm run faults` only.
+      ...(process.env['CRIU_FLOW_FAULTS'] === undefined
+        ? []
+        : [
+            {
+              test: { name: 'faults', include: ['test/faults/**/*.test.ts'], testTimeout: 0, hookTimeout: 0 },
+            },
+          ]),
       {
         test: {
           name: 'lab',

@@ -1,4 +1,5 @@
 import { FlowError } from '../errors/flow-error.ts';
+import type { Standing } from './standing.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -9,15 +10,15 @@ const EXIT_CODES: Readonly<Record<(typeof SIGNALS)[number], number>> = {
   SIGHUP: 129,
 };
 
-/** What leaving at once leads to: the lease of the source's hold runs out. */
-const RESUMES =
-  'The workload then runs on at the source by itself within 30 s, unless it was committed: criu-flow status RUN tells, rollback or resume puts right.';
-
 /**
  * Aborts on the first signal, with INTERRUPTED; leaves at once on the second.
  * @param tell takes what a person should know at once, which may not wait for the report
+ * @param standing knows what is left when it is left at once
  */
-export function abortOnSignals(tell: (text: string) => void): {
+export function abortOnSignals(
+  tell: (text: string) => void,
+  standing: Standing,
+): {
   readonly signal: AbortSignal;
   readonly stop: () => void;
 } {
@@ -25,10 +26,10 @@ export function abortOnSignals(tell: (text: string) => void): {
   const onSignal = (name: NodeJS.Signals): void => {
     const known = SIGNALS.find((each) => each === name) ?? 'SIGINT';
     if (controller.signal.aborted) {
-      tell(`${known} again: left without rolling back.\n${RESUMES}`);
+      tell(`${known} again: left as it stands.\n${standing.describe()}`);
       process.exit(EXIT_CODES[known]);
     }
-    tell(`${known}: rolling back, unless the commit is behind. ^C again leaves at once.\n${RESUMES}`);
+    tell(`${known}: rolling back, unless the commit is behind. ^C again leaves at once, as it stands.`);
     // The evidence tells the exit code.
     controller.abort(new FlowError('INTERRUPTED', `Interrupted by ${known}`, { evidence: known }));
   };

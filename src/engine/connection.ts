@@ -18,12 +18,16 @@ export interface Connection {
  * Connects to both hosts, of which the destination may be gone: then each command on it fails as the connection did.
  * @throws FlowError as {@link connect} does, for the source
  */
-export async function connectLeniently(plan: Plan, sshConfigFile: string | undefined): Promise<Connection> {
+export async function connectLeniently(
+  plan: Plan,
+  sshConfigFile: string | undefined,
+  signal?: AbortSignal,
+): Promise<Connection> {
   try {
-    return await connect(plan, sshConfigFile);
+    return await connect(plan, sshConfigFile, signal);
   } catch (error) {
     if (!(error instanceof FlowError) || error.host !== plan.destination) throw error;
-    const alone = await connect({ ...plan, destination: 'local' }, sshConfigFile);
+    const alone = await connect({ ...plan, destination: 'local' }, sshConfigFile, signal);
     return { ...alone, destination: unreachable(plan.destination, error) };
   }
 }
@@ -38,13 +42,21 @@ function unreachable(name: string, error: FlowError): Host {
 }
 
 /**
- * Connects to both hosts at once.
+ * Connects to both hosts at once, unless the signal ends that, with its reason.
  * @throws FlowError HOST_UNREACHABLE, HOST_KEY_UNKNOWN, HOST_KEY_CHANGED, HOST_AUTH_FAILED; nothing stays open then.
  */
-export async function connect(plan: Plan, sshConfigFile: string | undefined): Promise<Connection> {
+export async function connect(
+  plan: Plan,
+  sshConfigFile: string | undefined,
+  signal?: AbortSignal,
+): Promise<Connection> {
   // Short: a unix socket's path has 108 bytes, and ssh adds to it (unix(7)).
   const controlDirectory = await mkdtemp(join(tmpdir(), 'cf-'));
-  const options = { controlDirectory, ...(sshConfigFile === undefined ? {} : { sshConfigFile }) };
+  const options = {
+    controlDirectory,
+    ...(sshConfigFile === undefined ? {} : { sshConfigFile }),
+    ...(signal ? { signal } : {}),
+  };
   const results = await Promise.allSettled(
     [plan.source, plan.destination, 'local'].map((name) => connectHost(name, options)),
   );

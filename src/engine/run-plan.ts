@@ -30,7 +30,7 @@ export async function runPlan(plan: Plan, options: RunPlanOptions): Promise<RunS
   session.begin('run', epoch, viewOf(plan));
   let connection;
   try {
-    connection = await connect(plan, sshConfigFile);
+    connection = await connect(plan, sshConfigFile, options.signal);
   } catch (error) {
     return session.refuse(error);
   }

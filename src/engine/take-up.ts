@@ -81,7 +81,11 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
     });
   }
   const progress = readProgress(run.records);
-  const connection = await connectLeniently(plan, options.sshConfigFile ?? run.header.sshConfigFile);
+  const connection = await connectLeniently(
+    plan,
+    options.sshConfigFile ?? run.header.sshConfigFile,
+    options.signal,
+  );
   try {
     const locks = (await Promise.all([connection.source, connection.destination].map(locksOf)))
       .flat()

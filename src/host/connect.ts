@@ -7,6 +7,8 @@ export interface ConnectOptions {
   readonly controlDirectory: string;
   /** Milliseconds. @default 10000 */
   readonly connectTimeoutMs?: number;
+  /** Ends the connecting, with its reason; not the connection later. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -20,5 +22,6 @@ export async function connectHost(name: string, options: ConnectOptions): Promis
     return new LocalHost();
   }
   const { SshHost } = await import('./ssh.ts');
-  return SshHost.connect({ destination: name, ...options });
+  const { signal, ...rest } = options;
+  return SshHost.connect({ destination: name, ...rest }, signal);
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { lstat, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,6 +18,8 @@ export interface SshMasterOptions {
   readonly target: SshTarget;
   readonly controlDirectory: string;
   readonly connectTimeoutMs: number;
+  /** Ends the opening, with its reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** Milliseconds that authentication may take once keys are exchanged: agents ask hardware, hosts ask directories. */
@@ -55,7 +58,8 @@ export class SshMaster {
 
   /** @throws FlowError HOST_UNREACHABLE, HOST_KEY_UNKNOWN, HOST_KEY_CHANGED, HOST_AUTH_FAILED, TOOL_MISSING */
   static async open(options: SshMasterOptions): Promise<SshMaster> {
-    const { target, connectTimeoutMs } = options;
+    const { target, connectTimeoutMs, signal } = options;
+    signal?.throwIfAborted();
     const controlPath = await newControlPath(options.controlDirectory);
     const token = `criu-flow:${randomBytes(8).toString('hex')}`;
     const script = `printf '%s\\n' "$1"; exec cat >/dev/null`;
@@ -86,16 +90,18 @@ export class SshMaster {
         onStderr: (chunk) => stderr.push(chunk),
       },
     );
-    const deadline = new AbortController();
+    const over = new AbortController();
     const outcome = await Promise.race([
       isReady,
       child.ended,
-      sleep(connectTimeoutMs + authenticationTimeoutMs, 'late' as const, { signal: deadline.signal }),
+      sleep(connectTimeoutMs + authenticationTimeoutMs, 'late' as const, { signal: over.signal }),
+      ...(signal ? [once(signal, 'abort', { signal: over.signal })] : []),
     ]);
-    deadline.abort();
+    over.abort();
     if (outcome === 'ready') return new SshMaster(target, controlPath, child, stderr);
     await child.endGroup();
     await rm(controlPath, { force: true });
+    signal?.throwIfAborted();
     if (child.pid === undefined) throw sshMissing();
     const text = stderr.toBuffer().toString();
     throw sshError(

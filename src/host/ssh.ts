@@ -45,14 +45,14 @@ export class SshHost implements Host {
   }
 
   /**
-   * Opens the connection. A host key that is not known is refused, whatever ssh_config says.
+   * Opens the connection, unless the signal ends that. A host key that is not known is refused, whatever ssh_config says.
    * @throws FlowError HOST_UNREACHABLE, HOST_KEY_UNKNOWN, HOST_KEY_CHANGED, HOST_AUTH_FAILED, TOOL_MISSING;
    *   INPUT_INVALID for a destination that is no name of a host and for an unsuitable control directory
    */
-  static async connect(options: SshConnectOptions): Promise<SshHost> {
+  static async connect(options: SshConnectOptions, signal?: AbortSignal): Promise<SshHost> {
     assertDestination(options.destination);
     const host = new SshHost(options);
-    await host.#connected();
+    await host.#connected(signal);
     return host;
   }
 
@@ -99,7 +99,7 @@ export class SshHost implements Host {
   }
 
   /** The live connection; opened when there is none, once for all who ask at the same time. */
-  async #connected(): Promise<SshMaster> {
+  async #connected(signal?: AbortSignal): Promise<SshMaster> {
     if (this.#closed) {
       throw new FlowError('HOST_UNREACHABLE', `The connection to ${this.name} is closed.`, {
         host: this.name,
@@ -113,6 +113,7 @@ export class SshHost implements Host {
         target: this.#options,
         controlDirectory: this.#options.controlDirectory,
         connectTimeoutMs: this.#options.connectTimeoutMs ?? defaultConnectTimeoutMs,
+        ...(signal ? { signal } : {}),
       });
     }
     return this.#master ?? this.#connected();

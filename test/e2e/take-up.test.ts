@@ -164,6 +164,30 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
     await expectOnly('a');
   });
 
+  test('the second ^C leaves at once, and says what is left and how to go on', async () => {
+    let sent = 0;
+    const left = await runCli(['run', recipe(), '--lab', lab.lab.name, '--reporter', 'plain'], {
+      onStdout: (text, kill) => {
+        if (sent > 0 || !text.includes('phase transfer\n')) return;
+        sent = 1;
+        kill('SIGINT');
+      },
+      onStderr: (text, kill) => {
+        if (sent !== 1 || !text.includes('^C again')) return;
+        sent = 2;
+        kill('SIGINT');
+      },
+    });
+    const run = newestRun();
+    expect(left.exitCode).toBe(130);
+    expect(left.stderr).toContain(
+      `SIGINT again: left as it stands.\nThe workload is frozen on a, or runs there again within 30 s.`,
+    );
+    expect(left.stderr).toContain(`Go on with: criu-flow status ${run}, then criu-flow rollback ${run}`);
+    expect(await cli('rollback', run)).toMatchObject({ exitCode: 0 });
+    await expectOnly('a');
+  });
+
   test('two runs cannot have the same workload', async () => {
     let second: Promise<CliResult> | undefined;
     const first = await runCli(['run', recipe(), '--lab', lab.lab.name, '--reporter', 'plain'], {

@@ -1,3 +1,4 @@
+import type { FlowEvent } from '../../events/event.ts';
 import type { ReporterKind } from '../../report/reporter.ts';
 import { configFile } from '../ssh-config-file.ts';
 
@@ -14,12 +15,13 @@ export async function runCommand(recipe: string, options: RunCommandOptions): Pr
   const { loadPlan } = await import('../../plan/load-plan.ts');
   const plan = await loadPlan({ recipe, inputs: options.inputs, cwd: process.cwd() });
   const sshConfigFile = await configFile(options);
-  const [{ runPlan }, { chooseReporter, createReporter }, { wantsColor }, { abortOnSignals }] =
+  const [{ runPlan }, { chooseReporter, createReporter }, { wantsColor }, { abortOnSignals }, { Standing }] =
     await Promise.all([
       import('../../engine/run-plan.ts'),
       import('../../report/create-reporter.ts'),
       import('../../report/format.ts'),
       import('../signals.ts'),
+      import('../standing.ts'),
     ]);
   const reporter = await createReporter({
     kind: options.reporter ?? chooseReporter(process.env, process.stdout),
@@ -28,10 +30,15 @@ export async function runCommand(recipe: string, options: RunCommandOptions): Pr
     color: wantsColor(process.env, process.stdout),
     sshConfigFile,
   });
-  const { signal, stop } = abortOnSignals((text) => reporter.tell(text));
+  const standing = new Standing();
+  const { signal, stop } = abortOnSignals((text) => reporter.tell(text), standing);
+  const emit = (event: FlowEvent): void => {
+    standing.onEvent(event);
+    reporter.onEvent(event);
+  };
   try {
     const summary = await runPlan(plan, {
-      emit: reporter.onEvent,
+      emit,
       signal,
       sshConfigFile,
       keepImages: options.keepImages,

@@ -1,3 +1,4 @@
+import type { FlowEvent } from '../../events/event.ts';
 import type { ReporterKind } from '../../report/reporter.ts';
 import { configFile } from '../ssh-config-file.ts';
 
@@ -21,12 +22,14 @@ export async function takeUpCommand(
     { chooseReporter, createReporter },
     { wantsColor },
     { abortOnSignals },
+    { Standing },
   ] = await Promise.all([
     import('../../store/read-run.ts'),
     import('../../engine/take-up.ts'),
     import('../../report/create-reporter.ts'),
     import('../../report/format.ts'),
     import('../signals.ts'),
+    import('../standing.ts'),
   ]);
   const run = readRun(idOrPath);
   const sshConfigFile = await configFile(options);
@@ -37,11 +40,16 @@ export async function takeUpCommand(
     color: wantsColor(process.env, process.stdout),
     sshConfigFile: sshConfigFile ?? run.header.sshConfigFile,
   });
-  const { signal, stop } = abortOnSignals((text) => reporter.tell(text));
+  const standing = new Standing();
+  const { signal, stop } = abortOnSignals((text) => reporter.tell(text), standing);
+  const emit = (event: FlowEvent): void => {
+    standing.onEvent(event);
+    reporter.onEvent(event);
+  };
   try {
     const takeUp = goal === 'resume' ? resumeRun : rollBackRun;
     const { takeOver, force } = options;
-    const summary = await takeUp(run, { emit: reporter.onEvent, signal, sshConfigFile, takeOver, force });
+    const summary = await takeUp(run, { emit, signal, sshConfigFile, takeOver, force });
     if (!summary) {
       process.stdout.write(`Run ${run.runId} has come to its end: there is nothing to do.\n`);
       return 0;

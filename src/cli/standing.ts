@@ -1,0 +1,55 @@
+import type { FlowEvent, Phase } from '../events/event.ts';
+
+interface Run {
+  readonly id: string;
+  readonly source: string;
+  readonly destination: string;
+}
+
+/** How a run stands, as its events tell: for a person who leaves it at once. */
+export class Standing {
+  #run: Run | undefined;
+  #hasLock = false;
+  #phase: Phase | undefined;
+  #isReleased = false;
+
+  readonly onEvent = (event: FlowEvent): void => {
+    if (event.kind === 'run-started') {
+      this.#run = { id: event.runId, source: event.source, destination: event.destination };
+    }
+    if (event.kind === 'step-started' && event.stepId === 'lock') this.#hasLock = true;
+    if (event.kind === 'phase-started') {
+      if (this.#phase === 'release') this.#isReleased = true;
+      this.#phase = event.phase;
+    }
+    if (event.kind === 'run-finished') this.#run = undefined;
+  };
+
+  /** Where the workload is, what is left on which host, and the commands that go on; whole sentences, a line each. */
+  describe(): string {
+    const run = this.#run;
+    if (!run || (!this.#hasLock && this.#phase === undefined)) return 'Nothing was touched.';
+    const { id, source, destination } = run;
+    const left = `Left on ${source} and ${destination}: the run's lock`;
+    const files = `${left}, /var/lib/criu-flow/${id}-*, criu and its rules.`;
+    const then = (verb: string): string => `Go on with: criu-flow status ${id}, then criu-flow ${verb} ${id}`;
+    switch (this.#phase) {
+      case undefined:
+        return `The workload runs on ${source}.\n${left}.\n${then('rollback')}`;
+      case 'prepare':
+        return `The workload runs on ${source}.\n${files}\n${then('rollback')}`;
+      case 'freeze':
+      case 'transfer':
+      case 'restore':
+        return `The workload is frozen on ${source}, or runs there again within 30 s.\n${files}\n${then('rollback')}`;
+      case 'commit':
+      case 'release':
+        return `The commit has begun: nobody runs until it is brought to its end. The images are on both hosts.\n${files}\n${then('resume')}`;
+      case 'verify':
+      case 'clean-up':
+        return this.#isReleased
+          ? `The workload runs on ${destination}.\n${files}\n${then('resume')}`
+          : `Where the workload runs is not sure from here.\n${files}\n${then('rollback')}`;
+    }
+  }
+}
