@@ -1,6 +1,21 @@
+import { FlowError } from '../errors/flow-error.ts';
 import type { FailureData } from '../events/event.ts';
 import type { EmitEvent } from '../events/event.ts';
 import { toFailureData } from '../events/failure-data.ts';
+
+/**
+ * Milliseconds for a whole rollback. A criu that is aborted while it writes tens of gigabytes may need minutes; a host that
+ * does not answer takes seconds.
+ */
+const ROLLBACK_MS = 600_000;
+
+/** Milliseconds that an undo gets, however long those before it took: each puts something else right. */
+const LEAST_UNDO_MS = 30_000;
+
+interface RollbackLimits {
+  readonly timeoutMs?: number;
+  readonly leastMs?: number;
+}
 
 interface Undo {
   readonly title: string;
@@ -31,16 +46,25 @@ export class UndoStack {
   }
 
   /**
-   * Runs every undo in reverse, going on past those that fail, but not past the commit point. @returns the failures, in order.
+   * Runs every undo in reverse, going on past those that fail, but not past the commit point. One whose time is over has
+   * failed with TIMEOUT.
+   * @param timeoutMs for all of them together
+   * @returns the failures, in order
    */
-  async rollBack(emit: EmitEvent, reason: FailureData): Promise<FailureData[]> {
+  async rollBack(
+    emit: EmitEvent,
+    reason: FailureData,
+    { timeoutMs = ROLLBACK_MS, leastMs = LEAST_UNDO_MS }: RollbackLimits = {},
+  ): Promise<FailureData[]> {
+    const deadlineMs = performance.now() + timeoutMs;
     const undos = this.#undos.splice(0).toReversed();
     emit({ kind: 'rollback-started', reason, actions: undos.map((undo) => undo.title) });
     const failures: FailureData[] = [];
     for (const undo of undos) {
       const beganAt = performance.now();
       emit({ kind: 'undo-started', action: undo.title });
-      const failure = await attempt(undo.run);
+      const undoMs = Math.max(leastMs, deadlineMs - beganAt);
+      const failure = await attempt(() => withDeadline(undo, undoMs));
       if (failure) failures.push(failure);
       emit({
         kind: 'undo-finished',
@@ -62,5 +86,24 @@ export async function attempt(run: () => Promise<void>): Promise<FailureData | u
     return undefined;
   } catch (error) {
     return toFailureData(error);
+  }
+}
+
+/** What it waits for goes on in vain, until the connections are closed at the end of the run. */
+async function withDeadline({ title, run }: Undo, timeoutMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(
+        new FlowError('TIMEOUT', `“${title}” took longer than ${Math.round(timeoutMs / 1000)} s`, {
+          hint: 'Look at what the host is waiting for, then roll back again.',
+        }),
+      );
+    }, timeoutMs);
+  });
+  try {
+    await Promise.race([run(), late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -28,3 +28,32 @@ test('after the commit there is nothing to undo', async () => {
   stack.clear();
   expect(await stack.rollBack(() => {}, reason)).toEqual([]);
 });
+
+test('one that never ends has failed when its time is over, and the next one runs', async () => {
+  const stack = new UndoStack();
+  const ran: string[] = [];
+  stack.push('quick', async () => void ran.push('quick'));
+  stack.push('stuck', () => new Promise(() => undefined));
+  const failures = await stack.rollBack(() => {}, reason, { timeoutMs: 0, leastMs: 20 });
+  expect(failures).toEqual([
+    { code: 'TIMEOUT', message: '“stuck” took longer than 0 s', hint: expect.any(String) },
+  ]);
+  expect(ran).toEqual(['quick']);
+});
+
+test('past the commit point it stops: what comes next would be done to a copy that has ended', async () => {
+  const stack = new UndoStack();
+  stack.push('start it again', () => Promise.reject(new Error('it ran')));
+  stack.push('abort', () => Promise.reject(new FlowError('RESUME_REFUSED', 'committed')));
+  expect(await stack.rollBack(() => {}, reason)).toEqual([{ code: 'RESUME_REFUSED', message: 'committed' }]);
+});
+
+test('of what an earlier rollback has done, only what must not be repeated is left out', async () => {
+  const stack = new UndoStack();
+  const ran: string[] = [];
+  stack.push('ours', async () => void ran.push('ours'));
+  stack.push('a command', async () => void ran.push('a command'), true);
+  stack.forget(['a command', 'ours']);
+  await stack.rollBack(() => {}, reason);
+  expect(ran).toEqual(['ours']);
+});
