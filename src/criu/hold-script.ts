@@ -250,11 +250,13 @@ sh ./settle "$2"
 
 /**
  * Prints the state letter of a task that was restored there, or `gone`: after a boot of the host its pid is another's.
+ * `cleaned` when the hold is gone: whoever removed it had seen the task alive.
  * Arguments: the hold's directory, the pid.
  * @see proc_pid_stat(5)
  */
 export const RESTORED_STATE_SCRIPT: string = `
 ${BOOT_FUNCTION}
+[ -d "$1" ] || { echo cleaned; exit 0; }
 if [ -f "$1/boot" ] && [ "$(cat "$1/boot")" != "$(boot)" ]; then echo gone; exit 0; fi
 state=$(sed -n 's/^State:[[:space:]]*\\(.\\).*/\\1/p' "/proc/$2/status" 2> /dev/null)
 case $state in [ZX] | '') echo gone ;; *) echo "$state" ;; esac

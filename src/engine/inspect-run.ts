@@ -177,7 +177,8 @@ function wayBack(
   destination: HoldTruth | undefined,
 ): Pick<RunTruth, 'sentence' | 'command'> {
   const nowhere = `The workload runs neither on ${plan.source} nor on ${plan.destination}`;
-  if (source?.decision === 'commit' && destination?.decision === 'commit' && destination.hasImages) {
+  // The source may be cleaned up already.
+  if (destination?.decision === 'commit' && destination.hasImages) {
     const since = destination.isFromEarlierBoot ? ' when the host was started again' : '';
     return {
       sentence: `The workload moved to ${plan.destination}, and ended there${since}. Its images, of the moment in which it moved, are in ${directory}/images: restoring them loses what it did since.`,

@@ -143,8 +143,7 @@ export class StepRunner {
   /** Once it has moved, the images are all that there is of it besides: they stay until it was seen to be alive. */
   async #requireMoved(): Promise<void> {
     const { destinationHold, workload } = this.state;
-    // One that has begun to clean up has seen it.
-    if (!destinationHold || !workload || this.#began.has('clean-up')) return;
+    if (!destinationHold || !workload) return;
     const { name } = destinationHold.host;
     const directory = this.#hostDirectory;
     if (await destinationHold.hasRestored(workload.rootPid)) return;
@@ -420,7 +419,14 @@ export class StepRunner {
       warn: (text) => emit({ kind: 'warning', text }),
       phase: (phase) => emit({ kind: 'phase-started', phase }),
       remember: (workload) => this.#remember(workload),
-      keep: (name, content) => directory.keep(name, content),
+      keep: (name, content) => {
+        try {
+          directory.keep(name, content);
+        } catch (error) {
+          // What it is about matters more.
+          emit({ kind: 'warning', text: `${name} is not kept: ${toFailureData(error).message}` });
+        }
+      },
     };
   }
 }

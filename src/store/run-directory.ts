@@ -1,5 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fdatasyncSync, fsyncSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { FlowError } from '../errors/flow-error.ts';
 import { formatLine, journalName, JOURNAL_VERSION, type RunHeader } from './journal-format.ts';
@@ -30,6 +40,7 @@ export class RunDirectory {
   /**
    * Creates `$XDG_STATE_HOME/criu-flow/runs/ID` (mode 0700) with `plan.json` and the journal of the first attempt, which has
    * a header.
+   * @throws FlowError JOURNAL_FAILED
    */
   static create(
     runId: string,
@@ -38,6 +49,10 @@ export class RunDirectory {
     env: NodeJS.ProcessEnv = process.env,
   ): RunDirectory {
     const path = join(runsDirectory(env), runId);
+    return orJournalFailed(path, () => RunDirectory.#create(path, runId, plan, header));
+  }
+
+  static #create(path: string, runId: string, plan: unknown, header: RunHeader): RunDirectory {
     const created = mkdirSync(path, { recursive: true, mode: 0o700 });
     writeFileSync(join(path, 'plan.json'), `${JSON.stringify(plan, null, 2)}\n`, {
       mode: 0o600,
@@ -75,24 +90,58 @@ export class RunDirectory {
     return directory;
   }
 
-  /** Appends a record. With `durable`, it is on disk when this returns: for what must be known after a crash. */
+  /**
+   * Appends a record, wholly or not at all. With `durable`, it is on disk when this returns: for what must be known after a
+   * crash.
+   * @throws FlowError JOURNAL_FAILED
+   */
   append(
     record: { readonly kind: string; readonly [field: string]: unknown },
     options: { readonly durable: boolean },
   ): void {
     const sequence = this.#sequence + 1;
-    writeSync(this.#journal, formatLine({ sequence, at: new Date().toISOString(), ...record }));
-    this.#sequence = sequence;
-    if (options.durable) fdatasyncSync(this.#journal);
+    const line = Buffer.from(formatLine({ sequence, at: new Date().toISOString(), ...record }));
+    orJournalFailed(this.path, () => {
+      const { size } = fstatSync(this.#journal);
+      try {
+        const written = writeSync(this.#journal, line);
+        if (written < line.length)
+          throw new Error(`only ${written} of ${line.length} bytes could be written`);
+      } catch (error) {
+        // Half a line would spoil the next one, which may find room again.
+        ftruncateSync(this.#journal, size);
+        throw error;
+      }
+      this.#sequence = sequence;
+      if (options.durable) fdatasyncSync(this.#journal);
+    });
   }
 
-  /** Writes a file beside the journal, for example a log of criu. */
+  /**
+   * Writes a file beside the journal, for example a log of criu.
+   * @throws FlowError JOURNAL_FAILED
+   */
   keep(name: string, content: string): void {
-    writeFileSync(join(this.path, name), content, { mode: 0o600 });
+    orJournalFailed(this.path, () => writeFileSync(join(this.path, name), content, { mode: 0o600 }));
   }
 
   close(): void {
     closeSync(this.#journal);
+  }
+}
+
+function orJournalFailed<Result>(path: string, write: () => Result): Result {
+  try {
+    return write();
+  } catch (error) {
+    if (error instanceof FlowError) throw error;
+    throw new FlowError('JOURNAL_FAILED', `The run directory ${path} cannot be written`, {
+      host: 'local',
+      evidence: error instanceof Error ? error.message : String(error),
+      hint: 'Without it a run could not be taken up after a crash. Make room there, or name another place in XDG_STATE_HOME.',
+      command: `df ${dirname(path)}`,
+      cause: error,
+    });
   }
 }
 

@@ -1,5 +1,7 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { readRun } from '../../src/store/read-run.ts';
 import { newRunId, RunDirectory } from '../../src/store/run-directory.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
@@ -69,5 +71,38 @@ test('without XDG_STATE_HOME it is in ~/.local/state; one that is empty is none'
     }
   } finally {
     process.env['HOME'] = before;
+  }
+});
+
+test('on a full disk nothing is written by half: what comes after there is room again can be read', () => {
+  using directory = temporaryDirectory();
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', directory.path]);
+  try {
+    const env = { XDG_STATE_HOME: directory.path };
+    const run = RunDirectory.create('20261123-142339-a1b2', { name: 'x' }, {}, env);
+    const fill = directory.at('fill');
+    expect(() => writeFileSync(fill, Buffer.alloc(1024 * 1024))).toThrow('ENOSPC');
+    const text = 'x'.repeat(1500);
+    const note = (): void => {
+      for (let count = 0; count < 40; count++) run.append({ kind: 'note', text }, { durable: true });
+    };
+    expect(note).toThrow(
+      expect.objectContaining({
+        code: 'JOURNAL_FAILED',
+        evidence: expect.stringMatching(/ENOSPC|bytes could be written/),
+        command: expect.stringMatching(/^df \//),
+      }),
+    );
+    expect(() => run.keep('dump.log', text.repeat(10))).toThrow(
+      expect.objectContaining({ code: 'JOURNAL_FAILED' }),
+    );
+    rmSync(fill);
+    run.append({ kind: 'note', text: 'the last' }, { durable: true });
+    run.close();
+    const { records } = readRun(run.path);
+    expect(records.at(-1)).toMatchObject({ kind: 'note', text: 'the last' });
+    expect(records.map(({ sequence }) => sequence)).toEqual(records.map((_, index) => index + 1));
+  } finally {
+    execFileSync('umount', ['--lazy', directory.path]);
   }
 });
