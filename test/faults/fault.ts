@@ -235,5 +235,9 @@ export async function afterwards({ lab }: Pick<Scene, 'lab'>): Promise<void> {
       ${SSHD}; until [ -s /run/sshd.pid ]; do sleep 0.01; done
     fi; :`,
   );
-  await lab.forget('b');
+  // Sessions whose other end went while the link was cut, and what they wait for, end only when TCP has noticed.
+  for (const host of ['a', 'b'] as const) {
+    await lab.forget(host);
+    await killProcesses(lab, host, `${PROCESSES.ssh} | "/bin/sh " | "rsync --server"*`);
+  }
 }

@@ -16,6 +16,9 @@ const pause = fileURLToPath(new URL('pause.mjs', import.meta.url));
 /** Milliseconds in which the controller must have come to an end of its own. */
 const CONTROLLER_MS = 240_000;
 
+/** Milliseconds until TCP has told the end of a session whose link was cut: the kernel says it again, more and more seldom. */
+const SETTLED_MS = 150_000;
+
 export interface CellResult {
   /** For the table: where the workload runs, and who brought it there. */
   readonly state: string;
@@ -154,7 +157,7 @@ async function look(
   if (!isOlder) violations.push(...(await lookAtService(lab, host)));
   if (host === 'a') {
     for (const name of ['a', 'b'] as const) {
-      const now = await lab.tracesSettled(name, before[name]);
+      const now = await lab.tracesSettled(name, before[name], SETTLED_MS);
       if (now !== before[name]) violations.push(`left on ${name}:\n${difference(before[name], now)}`);
     }
     return { on, violations };

@@ -233,8 +233,8 @@ export class MigrationLab {
   }
 
   /** Waits until a host has the same traces as before (arping announces for some seconds); what it has at last. */
-  async tracesSettled(name: string, before: string): Promise<string> {
-    const deadlineMs = performance.now() + 10_000;
+  async tracesSettled(name: string, before: string, timeoutMs = 10_000): Promise<string> {
+    const deadlineMs = performance.now() + timeoutMs;
     let now = await this.traces(name);
     while (now !== before && performance.now() < deadlineMs) {
       await sleep(100);
