@@ -57,7 +57,8 @@ become() {
   (cd / && exec "$@") > "$file.output" 2>&1 < /dev/null 9>&-
 }
 restore_again() {
-  [ ! -f ../images.sha256 ] || (cd ../images && sha256sum --check --quiet ../images.sha256 >&2) || fail 'the images have changed'
+  [ ! -f ../images.sha256 ] || (cd ../images && sha256sum --check --quiet ../images.sha256 >&2) ||
+    fail "the images have changed; to restore from them all the same: rm \${PWD%/*}/images.sha256"
   become again || fail "criu restore ended with exit code $?, see $PWD/again.log"
   boot > boot
   rm -f tasks.none

@@ -8,6 +8,8 @@ export interface Progress {
   /** That of the last attempt that began the move. */
   readonly movedInEpoch: number;
   readonly workload: WorkloadFacts | undefined;
+  /** What told the hosts' boots from others when the last attempt began that began the move. */
+  readonly boots: { readonly source: string; readonly destination: string } | undefined;
   /** The ids of the steps that began and were not rolled back since, `prepare` and `clean-up` among them. */
   readonly began: ReadonlySet<string>;
   /** Those that ended well. */
@@ -23,6 +25,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
   let epoch = 0;
   let movedInEpoch = 1;
   let workload: WorkloadFacts | undefined;
+  let boots: Progress['boots'];
   let outcome: string | undefined;
   let began = new Set<string>();
   let finished = new Set<string>();
@@ -34,12 +37,17 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
         outcome = undefined;
         if (record['goal'] === 'run') {
           movedInEpoch = Number(record['epoch']);
+          boots = undefined;
           [began, finished, undone] = [new Set(), new Set(), []];
         }
         break;
       case 'workload':
         // What was written with this version's types, as the header says.
         workload = record['workload'] as WorkloadFacts;
+        break;
+      case 'boots':
+        // Later ones are of attempts that took it up.
+        boots ??= { source: String(record['source']), destination: String(record['destination']) };
         break;
       case 'step-started':
         began.add(String(record['stepId']));
@@ -57,7 +65,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
         break;
     }
   }
-  return { epoch, movedInEpoch, workload, began, finished, undone, outcome };
+  return { epoch, movedInEpoch, workload, boots, began, finished, undone, outcome };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -178,7 +178,9 @@ export class StepRunner {
 
   /** Read again under the lock: who was at work until then may have committed meanwhile. */
   async #requireNotCommitted(): Promise<void> {
-    if ((await this.state.sourceHold?.decided()) === 'commit') {
+    const commit = this.#options.plan.steps.find(({ uses }) => uses === 'commit');
+    const hasFinished = commit !== undefined && this.#finished.has(commit.id);
+    if (hasFinished || (await this.state.sourceHold?.decided()) === 'commit') {
       throw pastCommit(this.#options.runId);
     }
   }
@@ -222,12 +224,15 @@ export class StepRunner {
    * looks first whether this is still so.
    */
   async lock(): Promise<void> {
-    const { connection, runId, epoch } = this.#options;
+    const { connection, runId, epoch, directory } = this.#options;
     const pids = this.state.workload?.processes.map(({ pid }) => pid) ?? [];
     this.#isLocked = true;
     const source = await lockWorkload(connection.source, { runId, epoch, pids });
-    this.#hosts = { source, destination: connection.destination };
-    this.#hosts = { source, destination: await lockWorkload(connection.destination, { runId, epoch, pids }) };
+    this.#hosts = { source: source.host, destination: connection.destination };
+    const destination = await lockWorkload(connection.destination, { runId, epoch, pids });
+    this.#hosts = { source: source.host, destination: destination.host };
+    const boots = { source: source.boot, destination: destination.boot };
+    directory.append({ kind: 'boots', ...boots }, { durable: false });
   }
 
   /** Gives the locks up, but on those hosts. A host that does not answer keeps its own, which is void after its next boot. */

@@ -2,7 +2,7 @@ import { CriuHold } from '../criu/hold.ts';
 import { FlowError } from '../errors/flow-error.ts';
 import type { EmitEvent, RunSummary } from '../events/event.ts';
 import { stateOf } from '../lock/controller.ts';
-import { describeHolder, listLocks } from '../lock/workload-lock.ts';
+import { describeHolder, listLocks, readBoot } from '../lock/workload-lock.ts';
 import { digestOf } from '../plan/digest.ts';
 import type { Plan } from '../plan/plan.ts';
 import { RunDirectory } from '../store/run-directory.ts';
@@ -50,7 +50,7 @@ export async function resumeRun(run: StoredRun, options: TakeUpOptions): Promise
   const taken = await takeUp(run, options);
   if (!taken) return undefined;
   if (taken.isCommitted) return goForward(run, taken, options);
-  if (options.force !== true) await requireUnchanged(taken);
+  if (options.force !== true) await requireUnchanged(run.runId, taken);
   const rolledBack = await takeBack(run, taken, options);
   // Whoever was at work until the locks were taken has committed: looked at again, there is only forward.
   const isPast = rolledBack.undoFailures.some(({ code }) => code === 'RESUME_REFUSED');
@@ -201,9 +201,19 @@ function isAfterCommit(plan: Plan, id: string): boolean {
   return id === 'clean-up' || at >= plan.steps.findIndex((step) => step.uses === 'commit');
 }
 
-async function requireUnchanged({ progress, connection }: Taken): Promise<void> {
+async function requireUnchanged(runId: string, { progress, connection }: Taken): Promise<void> {
   if (!progress.workload) return;
   try {
+    for (const side of ['source', 'destination'] as const) {
+      const { name } = connection[side];
+      if (progress.boots && (await readBoot(connection[side])) !== progress.boots[side]) {
+        throw new FlowError('RESUME_REFUSED', `${name} was started again since the run began`, {
+          host: name,
+          hint: 'What the run had prepared there is of the earlier boot. Roll it back, then begin a new run; or resume it all the same with --force.',
+          command: `criu-flow rollback ${runId}`,
+        });
+      }
+    }
     await requireSameProcess(connection.source, progress.workload);
   } catch (error) {
     await connection.close();

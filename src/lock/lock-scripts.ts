@@ -11,7 +11,7 @@ import { BOOT_FUNCTION } from '../host/boot-function.ts';
 
 /**
  * Takes a run's lock, or takes it over with a higher epoch. A lock from before the host's last boot is void: nothing
- * that it stood for can be alive, so it is removed. Arguments: the directory, the run, the epoch, the line of JSON, the pids. Exit 3: a
+ * that it stood for can be alive, so it is removed. Prints the host's boot. Arguments: the directory, the run, the epoch, the line of JSON, the pids. Exit 3: a
  * pid is another run's, which is printed with its file. Exit 4: the run has that epoch or a higher one, which is
  * printed with its file.
  */
@@ -44,6 +44,7 @@ done
 for link in pid-*; do [ ! -L "$link" ] || [ -f "$link" ] || rm -f "$link"; done
 printf '%s\\n' "$epoch" "$boot" "$holder" > "$run.new" && sync "$run.new" && mv "$run.new" "$run" || { rm -f "$run.new"; exit 1; }
 for pid; do ln -sfn "$run" "pid-$pid"; done
+echo "$boot"
 `;
 
 /**
@@ -84,6 +85,9 @@ for run in *; do
   printf '%s\\n' "$epoch" "$boots" "$holder"
 done
 `;
+
+/** Prints what tells this boot from others. */
+export const BOOT_SCRIPT: string = `${BOOT_FUNCTION}\nboot`;
 
 /** Exit code of {@link GUARD_SCRIPT} for an epoch that is over. */
 export const SUPERSEDED = 75;

@@ -3,7 +3,7 @@ import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { type Controller, stateOf, thisController } from './controller.ts';
 import { guardedHost } from './guarded-host.ts';
-import { BREAK_SCRIPT, LIST_SCRIPT, LOCK_SCRIPT, UNLOCK_SCRIPT } from './lock-scripts.ts';
+import { BOOT_SCRIPT, BREAK_SCRIPT, LIST_SCRIPT, LOCK_SCRIPT, UNLOCK_SCRIPT } from './lock-scripts.ts';
 
 /** Where a host keeps the locks of runs. */
 const LOCKS_DIRECTORY = '/var/lib/criu-flow/locks';
@@ -26,13 +26,13 @@ export interface ListedLock extends Holder {
 /**
  * Takes the lock of a run on one host: no other run can have these process ids there, and no controller of this run with
  * a lower epoch can do anything there.
- * @returns the host, each of whose commands looks at the epoch first
+ * @returns the host, each of whose commands looks at the epoch first, and what tells its boot from others
  * @throws FlowError LOCKED, with who holds it; SUPERSEDED when this run has that epoch or a higher one
  */
 export async function lockWorkload(
   host: Host,
   lock: { readonly runId: string; readonly epoch: number; readonly pids: readonly number[] },
-): Promise<Host> {
+): Promise<{ readonly host: Host; readonly boot: string }> {
   const { runId, epoch, pids } = lock;
   const result = await mustRunScript(
     host,
@@ -45,7 +45,16 @@ export async function lockWorkload(
     const found = { runId: other, controller: parseController(holder) };
     throw result.exitCode === 3 ? lockedError(host, found) : supersededError(host, found);
   }
-  return guardedHost(host, `${LOCKS_DIRECTORY}/${runId}`, epoch);
+  return {
+    host: guardedHost(host, `${LOCKS_DIRECTORY}/${runId}`, epoch),
+    boot: result.stdout.trim(),
+  };
+}
+
+/** What tells a host's boot from others, as {@link lockWorkload} has it. Changes nothing. */
+export async function readBoot(host: Host): Promise<string> {
+  const { stdout } = await mustRunScript(host, BOOT_SCRIPT, [], { what: 'Reading the boot' });
+  return stdout.trim();
 }
 
 /** Gives it up, unless a higher epoch has taken it over. Idempotent. */

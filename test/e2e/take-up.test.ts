@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { labKillHost, labStartHost } from '../../src/lab/lab.ts';
 import { type CliResult, runCli } from '../helpers/cli.ts';
 import { labSkipReason, MigrationLab } from '../helpers/migration-lab.ts';
 
@@ -162,6 +163,21 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
     expect(woken?.exitCode, woken?.stdout).toBe(8);
     expect(woken?.stdout).toContain('SUPERSEDED');
     await expectOnly('a');
+  });
+
+  test('a host that was started again: resume refuses, or goes on when it is told to', async () => {
+    const run = await killedAt('phase transfer');
+    await lab.forget('b');
+    await labKillHost(lab.lab.name, 'b');
+    await labStartHost(lab.lab.name, 'b');
+    const refused = await cli('resume', run);
+    expect(refused.exitCode).toBe(4);
+    expect(refused.stdout + refused.stderr).toMatch(
+      /b was started again since the run began[^]*criu-flow rollback/,
+    );
+    const resumed = await cli('resume', run, '--force');
+    expect(resumed.exitCode, resumed.stdout + resumed.stderr).toBe(0);
+    await expectOnly('b');
   });
 
   test('the second ^C leaves at once, and says what is left and how to go on', async () => {

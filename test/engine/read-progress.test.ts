@@ -16,6 +16,7 @@ test('a journal without an attempt says nothing', () => {
     epoch: 0,
     movedInEpoch: 1,
     workload: undefined,
+    boots: undefined,
     began: new Set(),
     finished: new Set(),
     undone: [],
@@ -50,4 +51,12 @@ test('the end of an attempt is its own, not the next one’s', () => {
   const over = [run(1), { kind: 'run-finished', summary: { outcome: 'rollback-incomplete' } }] as const;
   expect(readProgress(records(...over)).outcome).toBe('rollback-incomplete');
   expect(readProgress(records(...over, rollback(2))).outcome).toBeUndefined();
+});
+
+test('the boots of the hosts are those of the attempt that began the move', () => {
+  const boots = (source: string) => ({ kind: 'boots', source, destination: 'd' });
+  const first = [run(1), boots('one'), rollback(2), boots('two')] as const;
+  expect(readProgress(records(...first)).boots).toEqual({ source: 'one', destination: 'd' });
+  expect(readProgress(records(...first, run(3))).boots).toBeUndefined();
+  expect(readProgress(records(...first, run(3), boots('three'))).boots?.source).toBe('three');
 });
