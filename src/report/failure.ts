@@ -19,7 +19,7 @@ const MAX_EVIDENCE_LINES = 12;
 export function formatFailure(failure: FailureData, context: FailureContext = {}): string {
   const paint = context.paint ?? createPaint(false);
   const lines = [
-    `${paint('bad', `error ${failure.code}:`)} ${paint('strong', sanitizeLine(failure.message))}`,
+    `${paint('bad', `error ${sanitizeLine(failure.code)}:`)} ${paint('strong', sanitizeLine(failure.message))}`,
   ];
   /** One line beside its label, more of them below it. */
   const add = (label: string, ...texts: readonly string[]): void => {
@@ -50,7 +50,7 @@ export function formatFailure(failure: FailureData, context: FailureContext = {}
 
 /** `CODE: message` on one line, for a line of a list. */
 export function formatFailureLine(failure: FailureData): string {
-  return `${failure.code}: ${sanitizeLine(failure.message)}`;
+  return `${sanitizeLine(failure.code)}: ${sanitizeLine(failure.message)}`;
 }
 
 function linesOf(text: string | undefined): string[] {

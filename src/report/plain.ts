@@ -54,7 +54,8 @@ function formatEvent(
       return `run ${sanitizeLine(event.runId)}: ${paint('strong', recipe ?? '')}, from ${source} to ${destination}`;
     }
     case 'phase-started':
-      return `phase ${event.phase}`;
+      // From a journal it may be anything.
+      return sanitizeLine(`phase ${event.phase}`);
     case 'step-started':
       return `${view.label(event.stepId)}: ${view.title(event.stepId)}`;
     case 'step-detail':

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { labKillHost, labStartHost } from '../../src/lab/lab.ts';
@@ -162,6 +162,17 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
     const woken = await frozen;
     expect(woken?.exitCode, woken?.stdout).toBe(8);
     expect(woken?.stdout).toContain('SUPERSEDED');
+    await expectOnly('a');
+  });
+
+  test('what a run has on the hosts is for root alone', async () => {
+    const run = await killedAt('phase restore');
+    const look = `for path in /var/lib/criu-flow/${run}-1 /var/lib/criu-flow/locks; do stat -c '%a %U' "$path"; done
+      find /var/lib/criu-flow -perm /022 ! -type l`;
+    for (const name of ['a', 'b']) expect(await lab.sh(name, look)).toBe('700 root\n700 root');
+    const state = join(lab.directory, 'state', 'criu-flow', 'runs', run);
+    expect((statSync(state).mode & 0o777).toString(8)).toBe('700');
+    expect(await cli('rollback', run)).toMatchObject({ exitCode: 0 });
     await expectOnly('a');
   });
 
