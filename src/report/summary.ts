@@ -114,7 +114,7 @@ function tableRows(summary: RunSummary): Row[] {
   if (summary.workload) {
     const { command, pid, processes } = summary.workload;
     const count = processes === 1 ? '1 process' : `${processes} processes`;
-    rows.push(['workload', `${shorten(sanitizeLine(command))} (pid ${pid}, ${count})`]);
+    rows.push(['workload', `${shorten(sanitizeLine(command))} (pid ${sanitizeLine(String(pid))}, ${count})`]);
   }
   if (summary.imageBytes !== undefined) {
     const size = formatBytes(summary.imageBytes);
