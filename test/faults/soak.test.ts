@@ -15,8 +15,9 @@ const SEED = Number(process.env['CRIU_FLOW_SOAK_SEED'] ?? 1);
 const MIGRATIONS = Number(process.env['CRIU_FLOW_SOAK_MIGRATIONS'] ?? 300);
 const LABS = Number(process.env['CRIU_FLOW_FAULTS_LABS'] ?? 3);
 
-/** Milliseconds after the start of a run within which something goes wrong. */
-const LATEST_MS = 2600;
+/** Something goes wrong in one of these phases, within so many milliseconds of its begin. */
+const PHASES = ['prepare', 'freeze', 'transfer', 'restore', 'commit', 'release', 'verify', 'clean-up'];
+const LATEST_MS = 200;
 /** Milliseconds in which a run must have come to an end of its own. */
 const CONTROLLER_MS = 240_000;
 
@@ -28,8 +29,11 @@ interface Move {
   readonly kill: (signal: NodeJS.Signals) => void;
 }
 
+/** `miss`: there was nothing to break. */
+type Healing = (() => void) | 'miss' | undefined;
+
 /** What goes wrong, at a random moment; what is returned puts it right once the run has ended. */
-const FAULTS: Readonly<Record<string, (move: Move) => Promise<(() => void) | undefined>>> = {
+const FAULTS: Readonly<Record<string, (move: Move) => Promise<Healing>>> = {
   nothing: async () => undefined,
   'controller SIGKILL': async ({ kill }) => {
     kill('SIGKILL');
@@ -47,22 +51,20 @@ const FAULTS: Readonly<Record<string, (move: Move) => Promise<(() => void) | und
   },
   'source link cut': async ({ lab, from, random }) => cut(lab, from, random),
   'destination link cut': async ({ lab, to, random }) => cut(lab, to, random),
-  'source criu killed': async ({ lab, from }) => void (await killProcesses(lab, from, PROCESSES.dump)),
-  'destination criu killed': async ({ lab, to }) => void (await killProcesses(lab, to, PROCESSES.restore)),
-  'source hold script killed': async ({ lab, from }) =>
-    void (await killProcesses(lab, from, PROCESSES.dumpHold)),
-  'destination hold script killed': async ({ lab, to }) =>
-    void (await killProcesses(lab, to, PROCESSES.restoreHold)),
+  'source criu killed': async ({ lab, from }) => endProcesses(lab, from, PROCESSES.dump),
+  'destination criu killed': async ({ lab, to }) => endProcesses(lab, to, PROCESSES.restore),
+  'source hold script killed': async ({ lab, from }) => endProcesses(lab, from, PROCESSES.dumpHold),
+  'destination hold script killed': async ({ lab, to }) => endProcesses(lab, to, PROCESSES.restoreHold),
   'ssh connections killed': async ({ lab, from, to, random }) =>
-    void (await killProcesses(lab, random() < 0.5 ? from : to, PROCESSES.ssh)),
+    endProcesses(lab, random() < 0.5 ? from : to, PROCESSES.ssh),
 };
 
+async function endProcesses(lab: MigrationLab, host: 'a' | 'b', pattern: string): Promise<Healing> {
+  return (await killProcesses(lab, host, pattern)) === 0 ? 'miss' : undefined;
+}
+
 /** For a while, or until the run has ended. */
-async function cut(
-  lab: MigrationLab,
-  host: 'a' | 'b',
-  random: () => number,
-): Promise<(() => void) | undefined> {
+async function cut(lab: MigrationLab, host: 'a' | 'b', random: () => number): Promise<Healing> {
   link(lab, host, 'down');
   if (random() < 0.3) return () => link(lab, host, 'up');
   await sleep(random() * 9000);
@@ -143,17 +145,25 @@ async function move(
   const over = new Promise<number | null>((resolve) => child.on('close', resolve));
   const names = Object.keys(FAULTS);
   const fault = names[Math.floor(random() * names.length)] ?? 'nothing';
+  const phase = PHASES[Math.floor(random() * PHASES.length)] ?? '';
+  while (child.exitCode === null && !said.includes(`phase ${phase}\n`)) await sleep(2);
   await sleep(random() * LATEST_MS);
+  const isOver = child.exitCode !== null;
   const heal = await FAULTS[fault]?.({ lab, from, to, random, kill: (signal) => child.kill(signal) });
   const exitCode = await over;
   clearTimeout(timer);
-  heal?.();
+  if (typeof heal === 'function') heal();
   await lab.forget('a');
   await lab.forget('b');
   const story = [said];
   const followed = exitCode === 0 ? [] : await follow(lab, env, story);
   const ended = followed.length > 0 ? `, by ${followed.join(', ')}` : ` (${exitCode ?? 'killed'})`;
-  return { fault, story: story.join('\n'), ended };
+  const isMiss = isOver || heal === 'miss';
+  return {
+    fault: fault === 'nothing' || isMiss ? 'nothing' : fault,
+    story: [`${fault}${isMiss ? ', which missed' : ''}, in ${phase}`, ...story].join('\n'),
+    ended,
+  };
 }
 
 /** Numbers from 0 to 1 that are the same for the same seed: mulberry32. */
