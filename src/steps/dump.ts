@@ -5,6 +5,7 @@ import { removeNetworkLock } from '../criu/lock-table.ts';
 import { SETTLE_DUMP_SCRIPT } from '../criu/settle-script.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { fenceTable, serviceFence } from '../network/fence.ts';
+import { endOrphanSockets } from '../network/orphan-sockets.ts';
 import { touchMemory } from '../transfer/reserve.ts';
 import { readWorkload } from '../workload/facts.ts';
 import { findWorkload } from '../workload/find.ts';
@@ -93,6 +94,9 @@ async function cleanUpSource(context: StepContext): Promise<void> {
   await state.sourceHold?.decide('abort');
   if (state.workload) {
     const { rootPid } = state.workload;
+    const { address } = context.plan.network;
+    // Before the fence goes: a reset of one of them must not reach a client.
+    if (state.committed && address) await endOrphanSockets(source, address.cidr);
     await removeNetworkLock(source, holdDirectory(context), rootPid, fenceTable(context.attemptId));
   }
   const keep = context.keepImages && state.committed ? '1' : '';

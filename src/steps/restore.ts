@@ -13,6 +13,7 @@ import {
   LIFT_FENCE_SCRIPT,
 } from '../network/address-script.ts';
 import { fenceTable, LIFT_BOTH_SCRIPT, serviceFence } from '../network/fence.ts';
+import { endOrphanSockets } from '../network/orphan-sockets.ts';
 import { readManifest, requireSameImages } from '../transfer/manifest.ts';
 import { STAGE_SWAP_SCRIPT, stagedFile, stagingArguments } from '../transfer/staging.ts';
 import { idsOf } from '../workload/facts.ts';
@@ -70,6 +71,7 @@ export const restore: StepType = {
       if (fence) {
         await mustRunScript(destination, 'nft -f -', [], { what: 'Putting up the fence', stdin: fence.text });
       }
+      if (address) await endOrphanSockets(destination, address.cidr);
       return undefined;
     },
   },

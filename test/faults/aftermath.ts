@@ -68,10 +68,12 @@ export async function lookAtService(lab: MigrationLab, host: 'a' | 'b'): Promise
   return violations;
 }
 
-/** What no run may leave on a host: files, rules, a criu, a key. */
+/** What no run may leave on a host: files, rules, a criu, a key, a connection that no process has. */
 export async function leftOnHosts(lab: MigrationLab): Promise<readonly string[]> {
   const violations: string[] = [];
-  const left = `find /var/lib/criu-flow -mindepth 1 2> /dev/null; nft list ruleset; pidof criu; wc -l < /root/.ssh/authorized_keys`;
+  // Where the service runs, its kernel may be closing one.
+  const orphans = `ip -o address | grep -q ' ${lab.address}/' || ss -H -O -n -t -a -p src ${lab.address}`;
+  const left = `find /var/lib/criu-flow -mindepth 1 2> /dev/null; nft list ruleset; pidof criu; wc -l < /root/.ssh/authorized_keys; ${orphans}`;
   for (const name of ['a', 'b']) {
     const found = await lab.sh(name, `{ ${left}; } || :`);
     if (found !== '1') violations.push(`left on ${name}: ${found}`);
