@@ -5,6 +5,8 @@ declare namespace validate {
     readonly properties?: Readonly<Record<string, SchemaNode>>;
     readonly required?: readonly string[];
     readonly enum?: readonly unknown[];
+    readonly minimum?: number;
+    readonly maximum?: number;
     readonly oneOf?: readonly { readonly required?: readonly string[] }[];
   }
   interface SchemaError {

@@ -46,6 +46,11 @@ function types() {
 function forTypes(node) {
   if (Array.isArray(node)) return node.map(forTypes);
   if (node === null || typeof node !== 'object') return node;
+  // "A text, or else that": the type generator knows no `if`.
+  if (node.if && node.else) {
+    const { if: one, then: _, else: other, ...words } = node;
+    return forTypes({ ...words, anyOf: [one, other] });
+  }
   const entries = Object.entries(node).filter(
     ([key, value]) =>
       key !== 'discriminator' &&
@@ -86,6 +91,8 @@ declare namespace validate {
     readonly properties?: Readonly<Record<string, SchemaNode>>;
     readonly required?: readonly string[];
     readonly enum?: readonly unknown[];
+    readonly minimum?: number;
+    readonly maximum?: number;
     readonly oneOf?: readonly { readonly required?: readonly string[] }[];
   }
   interface SchemaError {

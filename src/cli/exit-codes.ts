@@ -14,6 +14,8 @@ export function exitCodeOfError({ code }: FailureData): number {
       return 2;
     case 'RECIPE_INVALID':
       return 3;
+    case 'INTERRUPTED':
+      return 130;
     case 'LOCKED':
     case 'SUPERSEDED':
       return 8;

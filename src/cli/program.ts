@@ -41,7 +41,12 @@ function createProgram(done: (exitCode: number) => void): Command {
     .command('run')
     .description('run a recipe: a file, or the name of a bundled one')
     .argument('<recipe>', 'a file, or a name such as process-rsync')
-    .option('-i, --input <name=value>', 'an input of the recipe; once for each', collect)
+    .option(
+      '-i, --input <name=value>',
+      'an input of the recipe; once for each, or for each item of a list',
+      collect,
+    )
+    .option('--inputs <file>', 'a YAML file of inputs; more than once, the last one counts', collect)
     .addOption(
       new Option('--lab <name>', 'reach the hosts of this lab by their names').conflicts('sshConfig'),
     )
@@ -56,7 +61,13 @@ function createProgram(done: (exitCode: number) => void): Command {
     .addHelpText('after', RUN_HELP)
     .action(async (recipe: string, options: RunOptions) => {
       const { runCommand } = await import('./commands/run.ts');
-      done(await runCommand(recipe, { ...options, inputs: options.input ?? [] }));
+      done(
+        await runCommand(recipe, {
+          ...options,
+          inputs: options.input ?? [],
+          inputFiles: options.inputs ?? [],
+        }),
+      );
     });
 
   program
@@ -84,6 +95,7 @@ function pointToHelp(command: Command, path: string): void {
 
 interface RunOptions {
   readonly input?: readonly string[];
+  readonly inputs?: readonly string[];
   readonly lab?: string;
   readonly sshConfig?: string;
   readonly reporter?: ReporterKind;

@@ -1,4 +1,5 @@
 import type { JournalRecord } from '../store/journal-format.ts';
+import type { StepResult } from '../template/scope.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
 
 /** How far a run came, as its journal tells. What is on the hosts counts more. */
@@ -12,8 +13,10 @@ export interface Progress {
   readonly boots: { readonly source: string; readonly destination: string } | undefined;
   /** The ids of the steps that began and were not rolled back since, `prepare` and `clean-up` among them. */
   readonly began: ReadonlySet<string>;
-  /** Those that ended well. */
+  /** Those that ended well or were skipped, and blocks. */
   readonly finished: ReadonlySet<string>;
+  /** What steps registered. */
+  readonly results: ReadonlyMap<string, StepResult>;
   /** The titles of the undos that were done, of a rollback that did not come to its end. */
   readonly undone: readonly string[];
   /** How it ended, when it did. */
@@ -30,6 +33,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
   let began = new Set<string>();
   let finished = new Set<string>();
   let undone: string[] = [];
+  let results = new Map<string, StepResult>();
   for (const record of records) {
     switch (record.kind) {
       case 'attempt':
@@ -39,6 +43,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
           movedInEpoch = Number(record['epoch']);
           boots = undefined;
           [began, finished, undone] = [new Set(), new Set(), []];
+          results = new Map();
         }
         break;
       case 'workload':
@@ -53,9 +58,16 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
         began.add(String(record['stepId']));
         break;
       case 'step-finished':
-        if (isObject(record['result']) && record['result']['status'] === 'done') {
+        if (isObject(record['result']) && record['result']['status'] !== 'failed') {
           finished.add(String(record['stepId']));
         }
+        break;
+      case 'block-finished':
+        finished.add(String(record['stepId']));
+        break;
+      case 'result-registered':
+        // What was written with this version's types, as the header says.
+        results.set(String(record['name']), record['result'] as StepResult);
         break;
       case 'undo-finished':
         if (record['failure'] === undefined) undone.push(String(record['action']));
@@ -65,7 +77,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
         break;
     }
   }
-  return { epoch, movedInEpoch, workload, boots, began, finished, undone, outcome };
+  return { epoch, movedInEpoch, workload, boots, began, finished, results, undone, outcome };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -3,6 +3,7 @@ import type { Plan } from '../plan/plan.ts';
 import { newRunId, RunDirectory } from '../store/run-directory.ts';
 import { type Connection, connect } from './connection.ts';
 import { outcomeOf } from './outcome.ts';
+import { readSecrets } from './secrets.ts';
 import { downtimeOf, Session, viewOf } from './session.ts';
 import { StepRunner, type StepRunnerResult } from './step-runner.ts';
 
@@ -28,12 +29,16 @@ export async function runPlan(plan: Plan, options: RunPlanOptions): Promise<RunS
   const session = new Session({ plan, runId, directory, emit: options.emit });
   const epoch = 1;
   session.begin('run', epoch, viewOf(plan));
-  let connection;
+  let connection: Connection | undefined;
+  let secrets;
   try {
     connection = await connect(plan, sshConfigFile, options.signal);
+    secrets = await readSecrets(plan.secrets, connection.local);
   } catch (error) {
+    await connection?.close();
     return session.refuse(error);
   }
+  const redactor = session.hide(secrets);
   const runner = new StepRunner({
     ...options,
     plan,
@@ -42,6 +47,8 @@ export async function runPlan(plan: Plan, options: RunPlanOptions): Promise<RunS
     connection,
     emit: session.emit,
     directory,
+    secrets,
+    redactor,
   });
   return finishRun(session, runner, await runner.run(), connection);
 }

@@ -1,6 +1,6 @@
 import { toFailureData } from '../events/failure-data.ts';
 import type { EmitEvent, FailureData, FlowEvent, RunOutcome, RunSummary, StepView } from '../events/event.ts';
-import type { Plan } from '../plan/plan.ts';
+import { actingSteps, type Plan } from '../plan/plan.ts';
 import type { RunState } from '../steps/step.ts';
 import type { RunDirectory } from '../store/run-directory.ts';
 import { thisController } from '../lock/controller.ts';
@@ -9,6 +9,7 @@ import { Journal } from './journal.ts';
 import { locateWorkload } from './locate-workload.ts';
 import { exitCodeOf } from './outcome.ts';
 import { PhaseClock } from './phase-clock.ts';
+import { Redactor } from './redactor.ts';
 
 /** What an attempt wants: the whole move, its end after the commit point, or what was begun taken back. */
 export type Goal = 'run' | 'resume' | 'rollback';
@@ -23,6 +24,7 @@ export class Session {
   readonly #phases = new PhaseClock();
   readonly #journal: Journal;
   readonly #watch: EmitEvent;
+  #redactor = new Redactor();
 
   constructor(options: {
     readonly plan: Plan;
@@ -37,7 +39,14 @@ export class Session {
     this.#watch = options.emit;
   }
 
-  readonly emit = (event: FlowEvent): void => {
+  /** From now on nothing that is told or written down holds one of these. */
+  hide(secrets: ReadonlyMap<string, string>): Redactor {
+    this.#redactor = new Redactor(secrets.values());
+    return this.#redactor;
+  }
+
+  readonly emit = (told: FlowEvent): void => {
+    const event = this.#redactor.data(told);
     const lost = this.#journal.note(event);
     if (lost !== undefined) this.emit({ kind: 'warning', text: lost });
     if (event.kind === 'warning') this.#warnings.push(event.text);
@@ -123,7 +132,8 @@ export class Session {
   }
 
   #record(end: Omit<RunSummary, 'durationMs'>): RunSummary {
-    const summary: RunSummary = { ...end, durationMs: performance.now() - this.#beganAtMs };
+    const durationMs = performance.now() - this.#beganAtMs;
+    const summary: RunSummary = this.#redactor.data({ ...end, durationMs });
     this.emit({ kind: 'run-finished', summary });
     this.directory.close();
     return summary;
@@ -141,10 +151,11 @@ export function viewOf(plan: Plan): StepView[] {
   const doesMove = plan.steps.some((step) => step.uses === 'dump');
   return [
     ...(doesMove ? [{ id: 'lock', uses: 'lock', title: 'Lock the workload on both hosts' }] : []),
-    ...plan.steps.flatMap((step) => [
+    ...actingSteps(plan.steps).flatMap((step) => [
       ...(step.uses === 'dump' ? [{ id: 'prepare', uses: 'prepare', title: 'Prepare both hosts' }] : []),
       { id: step.id, uses: step.uses, title: step.title },
     ]),
+    ...plan.always.map(({ id, uses, title }) => ({ id, uses, title })),
     { id: 'clean-up', uses: 'clean-up', title: 'Clean up both hosts' },
   ];
 }

@@ -1,17 +1,20 @@
 import { FlowError } from '../errors/flow-error.ts';
 import { toFailureData } from '../events/failure-data.ts';
 import type { EmitEvent, FailureData } from '../events/event.ts';
-import type { Plan, PlanStep } from '../plan/plan.ts';
+import { type ActingStep, actingSteps, type CommandSpec, type Plan } from '../plan/plan.ts';
 import { runCommand } from '../steps/command.ts';
 import { STEP_TYPES } from '../steps/registry.ts';
 import type { Action, RunState, StepContext } from '../steps/step.ts';
 import type { RunDirectory } from '../store/run-directory.ts';
 import { CriuHold } from '../criu/hold.ts';
+import type { StepResult, TemplateValues } from '../template/scope.ts';
 import { lockWorkload, unlockWorkload } from '../lock/workload-lock.ts';
 import { readWorkload, type WorkloadFacts } from '../workload/facts.ts';
 import { findWorkload } from '../workload/find.ts';
 import type { Connection } from './connection.ts';
+import { type FlowPort, runSteps, withRetries } from './control-flow.ts';
 import type { Progress } from './read-progress.ts';
+import type { Redactor } from './redactor.ts';
 import { abortReason, stepSignal } from './step-signal.ts';
 import { attempt, UndoStack } from './undo-stack.ts';
 
@@ -41,6 +44,10 @@ export interface StepRunnerOptions {
   readonly signal: AbortSignal;
   readonly sshConfigFile?: string | undefined;
   readonly keepImages?: boolean | undefined;
+  /** The values of secret inputs. */
+  readonly secrets: ReadonlyMap<string, string>;
+  /** Hides them. */
+  readonly redactor: Redactor;
 }
 
 /**
@@ -99,6 +106,9 @@ export class StepRunner {
   /** Of an earlier attempt. */
   #began: ReadonlySet<string> = new Set();
   #finished: ReadonlySet<string> = new Set();
+  #results = new Map<string, StepResult>();
+  /** Whether the run has begun to do what its recipe says: it has the locks it needs. */
+  #isUnderWay = false;
 
   constructor(options: StepRunnerOptions) {
     this.#options = options;
@@ -119,16 +129,17 @@ export class StepRunner {
     const undoFailures = failure && hasWayBack ? await this.#undos.rollBack(emit, failure) : [];
     const superseded = undoFailures.find(({ code }) => code === 'SUPERSEDED');
     if (superseded) return { failure: superseded, undoFailures: [] };
+    const atEnd = this.#isUnderWay ? await this.#runAlways() : undefined;
     const lost = committed ? await attempt(() => this.#requireMoved()) : undefined;
     if (lost) {
       if (failure) emit({ kind: 'warning', text: `Before that: ${failure.message}` });
       return { failure: lost, undoFailures: [], isLost: true };
     }
     const left = await this.#finish(undoFailures);
-    if (left.length === 0) return { failure, undoFailures };
-    if (committed)
-      return { failure: failure ?? leftBehind(left, this.#options.runId, 'resume'), undoFailures };
-    return { failure, undoFailures: this.#grave(left) };
+    const first = failure ?? atEnd;
+    if (left.length === 0) return { failure: first, undoFailures };
+    if (committed) return { failure: first ?? leftBehind(left, this.#options.runId, 'resume'), undoFailures };
+    return { failure: first, undoFailures: this.#grave(left) };
   }
 
   /** A destination that is lost before its restore began has nothing but copies, and its lock to say so. */
@@ -171,6 +182,7 @@ export class StepRunner {
     const committed = await attempt(() => this.#requireNotCommitted());
     if (committed) return [committed];
     const undoFailures = await this.#undos.rollBack(this.#options.emit, reason);
+    await this.#runAlways();
     if (locking && this.#options.earlier?.wasAtWork === true) undoFailures.push(locking);
     const left = await this.#finish(undoFailures);
     return left.length === 0 ? undoFailures : this.#grave(left);
@@ -189,16 +201,19 @@ export class StepRunner {
   #adopt(): void {
     const { plan, earlier } = this.#options;
     if (!earlier) return;
-    const { workload, began, finished, undone } = earlier.progress();
+    const { workload, began, finished, results, undone } = earlier.progress();
     this.#undos.clear();
+    this.#noteRecipeUndo();
+    this.#results = new Map(results);
     this.#finished = finished;
     this.#began = began;
     if (workload) this.state.workload = workload;
     this.touched = began.size > 0;
     this.state.restoreBegan = plan.steps.some((step) => step.uses === 'restore' && began.has(step.id));
-    for (const step of plan.steps) {
+    const steps = actingSteps(plan.steps);
+    for (const step of steps) {
       if (step.uses === 'dump' && began.has('prepare')) {
-        for (const each of plan.steps) this.#noteUndo(STEP_TYPES[each.uses].prepare, each);
+        for (const each of steps) this.#noteUndo(STEP_TYPES[each.uses].prepare, each);
       }
       // What is not a recipe's own command looks at the host for the truth: its journal may be a copy that is old.
       const isSure = step.uses !== 'command' && began.has('prepare');
@@ -255,25 +270,59 @@ export class StepRunner {
     const { committed } = this.state;
     if (committed) await this.#takeOver();
     if (!committed && plan.steps.some((step) => step.uses === 'dump')) {
-      await this.#show('lock', 'Lock the workload on both hosts', LOCK_TIMEOUT_MS, async ({ source }) => {
+      const title = 'Lock the workload on both hosts';
+      await this.#show({ stepId: 'lock', title, timeoutMs: LOCK_TIMEOUT_MS }, async ({ source }) => {
         const workload = await readWorkload(source, await findWorkload(source, plan.workload));
         this.#remember(workload);
         await this.lock();
         return undefined;
       });
     }
+    this.#isUnderWay = true;
+    if (!committed) this.#noteRecipeUndo();
     const commit = plan.steps.findIndex(({ uses }) => uses === 'commit');
-    const left = committed
-      ? plan.steps.slice(commit).filter(({ id }) => !this.#finished.has(id))
-      : plan.steps;
-    for (const step of left) {
-      if (step.uses === 'dump') await this.#prepare();
-      await this.#show(step.id, step.title, timeoutOf(step), (context) => {
-        if (step.uses === 'command') this.touched = true;
-        return this.#act(STEP_TYPES[step.uses].main, step, context);
-      });
-      if (step.uses === 'commit') this.#undos.clear();
+    await runSteps(committed ? plan.steps.slice(commit) : plan.steps, this.#flow());
+  }
+
+  #flow(): FlowPort {
+    const { emit, signal } = this.#options;
+    return {
+      emit,
+      signal,
+      values: () => this.#values(),
+      isFinished: (stepId) => this.state.committed && this.#finished.has(stepId),
+      act: (step, until) => this.#step(step, until),
+    };
+  }
+
+  async #step(step: ActingStep, signal: AbortSignal): Promise<void> {
+    if (step.uses === 'dump') await this.#prepare();
+    const retry = step.uses === 'command' ? step.retry : undefined;
+    await this.#show(
+      { stepId: step.id, title: step.title, timeoutMs: timeoutOf(step), signal },
+      (context) => {
+        if (step.uses === 'command' && step.readOnly !== true) this.touched = true;
+        this.#noteUndo(STEP_TYPES[step.uses].main, step);
+        return withRetries(retry, context.signal, context.detail, () =>
+          STEP_TYPES[step.uses].main.run(context, step),
+        );
+      },
+    );
+    if (step.uses === 'commit') this.#undos.clear();
+  }
+
+  /** Does what is to be done however the run ended. A failure hides none that came before. */
+  async #runAlways(): Promise<FailureData | undefined> {
+    const { plan, emit } = this.#options;
+    let first: FailureData | undefined;
+    for (const step of plan.always) {
+      const flow = { ...this.#flow(), signal: new AbortController().signal };
+      const failure = await attempt(() => runSteps([step], flow));
+      if (!failure) continue;
+      first ??= failure;
+      emit({ kind: 'warning', text: `“${step.title}”, which always runs, failed: ${failure.message}` });
     }
+    return first;
   }
 
   /** Goes on after the commit point of an earlier attempt. */
@@ -296,49 +345,58 @@ export class StepRunner {
   /** Everything that can be done while the workload runs, for all steps, before the first one freezes it. */
   async #prepare(): Promise<void> {
     this.#options.emit({ kind: 'phase-started', phase: 'prepare' });
-    await this.#show('prepare', 'Prepare both hosts', 24 * 3_600_000, async (context) => {
+    const prepare = { stepId: 'prepare', title: 'Prepare both hosts', timeoutMs: 24 * 3_600_000 };
+    await this.#show(prepare, async (context) => {
       this.touched = true;
-      for (const step of this.#options.plan.steps) {
-        const { prepare } = STEP_TYPES[step.uses];
-        if (prepare) await this.#act(prepare, step, context);
+      for (const step of actingSteps(this.#options.plan.steps)) {
+        const action = STEP_TYPES[step.uses].prepare;
+        this.#noteUndo(action, step);
+        await action?.run(context, step);
       }
       return undefined;
     });
   }
 
-  /** Notes the undo, then acts: a step that fails half-way is undone too. */
-  async #act(action: Action, step: PlanStep, context: StepContext): Promise<string | undefined> {
-    this.#noteUndo(action, step);
-    return action.run(context, step);
+  /** Before it acts: a step that fails half-way is undone too. */
+  #noteUndo(action: Action | undefined, step: ActingStep, hasBegun = true): void {
+    if (hasBegun && action === STEP_TYPES[step.uses].main) this.#noteCommands(step.id, step.rollback);
+    const undo = action?.undo;
+    if (undo) this.#undos.push(undo.title, () => undo.run(this.#undoContext(step.id), step));
   }
 
-  #noteUndo(action: Action | undefined, step: PlanStep, hasBegun = true): void {
-    const undoContext = (): StepContext => this.#context(step.id, new AbortController().signal);
-    if (hasBegun && action === STEP_TYPES[step.uses].main) {
-      for (const spec of step.rollback.toReversed()) {
-        this.#undos.push(
-          `run ${spec.argv[0]} on the ${spec.on}`,
-          () => runCommand(undoContext(), spec),
-          true,
-        );
-      }
+  /** What the recipe itself runs at the end of a rollback. */
+  #noteRecipeUndo(): void {
+    this.#noteCommands('rollback', this.#options.plan.rollback);
+  }
+
+  #noteCommands(stepId: string, commands: readonly CommandSpec[]): void {
+    for (const spec of commands.toReversed()) {
+      const title = `run ${spec.argv[0]} on ${spec.on === 'local' ? 'this machine' : `the ${spec.on}`}`;
+      this.#undos.push(title, () => runCommand(this.#undoContext(stepId), spec), true);
     }
-    const undo = action?.undo;
-    if (undo) this.#undos.push(undo.title, () => undo.run(undoContext(), step));
+  }
+
+  #undoContext(stepId: string): StepContext {
+    return this.#context(stepId, new AbortController().signal);
   }
 
   /** Runs something under a deadline, with events around it. */
   async #show(
-    stepId: string,
-    title: string,
-    timeoutMs: number,
+    step: {
+      readonly stepId: string;
+      readonly title: string;
+      readonly timeoutMs: number;
+      /** @default the run's */
+      readonly signal?: AbortSignal;
+    },
     run: (context: StepContext) => Promise<string | undefined>,
   ): Promise<void> {
     const { emit } = this.#options;
-    this.#options.signal.throwIfAborted();
+    const { stepId, title, timeoutMs, signal: whole = this.#options.signal } = step;
+    whole.throwIfAborted();
     emit({ kind: 'step-started', stepId });
     const beganAt = performance.now();
-    const { signal, done } = stepSignal(this.#options.signal, title, timeoutMs);
+    const { signal, done } = stepSignal(whole, title, timeoutMs);
     try {
       const text = await run(this.#context(stepId, signal));
       const durationMs = performance.now() - beganAt;
@@ -373,7 +431,7 @@ export class StepRunner {
     const beganAt = performance.now();
     const context = this.#context('clean-up', new AbortController().signal);
     const left: FailureData[] = [];
-    for (const step of plan.steps.toReversed()) {
+    for (const step of actingSteps(plan.steps).toReversed()) {
       for (const cleanUp of STEP_TYPES[step.uses].cleanUps ?? []) {
         const failure = await attempt(() => cleanUp(context));
         if (!failure) continue;
@@ -393,6 +451,24 @@ export class StepRunner {
       result: failure ? { status: 'failed', failure } : { status: 'done' },
     });
     return left;
+  }
+
+  /** What has not run has an empty result. */
+  #values(): TemplateValues {
+    const { plan, secrets } = this.#options;
+    const named = [...actingSteps(plan.steps)].flatMap((step) =>
+      step.uses === 'command' && step.register !== undefined ? [step.register] : [],
+    );
+    const results = new Map(named.map((name) => [name, this.#results.get(name) ?? NOT_RUN]));
+    return { inputs: new Map([...Object.entries(plan.inputs), ...secrets]), results };
+  }
+
+  /** As it is written down: an attempt that takes the run up must find the same. */
+  #register(name: string, result: StepResult): void {
+    const { emit, redactor } = this.#options;
+    const kept = redactor.data(result);
+    this.#results.set(name, kept);
+    emit({ kind: 'result-registered', name, result: kept });
   }
 
   #remember(workload: WorkloadFacts): void {
@@ -423,6 +499,8 @@ export class StepRunner {
       progress: (progress, totalBytes) => emit({ kind: 'step-progress', stepId, ...progress, totalBytes }),
       warn: (text) => emit({ kind: 'warning', text }),
       phase: (phase) => emit({ kind: 'phase-started', phase }),
+      values: () => this.#values(),
+      register: (name, result) => this.#register(name, result),
       remember: (workload) => this.#remember(workload),
       keep: (name, content) => {
         try {
@@ -436,6 +514,8 @@ export class StepRunner {
   }
 }
 
-function timeoutOf(step: PlanStep): number {
+const NOT_RUN: StepResult = { stdout: '', stderr: '', exitCode: -1, status: 'skipped' };
+
+function timeoutOf(step: ActingStep): number {
   return step.timeoutMs ?? STEP_TYPES[step.uses].timeoutMs;
 }

@@ -4,13 +4,14 @@ import type { EmitEvent, RunSummary } from '../events/event.ts';
 import { stateOf } from '../lock/controller.ts';
 import { describeHolder, listLocks, readBoot } from '../lock/workload-lock.ts';
 import { digestOf } from '../plan/digest.ts';
-import type { Plan } from '../plan/plan.ts';
+import { actingSteps, type Plan } from '../plan/plan.ts';
 import { RunDirectory } from '../store/run-directory.ts';
 import { readRun, type StoredRun } from '../store/read-run.ts';
 import { requireSameProcess } from '../workload/identity.ts';
 import { type Connection, connectLeniently } from './connection.ts';
 import { type Progress, readProgress } from './read-progress.ts';
 import { finishRun } from './run-plan.ts';
+import { readSecretsLeniently } from './secrets.ts';
 import { type Goal, Session, viewOf } from './session.ts';
 import { type EarlierAttempt, hostDirectoryOf, pastCommit, StepRunner } from './step-runner.ts';
 
@@ -173,7 +174,7 @@ async function begin(
   }
   const session = new Session({ plan, runId: run.runId, directory, emit: options.emit });
   const steps = viewOf(plan).filter(({ id }) =>
-    goal === 'rollback' ? id === 'clean-up' : goal === 'run' || isAfterCommit(plan, id),
+    goal === 'rollback' ? isAtEnd(plan, id) : goal === 'run' || isAfterCommit(plan, id),
   );
   session.begin(goal, epoch, steps);
   const earlier: EarlierAttempt = {
@@ -181,8 +182,14 @@ async function begin(
     progress: () => readProgress(readRun(run.path).records),
     wasAtWork: taken.wasAtWork,
   };
+  const secrets = await readSecretsLeniently(plan.secrets, connection.local, (text) =>
+    session.emit({ kind: 'warning', text }),
+  );
+  const redactor = session.hide(secrets);
   const runner = new StepRunner({
     plan,
+    secrets,
+    redactor,
     runId: run.runId,
     epoch,
     connection,
@@ -196,9 +203,14 @@ async function begin(
   return { session, runner };
 }
 
+/** What is done at the end of a rollback too. */
+function isAtEnd(plan: Plan, id: string): boolean {
+  return id === 'clean-up' || plan.always.some((step) => step.id === id);
+}
+
 function isAfterCommit(plan: Plan, id: string): boolean {
-  const at = plan.steps.findIndex((step) => step.id === id);
-  return id === 'clean-up' || at >= plan.steps.findIndex((step) => step.uses === 'commit');
+  const commit = plan.steps.findIndex((step) => step.uses === 'commit');
+  return isAtEnd(plan, id) || actingSteps(plan.steps.slice(commit)).some((step) => step.id === id);
 }
 
 async function requireUnchanged(runId: string, { progress, connection }: Taken): Promise<void> {

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../errors/flow-error.ts';
+import type { StepResult } from '../template/scope.ts';
 
 /** A failure as plain data, so that it can be journalled and replayed. */
 export interface FailureData {
@@ -101,8 +102,14 @@ export type FlowEvent =
       readonly durationMs: number;
       readonly result:
         | { readonly status: 'done'; readonly text?: string }
+        /** Its condition did not hold, or nothing failed that it rescues. It has not been started. */
+        | { readonly status: 'skipped' }
         | { readonly status: 'failed'; readonly failure: FailureData };
     }
+  /** A block came to its end. */
+  | { readonly kind: 'block-finished'; readonly stepId: string }
+  /** What a step leaves for later ones. */
+  | { readonly kind: 'result-registered'; readonly name: string; readonly result: StepResult }
   | { readonly kind: 'warning'; readonly text: string }
   /** Rolling back began; `actions` are the undos in the order in which they will run. */
   | { readonly kind: 'rollback-started'; readonly reason: FailureData; readonly actions: readonly string[] }

@@ -1,29 +1,40 @@
 import type { CheckedRecipe } from '../recipe/check-recipe.ts';
 import type { Diagnostic } from '../recipe/diagnostic.ts';
 import { RecipeError } from '../recipe/recipe-error.ts';
+import type { AskInput } from './inputs.ts';
 import type { Plan } from './plan.ts';
 
 export interface LoadPlanOptions {
   /** A file, or the name of a bundled recipe such as `process-rsync`. */
   readonly recipe: string;
-  /** `name=value` for each input. */
+  /** `name=value` for each input; more than one for a list. */
   readonly inputs: readonly string[];
+  /** YAML files with inputs; a later one counts more. @default none */
+  readonly inputFiles?: readonly string[];
+  /** Where inputs are looked for as `CRIU_FLOW_INPUT_NAME`. @default none */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Asks a person for what is missing. @default what is missing is an error */
+  readonly ask?: AskInput;
   /** What a relative path is relative to. */
   readonly cwd: string;
 }
 
 /**
  * Makes a plan of a recipe and its inputs. Asks no host.
- * @throws RecipeError RECIPE_INVALID or INPUT_INVALID, with every mistake; FlowError RECIPE_NOT_FOUND
+ * @throws RecipeError RECIPE_INVALID or INPUT_INVALID, with every mistake; FlowError RECIPE_NOT_FOUND; USAGE for a file of
+ *   inputs that cannot be read
  */
 export async function loadPlan(options: LoadPlanOptions): Promise<Plan> {
   const { recipe, diagnostics } = await check(options.recipe, options.cwd);
   if (!recipe) throw invalid(diagnostics);
-  const [{ resolveInputs }, { buildPlan }] = await Promise.all([
+  const [{ resolveInputs }, { buildPlan }, { readInputs }] = await Promise.all([
     import('./inputs.ts'),
     import('./build-plan.ts'),
+    import('../recipe/read-inputs.ts'),
   ]);
-  return buildPlan(recipe, resolveInputs(recipe, options.inputs));
+  const { inputs: given, inputFiles = [], environment = {}, ask, cwd } = options;
+  const files = await Promise.all(inputFiles.map((file) => readInputs(file, cwd)));
+  return buildPlan(recipe, await resolveInputs(recipe, { given, files, environment, ask }));
 }
 
 /**

@@ -1,3 +1,5 @@
+import type { TemplateValue } from '../template/filters.ts';
+
 /** The plan: what a recipe becomes once inputs are known. Plain JSON, ordered, with a digest. No host was asked. */
 export interface Plan {
   readonly version: 1;
@@ -12,6 +14,13 @@ export interface Plan {
   readonly files: readonly FilePlan[];
   readonly objectives: { readonly downtimeMs?: number };
   readonly steps: readonly PlanStep[];
+  /** Commands that run, in order, as the last of a rollback. */
+  readonly rollback: readonly CommandSpec[];
+  /** Commands that run at the end, however the run ended. */
+  readonly always: readonly CommandStep[];
+  /** The values of the inputs, but of secrets: for what is {@link Late}, and for whoever reads the plan. */
+  readonly inputs: Readonly<Record<string, TemplateValue>>;
+  readonly secrets: Readonly<Record<string, SecretSource>>;
   /** sha256 (hex) over everything above, in canonical JSON. */
   readonly digest: string;
 }
@@ -38,10 +47,24 @@ export interface FilePlan {
   readonly path: string;
 }
 
+/**
+ * A text that is known only while the run runs, because its template reads the result of an earlier step or a secret.
+ * Whoever needs it renders it then; it is never written down.
+ */
+export interface Late {
+  readonly template: string;
+  /** Of the step's `forEach`. */
+  readonly item?: string;
+}
+
+export type PlanText = string | Late;
+
 interface PlanStepBase {
-  /** Unique in the plan: position from 1 and type, for example `3-transfer`. */
+  /** Unique in the plan: position from 1 and type, for example `3-transfer`; in a block `4.1-command`. */
   readonly id: string;
   readonly title: string;
+  /** Whether it is done: `false` is known already, what is {@link Late} is asked when its turn comes. @default true */
+  readonly when?: false | Late;
   /** Milliseconds that the step may take; the built-in default of the step type otherwise. */
   readonly timeoutMs?: number;
   /** Commands that run, in order, when the run is rolled back after this step began. */
@@ -50,7 +73,22 @@ interface PlanStepBase {
 
 export interface CommandSpec {
   readonly on: 'source' | 'destination' | 'local';
-  readonly argv: readonly [string, ...string[]];
+  readonly argv: readonly [string, ...PlanText[]];
+  /** Variables that it gets besides its own. */
+  readonly env?: Readonly<Record<string, PlanText>>;
+  readonly stdin?: PlanText;
+}
+
+/** Where the value of a secret input is read, on the machine that runs criu-flow. */
+export type SecretSource =
+  { readonly env: string } | { readonly file: string } | { readonly command: readonly [string, ...string[]] };
+
+/** How often a step is tried, and the waits in between: each is the last one times `backoff`, at most `maxDelayMs`. */
+export interface RetryPolicy {
+  readonly attempts: number;
+  readonly delayMs: number;
+  readonly backoff: number;
+  readonly maxDelayMs: number;
 }
 
 /** One question that `verify` asks. */
@@ -72,8 +110,41 @@ export type Check =
   /** Passes when the command exits 0. */
   | (CommandSpec & { readonly kind: 'command'; readonly timeoutMs: number });
 
-/** `commit` is added after `restore` when a recipe does not name it. */
-export type PlanStep =
+export type CommandStep = PlanStepBase &
+  CommandSpec & {
+    readonly uses: 'command';
+    /** The name under which later steps read its result. */
+    readonly register?: string;
+    readonly retry?: RetryPolicy;
+    /** With which it has done well. @default only 0 */
+    readonly exitCodes?: readonly number[];
+    /** Why it has no undo. */
+    readonly irreversible?: string;
+    readonly readOnly?: true;
+  };
+
+/** Steps that stand together. Each list is run in order. */
+export type BlockStep = PlanStepBase & {
+  readonly uses: 'block';
+  readonly steps: readonly PlanStep[];
+  /** Run when one of the steps fails; when they come to their end, the failure is over. */
+  readonly rescue: readonly PlanStep[];
+  /** Run at the end in any case. */
+  readonly always: readonly PlanStep[];
+};
+
+/** A step that does something itself. */
+export type ActingStep =
   | (PlanStepBase & { readonly uses: 'preflight' | 'dump' | 'transfer/rsync' | 'restore' | 'commit' })
   | (PlanStepBase & { readonly uses: 'verify'; readonly checks: readonly Check[] })
-  | (PlanStepBase & CommandSpec & { readonly uses: 'command' });
+  | CommandStep;
+
+/** `commit` is added after `restore` when a recipe does not name it. */
+export type PlanStep = ActingStep | BlockStep;
+
+/** All steps that do something, those of blocks in the place of their block. */
+export function actingSteps(steps: readonly PlanStep[]): readonly ActingStep[] {
+  return steps.flatMap((step) =>
+    step.uses === 'block' ? actingSteps([...step.steps, ...step.rescue, ...step.always]) : [step],
+  );
+}

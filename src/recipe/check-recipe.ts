@@ -1,10 +1,12 @@
 import { type Diagnostic } from './diagnostic.ts';
 import { toDiagnostics, type ValidRecipe } from './finding.ts';
+import { inputFindings } from './input-findings.ts';
 import { orderFindings } from './order-findings.ts';
 import { overlapFindings } from './overlap-findings.ts';
 import { parseRecipe } from './parse.ts';
 import { readRecipeFile } from './read-recipe.ts';
 import { assertValid, schemaFindings } from './schema-findings.ts';
+import { stepFindings } from './step-findings.ts';
 import { valueFindings } from './template-findings.ts';
 
 /** What is wrong with a recipe, and the recipe when nothing is that hinders a run. */
@@ -28,7 +30,14 @@ export async function checkRecipe(recipe: string, cwd: string): Promise<CheckedR
   if (invalid.length > 0) return { diagnostics: toDiagnostics(parsed, invalid) };
   assertValid(parsed, invalid);
   const { data } = parsed;
-  const findings = [...valueFindings(data), ...orderFindings(data.steps), ...overlapFindings(data)];
+  const order = orderFindings(data.steps);
+  const findings = [
+    ...inputFindings(data),
+    ...valueFindings(data),
+    // What is before the commit is not known of steps that are in no order.
+    ...(order.length > 0 ? order : stepFindings(data)),
+    ...overlapFindings(data),
+  ];
   const errors = findings.filter((finding) => finding.severity !== 'warning');
   // A warning beside an error is mostly its echo: the reader of an input that nothing reads is misspelt.
   if (errors.length > 0) return { diagnostics: toDiagnostics(parsed, errors) };

@@ -39,6 +39,8 @@ export interface DiagnosticDetails {
   readonly message: string;
   readonly hint?: string | undefined;
   readonly severity?: 'error' | 'warning';
+  /** The line holds what must not be repeated. */
+  readonly isSecret?: boolean;
 }
 
 /** A diagnostic for the text between two offsets of a file; it ends with the line on which it starts. */
@@ -51,7 +53,8 @@ export function diagnosticAt(
   const end = source.positionAt(range[1]);
   const text = source.lineText(line);
   const endColumn = end.line === line ? end.column : text.length + 1;
-  const lines = text === '' && source.text.trim() === '' ? [] : [line - 1, line];
+  const isEmpty = text === '' && source.text.trim() === '';
+  const lines = isEmpty || details.isSecret === true ? [] : [line - 1, line];
   return {
     severity: details.severity ?? 'error',
     code: details.code,

@@ -18,7 +18,8 @@ export function explainSchemaError(error: SchemaError, path: Path): Finding[] {
       return [unknownKey(error, path)];
     case 'propertyNames': {
       const name = String(error.params['propertyName']);
-      const message = `${name === '' ? 'An empty text' : code(name)} cannot be the name of an input`;
+      const what = path.at(-1) === 'env' ? 'a variable' : path.at(-1) === 'retries' ? 'a retry' : 'an input';
+      const message = `${name === '' ? 'An empty text' : code(name)} cannot be the name of ${what}`;
       const hint = 'A name is a letter, then letters, digits and underscores.';
       return [{ path: [...path, name], at: 'key', code: 'unknown-key', message, hint }];
     }
@@ -45,6 +46,11 @@ export function explainSchemaError(error: SchemaError, path: Path): Finding[] {
     case 'discriminator': {
       const name = error.params['tagValue'];
       if (name === undefined) return [];
+      if (typeof name === 'string' && STEP_TYPES.includes(name)) {
+        const hint =
+          'The steps of the move stand at the top, one after the other. A block holds what is around them.';
+        return [wrong([...path, 'uses'], `${code(name)} cannot stand in a block`, hint)];
+      }
       const message =
         typeof name === 'string'
           ? `There is no step type ${code(name)}`
@@ -55,14 +61,19 @@ export function explainSchemaError(error: SchemaError, path: Path): Finding[] {
       const expected = show(error.params['allowedValue']);
       return [wrong(path, `${where} must be ${expected}, not ${show(error.data)}`, about)];
     }
+    case 'minimum':
+    case 'maximum': {
+      const { minimum, maximum } = error.parentSchema ?? {};
+      if (kindAt(path) !== undefined || minimum === undefined || maximum === undefined) break;
+      return [wrong(path, `${where} must be from ${minimum} to ${maximum}, not ${show(error.data)}`, about)];
+    }
     case 'enum': {
       const known = (error.parentSchema?.enum ?? []).map(String);
       const message = `${where} cannot be ${show(error.data)}`;
       return [wrong(path, message, didYouMean(textOf(error.data), known, 'values'))];
     }
-    default:
-      return [wrongValue(error, path, where)];
   }
+  return [wrongValue(error, path, where)];
 }
 
 /** The step types, for suggestions: a record, so that the compiler misses none. */
@@ -74,6 +85,7 @@ const STEP_TYPES = Object.keys({
   commit: true,
   verify: true,
   command: true,
+  block: true,
 } satisfies Record<Step['uses'], true>);
 
 function unknownKey(error: SchemaError, path: Path): Finding {

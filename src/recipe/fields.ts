@@ -1,8 +1,26 @@
 import type { Path } from './path.ts';
 import type { ValueKind } from './values.ts';
 
+/** What a template may read besides inputs and `item`: what is known only while the run runs. */
+type Late = 'results' | 'secrets';
+
+const RESULTS: readonly Late[] = ['results'];
+const ALL: readonly Late[] = ['results', 'secrets'];
+
+type Field = readonly [pattern: string, kind: ValueKind, late?: readonly Late[]];
+
+/** A command's scalars, wherever it stands. No secret is in an argv, and the program is known before the run. */
+function command(prefix: string): readonly Field[] {
+  return [
+    [`${prefix}.argv.0`, 'program'],
+    [`${prefix}.argv.*`, 'argument', RESULTS],
+    [`${prefix}.env.*`, 'argument', ALL],
+    [`${prefix}.stdin`, 'argument', ALL],
+  ];
+}
+
 /** The meaning of each scalar of a recipe; `*` is any one key or index. The first that fits counts. */
-const FIELDS: readonly (readonly [pattern: string, kind: ValueKind])[] = [
+const FIELDS: readonly Field[] = [
   ['name', 'line'],
   ['hosts.*', 'host'],
   ['workload.process.pid', 'pid'],
@@ -14,28 +32,59 @@ const FIELDS: readonly (readonly [pattern: string, kind: ValueKind])[] = [
   ['network.address.device', 'device'],
   ['files.*.path', 'moved-path'],
   ['objectives.downtime', 'duration'],
+  ['retries.*.delay', 'duration'],
+  ['retries.*.maxDelay', 'duration'],
   ['steps.*.name', 'line'],
+  ['steps.*.if', 'condition', RESULTS],
+  ['steps.*.forEach', 'items'],
+  ['steps.*.forEach.*', 'argument'],
   ['steps.*.timeout', 'duration'],
-  ['steps.*.with.argv.0', 'program'],
-  ['steps.*.with.argv.*', 'argument'],
-  ['steps.*.rollback.*.with.argv.0', 'program'],
-  ['steps.*.rollback.*.with.argv.*', 'argument'],
+  ['steps.*.retry.delay', 'duration'],
+  ['steps.*.retry.maxDelay', 'duration'],
+  ...command('steps.*.with'),
+  ...command('steps.*.rollback.*.with'),
   ['steps.*.with.checks.*.http.url', 'url'],
   ['steps.*.with.checks.*.http.status', 'status'],
   ['steps.*.with.checks.*.tcp.address', 'address'],
   ['steps.*.with.checks.*.tcp.port', 'port'],
-  ['steps.*.with.checks.*.command.argv.0', 'program'],
-  ['steps.*.with.checks.*.command.argv.*', 'argument'],
+  ...command('steps.*.with.checks.*.command'),
   ['steps.*.with.checks.*.*.timeout', 'duration'],
 ];
 
-const PATTERNS = FIELDS.map(([pattern, kind]) => ({ parts: pattern.split('.'), kind }));
+const PATTERNS = FIELDS.map(([pattern, kind, late = []]) => ({ parts: pattern.split('.'), kind, late }));
 
 /** What the scalar at a path means; undefined where the schema says it all. */
 export function kindAt(path: Path): ValueKind | undefined {
+  return fieldAt(path)?.kind;
+}
+
+/** Whether a template at a path may read what is known only while the run runs. */
+export function mayRead(path: Path, late: Late): boolean {
+  return fieldAt(path)?.late.includes(late) === true;
+}
+
+function fieldAt(path: Path): (typeof PATTERNS)[number] | undefined {
+  const plain = asTopStep(path);
   return PATTERNS.find(
     ({ parts }) =>
-      parts.length === path.length &&
-      parts.every((part, index) => part === '*' || part === String(path[index])),
-  )?.kind;
+      parts.length === plain.length &&
+      parts.every((part, index) => part === '*' || part === String(plain[index])),
+  );
 }
+
+/** The path of the step in whose place a scalar stands; undefined outside of steps. */
+export function stepPathOf(path: Path): Path | undefined {
+  let length = 0;
+  while (LISTS.has(String(path[length])) && typeof path[length + 1] === 'number') length += 2;
+  return length === 0 ? undefined : path.slice(0, length);
+}
+
+/** A step in a block, or in the recipe's own `always` and `rollback`, is as one at the top. */
+function asTopStep(path: Path): Path {
+  if (path[0] === 'rollback') return ['steps', 0, ...path];
+  const step = stepPathOf(path);
+  return step === undefined ? path : ['steps', ...path.slice(step.length - 1)];
+}
+
+/** The keys that hold lists of steps. */
+const LISTS: ReadonlySet<string> = new Set(['steps', 'rescue', 'always']);

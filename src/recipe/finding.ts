@@ -26,7 +26,10 @@ export interface Finding extends DiagnosticDetails {
 }
 
 /** Diagnostics in the order of the file, at most {@link MAX_DIAGNOSTICS}. */
-export function toDiagnostics(parsed: ParsedRecipe, findings: readonly Finding[]): Diagnostic[] {
+export function toDiagnostics(
+  parsed: Pick<ParsedRecipe, 'source' | 'locations'>,
+  findings: readonly Finding[],
+): Diagnostic[] {
   return findings
     .map((finding) => ({ finding, range: rangeOf(parsed, finding) }))
     .toSorted((a, b) => a.range[0] - b.range[0])
@@ -37,7 +40,7 @@ export function toDiagnostics(parsed: ParsedRecipe, findings: readonly Finding[]
 /** More would hide the first. */
 export const MAX_DIAGNOSTICS = 20;
 
-function rangeOf(parsed: ParsedRecipe, finding: Finding): Range {
+function rangeOf(parsed: Pick<ParsedRecipe, 'source' | 'locations'>, finding: Finding): Range {
   if (finding.at === 'key') return parsed.locations.ofKey(finding.path);
   const whole = parsed.locations.ofValue(finding.path);
   return finding.part === undefined ? whole : partOf(parsed.source.text, whole, finding.part);

@@ -1,7 +1,7 @@
 import type { Finding } from './finding.ts';
 import type { Step } from './recipe.generated.ts';
 
-/** The steps that a migration is made of, in this order. `verify` and `command` may stand anywhere between. */
+/** The steps that a migration is made of, in this order. Others may stand anywhere between. */
 const ORDER: readonly Step['uses'][] = ['preflight', 'dump', 'transfer/rsync', 'restore', 'commit'];
 
 /** Only this one may be left out: it then follows `restore`. */
@@ -9,13 +9,8 @@ const OPTIONAL: Step['uses'] = 'commit';
 
 const HINT = 'A migration is preflight, dump, transfer/rsync, restore, in this order, and then verify.';
 
-/** Steps that are missing, there twice, or in the wrong order; and rollbacks that could never run. */
+/** Steps that are missing, there twice, or in the wrong order. */
 export function orderFindings(steps: readonly Step[]): readonly Finding[] {
-  const findings = placeFindings(steps);
-  return findings.length > 0 ? findings : rollbackFindings(steps);
-}
-
-function placeFindings(steps: readonly Step[]): readonly Finding[] {
   const findings: Finding[] = [];
   const seen = new Set<string>();
   let last = -1;
@@ -34,18 +29,6 @@ function placeFindings(steps: readonly Step[]): readonly Finding[] {
     findings.push({ path: ['steps'], at: 'key', code: 'steps', message, hint: HINT });
   }
   return findings;
-}
-
-/** After the commit there is no way back, so a recipe must not look as if there were one. */
-function rollbackFindings(steps: readonly Step[]): readonly Finding[] {
-  const named = steps.findIndex(({ uses }) => uses === 'commit');
-  const commit = named === -1 ? steps.findIndex(({ uses }) => uses === 'restore') : named;
-  return steps.flatMap(({ uses, rollback = [] }, index): Finding[] => {
-    if (index <= commit || rollback.length === 0) return [];
-    const message = `The rollback of \`${uses}\` would never run: it stands after the commit`;
-    const hint = 'Put it on a step before the commit: it then runs when the move is undone.';
-    return [{ path: ['steps', index, 'rollback'], at: 'key', code: 'steps', message, hint }];
-  });
 }
 
 function stepFinding(index: number, message: string): Finding {

@@ -2,7 +2,7 @@ import type { Finding } from './finding.ts';
 import type { Recipe } from './recipe.generated.ts';
 
 /** Hosts that are one, and files that move twice. Asked of the recipe as it is, and again when it is rendered. */
-export function overlapFindings(recipe: Recipe): readonly Finding[] {
+export function overlapFindings(recipe: Pick<Recipe, 'hosts' | 'files'>): readonly Finding[] {
   return [...hostFindings(recipe.hosts), ...fileFindings(recipe.files ?? [])];
 }
 

@@ -22,7 +22,12 @@ export function parseRecipe(source: SourceFile): ParseResult {
   const tokens = [...new Parser().parse(source.text)];
   const tooDeep = findTooDeep(tokens);
   if (tooDeep !== undefined) {
-    return fail(tooDeep, tooDeep + 1, 'The recipe nests too deep', 'A recipe needs fewer than ten levels.');
+    return fail(
+      tooDeep,
+      tooDeep + 1,
+      `The ${source.noun} nests too deep`,
+      'Twenty levels are enough for any.',
+    );
   }
   // Unique keys are checked in toData: the package compares each key with each other.
   const composer = new Composer({ schema: 'core', resolveKnownTags: false, uniqueKeys: false, merge: false });
@@ -44,8 +49,10 @@ export function parseRecipe(source: SourceFile): ParseResult {
     return fail(
       0,
       0,
-      'The recipe is empty',
-      'Start from a bundled one, for example recipes/process-rsync.yaml.',
+      `The ${source.noun} is empty`,
+      source.noun === 'recipe'
+        ? 'Start from a bundled one, for example recipes/process-rsync.yaml.'
+        : 'Write `name: value`, one on each line.',
     );
   }
   const { data, locations, problems } = toData(source, document);

@@ -1,9 +1,9 @@
-import { constants, open, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, isAbsolute, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FlowError } from '../errors/flow-error.ts';
-import { decodeRecipe, MAX_RECIPE_BYTES, tooLarge } from './decode.ts';
 import type { Diagnostic } from './diagnostic.ts';
+import { readSource, whyNotReadable } from './read-source.ts';
 import type { SourceFile } from './source-file.ts';
 import { suggest } from './suggest.ts';
 
@@ -20,19 +20,11 @@ export async function readRecipeFile(
   const isName = !recipe.includes('/') && !/\.ya?ml$/.test(recipe);
   const path = isName ? join(bundledDirectory, `${recipe}.yaml`) : resolve(cwd, recipe);
   const name = isName || isAbsolute(recipe) ? path : relative(cwd, path);
-  let file;
   try {
-    // Not to wait for the writer of a pipe, which is refused anyway.
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const status = await file.stat();
-    if (!status.isFile()) throw new FlowError('RECIPE_NOT_FOUND', `${name} is not a file`);
-    if (status.size > MAX_RECIPE_BYTES) return tooLarge(name, status.size);
-    return decodeRecipe(name, await file.readFile());
+    return await readSource(path, name, 'recipe');
   } catch (error) {
     if (error instanceof FlowError) throw error;
     throw isName ? await noSuchName(recipe) : await notReadable(name, error);
-  } finally {
-    await file?.close();
   }
 }
 
@@ -53,15 +45,8 @@ async function bundledNames(): Promise<string[]> {
 }
 
 async function notReadable(name: string, error: unknown): Promise<FlowError> {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-  const why: Readonly<Record<string, string>> = {
-    ENOENT: 'there is no such file',
-    EACCES: 'you may not read it',
-    EISDIR: 'it is a directory',
-    ENOTDIR: 'a part of its path is not a directory',
-  };
   const bundled = (await bundledNames()).find((each) => each === basename(name, '.yaml'));
-  return new FlowError('RECIPE_NOT_FOUND', `The recipe ${name} cannot be read: ${why[code] ?? code}`, {
+  return new FlowError('RECIPE_NOT_FOUND', `The recipe ${name} cannot be read: ${whyNotReadable(error)}`, {
     cause: error,
     ...(bundled === undefined ? {} : { hint: `The bundled recipe runs by its name: ${bundled}` }),
   });

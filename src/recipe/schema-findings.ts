@@ -24,13 +24,14 @@ export function assertValid(
 function isEcho(error: validator.SchemaError): boolean {
   return (
     error.propertyName !== undefined ||
+    error.keyword === 'if' ||
     (error.keyword === 'required' && error.parentSchema?.description === undefined)
   );
 }
 
 /**
  * One finding for each place. A mapping that lacks its keys because one is misspelt has only the misspelling; one of
- * the wrong type, only the type.
+ * the wrong type, only the type, since what else it has is meant for that type.
  */
 function withoutEchoes(findings: readonly Finding[]): Finding[] {
   const explained = new Set(
@@ -41,9 +42,15 @@ function withoutEchoes(findings: readonly Finding[]): Finding[] {
       )
       .map(({ path }) => pathKey(path.slice(0, -1))),
   );
+  const mistyped = new Set(
+    findings.filter(({ path }) => path.at(-1) === 'uses').map(({ path }) => pathKey(path.slice(0, -1))),
+  );
   const seen = new Set<string>();
   return findings.filter(({ code, path, message }) => {
     if (code === 'missing-key' && explained.has(pathKey(path))) return false;
+    if (path.at(-1) !== 'uses' && path.some((_, length) => mistyped.has(pathKey(path.slice(0, length))))) {
+      return false;
+    }
     const key = `${pathKey(path)} ${message}`;
     const isNew = !seen.has(key);
     seen.add(key);

@@ -1,12 +1,17 @@
-/** The text of a recipe, and where its offsets are. Lines and columns count from 1, columns in UTF-16 units. */
+/** What a file is, as messages call it: "a recipe", "the recipe". */
+export type SourceNoun = 'recipe' | 'file of inputs';
+
+/** The text of a recipe, or of a file beside it, and where its offsets are. Lines and columns count from 1, columns in UTF-16 units. */
 export class SourceFile {
   /** The file as the user named it. */
   readonly name: string;
   readonly text: string;
+  readonly noun: SourceNoun;
   readonly #lineStarts: readonly number[];
 
-  constructor(name: string, text: string) {
+  constructor(name: string, text: string, noun: SourceNoun = 'recipe') {
     this.name = name;
+    this.noun = noun;
     this.text = text;
     const starts = [0];
     for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) starts.push(at + 1);

@@ -23,7 +23,16 @@ export type ValueKind =
   | 'status'
   | 'int'
   | 'bool'
-  | 'string';
+  | 'bytes'
+  | 'string'
+  | 'condition'
+  | 'items';
+
+/** What is wrong with a value, and what to do about it. */
+export interface ValueProblem {
+  readonly message: string;
+  readonly hint?: string;
+}
 
 interface ValueCheck {
   /** Ends the sentence "it must be …". */
@@ -38,11 +47,7 @@ interface ValueCheck {
  * @param name what the message calls it
  * @returns undefined when it is
  */
-export function checkValue(
-  name: string,
-  kind: ValueKind,
-  value: unknown,
-): { readonly message: string; readonly hint?: string } | undefined {
+export function checkValue(name: string, kind: ValueKind, value: unknown): ValueProblem | undefined {
   const check = CHECKS[kind];
   if (check.isValid(value)) return undefined;
   const hint = check.hint?.(value);
@@ -136,6 +141,27 @@ const CHECKS: Readonly<Record<ValueKind, ValueCheck>> = {
   status: { expected: 'an HTTP status from 100 to 599', isValid: integer(100, 599) },
   int: { expected: 'a whole number', isValid: integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER) },
   bool: { expected: '`true` or `false`', isValid: (value) => typeof value === 'boolean' },
+  bytes: {
+    expected: 'a size such as `64MiB`',
+    isValid: (value) => typeof value === 'string' && /^\d{1,15}(B|KiB|MiB|GiB|TiB)$/.test(value),
+    hint: (value) =>
+      /^\d{1,15}$/.test(asText(value))
+        ? `Add the unit, for example \`${asText(value)}MiB\`.`
+        : /^\d+ *[kmgt]i?b?$/i.test(asText(value))
+          ? 'The units are B, KiB, MiB, GiB and TiB, without a space.'
+          : undefined,
+  },
+  condition: {
+    expected: 'true or false',
+    isValid: (value) => typeof value === 'boolean',
+    hint: (value) =>
+      typeof value === 'string' ? 'Write a template: "{{ inputs.mode == \'careful\' }}".' : undefined,
+  },
+  items: {
+    expected: 'a list',
+    isValid: Array.isArray,
+    hint: (value) => (typeof value === 'string' ? 'Write `[one, two]`, or a template of a list.' : undefined),
+  },
 };
 
 /** Scalars as text. Anything else is empty: a mapping without a prototype has no text of its own. */

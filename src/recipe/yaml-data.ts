@@ -14,7 +14,7 @@ import type { DiagnosticDetails } from './diagnostic.ts';
 import { Locations, type Range } from './locations.ts';
 import type { Path } from './path.ts';
 import { code } from './printable.ts';
-import type { SourceFile } from './source-file.ts';
+import type { SourceFile, SourceNoun } from './source-file.ts';
 import { UNQUOTED_TEMPLATE } from './yaml-errors.ts';
 
 /** A mistake that ends the reading, or one of several duplicate keys. */
@@ -46,7 +46,7 @@ export function toData(source: SourceFile, document: Document.Parsed): YamlData 
     locations.set(path, { value: range, ...(key ? { key } : {}) });
     nodes++;
     if (nodes > MAX_NODES) {
-      if (nodes === MAX_NODES + 1) problems.push(tooMuch(range));
+      if (nodes === MAX_NODES + 1) problems.push(tooMuch(range, source.noun));
       return null;
     }
     if (isAlias(node)) {
@@ -128,11 +128,11 @@ function unknownAlias(name: string, isLoop: boolean): Pick<DataProblem, 'message
     : { message: `There is no anchor ${code(`&${name}`)}`, hint: 'Quote the value if it begins with `*`.' };
 }
 
-function tooMuch(range: Range): DataProblem {
+function tooMuch(range: Range, noun: SourceNoun): DataProblem {
   return {
     code: 'yaml',
     range,
-    message: `The recipe has more than ${MAX_NODES} values when its aliases are followed`,
+    message: `The ${noun} has more than ${MAX_NODES} values when its aliases are followed`,
     hint: 'Aliases of aliases grow fast: write the values out.',
   };
 }

@@ -62,8 +62,13 @@ function formatEvent(
       return `${view.label(event.stepId)}: ${sanitizeLine(event.text)}`;
     case 'step-progress':
       return `${view.label(event.stepId)}: ${formatProgress(event)}`;
+    case 'block-finished':
+      return `${view.label(event.stepId)}: done`;
+    case 'result-registered':
+      return `${sanitizeLine(event.name)}: exit code ${event.result.exitCode}`;
     case 'step-finished': {
       const { result } = event;
+      if (result.status === 'skipped') return `${view.label(event.stepId)}: skipped`;
       const took = formatDuration(event.durationMs);
       const label = view.label(event.stepId);
       if (result.status === 'failed') {

@@ -21,6 +21,8 @@ export function createRunView(): RunView {
       if (event.kind === 'step-finished' && event.result.status === 'failed') {
         failedStep ??= view.title(event.stepId);
       }
+      // What failed in it was rescued.
+      if (event.kind === 'block-finished') failedStep = undefined;
     },
     label(stepId) {
       const step = find(stepId);

@@ -47,6 +47,8 @@ class TreeReporter implements Reporter {
         this.#startRun(event);
         return;
       case 'phase-started':
+      case 'block-finished':
+      case 'result-registered':
         // The steps say it better.
         return;
       case 'step-started':
@@ -128,7 +130,9 @@ class TreeReporter implements Reporter {
     const line = this.#steps.get(event.stepId);
     if (!line) return;
     const { result } = event;
-    if (result.status === 'failed') {
+    if (result.status === 'skipped') {
+      line.settle({ kind: 'not-run' });
+    } else if (result.status === 'failed') {
       this.#fail(line, event.durationMs, formatFailureLine(result.failure));
     } else {
       this.#complete(line, event.durationMs, result.text);

@@ -1,4 +1,4 @@
-import type { PlanStep } from '../plan/plan.ts';
+import type { ActingStep } from '../plan/plan.ts';
 import { command } from './command.ts';
 import { commit } from './commit.ts';
 import { dump } from './dump.ts';
@@ -9,7 +9,7 @@ import { transferRsync } from './transfer-rsync.ts';
 import { verify } from './verify.ts';
 
 /** Every `uses` that a recipe may name. */
-export const STEP_TYPES: Readonly<Record<PlanStep['uses'], StepType>> = {
+export const STEP_TYPES: Readonly<Record<ActingStep['uses'], StepType>> = {
   preflight,
   dump,
   'transfer/rsync': transferRsync,

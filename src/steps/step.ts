@@ -1,7 +1,8 @@
 import type { CriuHold } from '../criu/hold.ts';
 import type { Phase } from '../events/event.ts';
 import type { Host } from '../host/host.ts';
-import type { Plan, PlanStep } from '../plan/plan.ts';
+import type { ActingStep, Plan } from '../plan/plan.ts';
+import type { StepResult, TemplateValues } from '../template/scope.ts';
 import type { TransferProgress } from '../transfer/progress.ts';
 import type { ImagesTransfer } from '../transfer/rsync.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
@@ -56,6 +57,10 @@ export interface StepContext {
   readonly phase: (phase: Phase) => void;
   /** Puts facts of the workload in the place of those that no longer hold, in the journal too. */
   readonly remember: (workload: WorkloadFacts) => void;
+  /** What templates read that are rendered only now: inputs with secrets among them, and results. */
+  readonly values: () => TemplateValues;
+  /** Keeps the result of a step for later ones. */
+  readonly register: (name: string, result: StepResult) => void;
   /** Keeps a text with the run, for example a log of criu. */
   readonly keep: (name: string, content: string) => void;
 }
@@ -63,14 +68,14 @@ export interface StepContext {
 /** Something with an effect, and how to take it back. */
 export interface Action {
   /** @returns a few words for the report. */
-  readonly run: (context: StepContext, step: PlanStep) => Promise<string | undefined>;
+  readonly run: (context: StepContext, step: ActingStep) => Promise<string | undefined>;
   /**
    * Takes back what `run` did, wholly or in part: it looks at the host for the truth and is idempotent. Its signal
    * is a fresh one.
    */
   readonly undo?: {
     readonly title: string;
-    readonly run: (context: StepContext, step: PlanStep) => Promise<void>;
+    readonly run: (context: StepContext, step: ActingStep) => Promise<void>;
   };
 }
 

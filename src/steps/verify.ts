@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { FlowError } from '../errors/flow-error.ts';
 import type { Check } from '../plan/plan.ts';
+import { describeArgv } from '../plan/resolve.ts';
 import { hostOf, runCommand } from './command.ts';
 import type { StepContext, StepType } from './step.ts';
 
@@ -134,7 +135,7 @@ function describeCheck(check: Check): string {
     case 'tcp':
       return `${check.address} port ${check.port} accepts`;
     case 'command':
-      return `${check.argv.join(' ')} on the ${check.on} exits 0`;
+      return `${describeArgv(check.argv)} on the ${check.on} exits 0`;
   }
 }
 

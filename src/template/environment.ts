@@ -12,7 +12,7 @@ export function createEnvironment(): nunjucks.Environment {
     throwOnUndefined: true,
     tags: TAGS,
   });
-  for (const [name, filter] of Object.entries(FILTERS)) environment.addFilter(name, filter);
+  for (const [name, { apply }] of Object.entries(FILTERS)) environment.addFilter(name, apply);
   return environment;
 }
 

@@ -26,6 +26,30 @@ export interface FilterNode extends AstNode {
   readonly args: ListNode;
 }
 
+/** `and`, `or`, `in`. */
+export interface BinaryNode extends AstNode {
+  readonly left: AstNode;
+  readonly right: AstNode;
+}
+
+/** `not`. */
+export interface UnaryNode extends AstNode {
+  readonly target: AstNode;
+}
+
+/** `a == b`, and chains of it. */
+export interface CompareNode extends AstNode {
+  readonly expr: AstNode;
+  readonly ops: readonly (AstNode & { readonly type: string; readonly expr: AstNode })[];
+}
+
+/** `body if cond else else_`. */
+export interface InlineIfNode extends AstNode {
+  readonly cond: AstNode;
+  readonly body: AstNode;
+  readonly else_: AstNode | null;
+}
+
 /** What the parser throws; lines and columns count from 1. */
 export interface ParseFailure {
   readonly message: string;

@@ -19,6 +19,7 @@ test('a journal without an attempt says nothing', () => {
     boots: undefined,
     began: new Set(),
     finished: new Set(),
+    results: new Map(),
     undone: [],
     outcome: undefined,
   });

@@ -5,6 +5,7 @@ import { FlowError } from '../../src/errors/flow-error.ts';
 import type { FlowEvent, RunSummary } from '../../src/events/event.ts';
 import type { CommandSpec, Plan, PlanStep } from '../../src/plan/plan.ts';
 import { RunDirectory } from '../../src/store/run-directory.ts';
+import { planWith } from '../helpers/plan.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 let directory: TemporaryDirectory;
@@ -40,19 +41,8 @@ const step = (spec: CommandSpec, more: Partial<PlanStep> = {}): PlanStep => {
 };
 
 /** A plan that asks no other machine. */
-const planOf = (...steps: readonly PlanStep[]): Plan => ({
-  version: 1,
-  name: 'a plan',
-  file: 'recipe.yaml',
-  source: 'local',
-  destination: 'local',
-  workload: { kind: 'pid', pid: 1 },
-  network: { connections: 'refuse' },
-  files: [],
-  objectives: {},
-  steps,
-  digest: '',
-});
+const planOf = (...steps: readonly PlanStep[]): Plan =>
+  planWith({ source: 'local', destination: 'local', steps });
 
 const run = async (
   plan: Plan,

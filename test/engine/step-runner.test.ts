@@ -1,13 +1,15 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Redactor } from '../../src/engine/redactor.ts';
 import { StepRunner } from '../../src/engine/step-runner.ts';
 import { FlowError } from '../../src/errors/flow-error.ts';
 import type { FlowEvent } from '../../src/events/event.ts';
 import { LocalHost } from '../../src/host/local.ts';
-import type { Plan, PlanStep } from '../../src/plan/plan.ts';
+import type { PlanStep } from '../../src/plan/plan.ts';
 import { RunDirectory } from '../../src/store/run-directory.ts';
 import { readWorkload } from '../../src/workload/facts.ts';
 import { heldByFakeCriu } from '../helpers/fake-criu.ts';
+import { planWith } from '../helpers/plan.ts';
 import { type StartedProgram, startProgram } from '../helpers/started-program.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts';
 
@@ -33,19 +35,12 @@ describe('a run that has come to the commit', () => {
   });
 
   const runnerFor = async (...steps: readonly PlanStep[]): Promise<StepRunner> => {
-    const plan: Plan = {
-      version: 1,
-      name: 'the end of a plan',
-      file: 'recipe.yaml',
+    const plan = planWith({
       source: 'local',
       destination: 'local',
       workload: { kind: 'pid', pid: workload.pid },
-      network: { connections: 'refuse' },
-      files: [],
-      objectives: {},
       steps,
-      digest: '',
-    };
+    });
     const runner = new StepRunner({
       plan,
       runId: 'test',
@@ -57,6 +52,8 @@ describe('a run that has come to the commit', () => {
       },
       directory: RunDirectory.create('test', plan, {}, { XDG_STATE_HOME: directory.at('state') }),
       signal: interrupt.signal,
+      secrets: new Map(),
+      redactor: new Redactor(),
     });
     for (const side of ['source', 'destination']) mkdirSync(directory.at(side));
     runner.touched = true;

@@ -53,7 +53,7 @@ async function refusal(...inputs: string[]): Promise<string> {
   return `${error.code}\n${formatDiagnostics(error.diagnostics)}`;
 }
 
-async function argvOf(...inputs: string[]): Promise<readonly string[]> {
+async function argvOf(...inputs: string[]): Promise<readonly unknown[]> {
   const step = (await load('source=a', 'pid=1', ...inputs)).steps.at(-1);
   return step?.uses === 'command' ? step.argv : [];
 }
@@ -151,4 +151,195 @@ test('whatever is given arrives as it is, and is never rendered again', async ()
       expect((await argvOf(`text=${text}`)).slice(1, 3)).toEqual([text, `x${text}y`]);
     }),
   );
+});
+
+describe('where inputs come from', () => {
+  const KINDS = `version: 1
+name: Kinds
+inputs:
+  mode: { type: enum, values: [fast, careful], default: fast }
+  units: { type: list, default: [nginx.service] }
+  dirs: { type: list, items: path, default: [/srv] }
+  size: { type: bytes, default: 64MiB }
+  port: { type: port, default: 80 }
+  unit: { type: string, pattern: '[a-z]+\\.service', default: cron.service }
+  pidFile: { type: path, default: /run/a.pid }
+  token: { type: secret, from: { env: TOKEN } }
+hosts: { source: a, destination: b }
+workload: { process: { pidFile: '{{ inputs.pidFile }}' } }
+steps:
+  - uses: preflight
+  - uses: command
+    readOnly: true
+    with:
+      on: source
+      argv: [ls, '{{ inputs.mode }}', '{{ inputs.units }}', '{{ inputs.dirs }}', '{{ inputs.size }}', '{{ inputs.port }}', '{{ inputs.unit }}']
+      stdin: '{{ inputs.token }}'
+  - uses: dump
+  - uses: transfer/rsync
+  - uses: restore
+`;
+  const plan = async (more: Partial<Parameters<typeof loadPlan>[0]> = {}): ReturnType<typeof loadPlan> => {
+    writeFileSync(directory.at('kinds.yaml'), KINDS);
+    return loadPlan({ recipe: 'kinds.yaml', inputs: [], cwd: directory.path, ...more });
+  };
+  const refusals = async (more: Partial<Parameters<typeof loadPlan>[0]>): Promise<string[]> => {
+    const error = await plan(more).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    if (!(error instanceof RecipeError)) throw new Error('accepted, or a bug', { cause: error });
+    return error.diagnostics.map(
+      ({ location: { file, line, column }, message, hint }) =>
+        `${file}:${line}:${column} ${message} | ${hint ?? ''}`,
+    );
+  };
+  const file = (name: string, text: string): string[] => {
+    writeFileSync(directory.at(name), text);
+    return [name];
+  };
+
+  test('the command line, then files, the last one first, then the environment, then the default', async () => {
+    const inputFiles = [
+      ...file('one.yaml', 'mode: careful\nport: 81\nsize: 1GiB\n'),
+      ...file('two.yaml', 'port: 82\n'),
+    ];
+    const environment = {
+      CRIU_FLOW_INPUT_SIZE: '2GiB',
+      CRIU_FLOW_INPUT_PID_FILE: '/run/b.pid',
+      CRIU_FLOW_INPUT_ELSE: 'x',
+    };
+    const { inputs, workload } = await plan({ inputs: ['mode=fast'], inputFiles, environment });
+    expect(inputs).toEqual({
+      mode: 'fast',
+      units: ['nginx.service'],
+      dirs: ['/srv'],
+      size: '1GiB',
+      port: 82,
+      unit: 'cron.service',
+      pidFile: '/run/b.pid',
+    });
+    expect(workload).toEqual({ kind: 'pid-file', path: '/run/b.pid' });
+  });
+
+  test('a list is given item by item, by a list in a file, or line by line in the environment', async () => {
+    expect((await plan({ inputs: ['units=a', 'units=b c'] })).inputs['units']).toEqual(['a', 'b c']);
+    expect((await plan({ inputFiles: file('l.yaml', 'units: [a, b c]\n') })).inputs['units']).toEqual([
+      'a',
+      'b c',
+    ]);
+    expect((await plan({ environment: { CRIU_FLOW_INPUT_UNITS: 'a\nb c\n' } })).inputs['units']).toEqual([
+      'a',
+      'b c',
+    ]);
+    const { steps } = await plan({ inputs: ['units=a', 'units=b c'] });
+    expect(steps[1]).toMatchObject({
+      argv: ['ls', 'fast', 'a', 'b c', '/srv', '64MiB', '80', 'cron.service'],
+    });
+  });
+
+  test('what is wrong in a file is shown in that file', async () => {
+    const text = 'mdoe: fast\nport: http\nunit: 5\n';
+    expect(await refusals({ inputFiles: file('w.yaml', text) })).toEqual([
+      'w.yaml:1:1 There is no input `mdoe` | Did you mean `mode`?',
+      expect.stringContaining('The input `port` must be a port from 1 to 65535, not "http"'),
+      expect.stringContaining('The input `unit` must match'),
+    ]);
+    expect(await refusals({ inputFiles: file('n.yaml', 'size: 64\n') })).toEqual([
+      expect.stringContaining('must be a size such as `64MiB`, not 64 | Add the unit, for example `64MiB`.'),
+    ]);
+    expect(await refusals({ inputFiles: file('s.yaml', 'just text\n') })).toEqual([
+      's.yaml:1:1 These are not inputs | Write `name: value`, one on each line.',
+    ]);
+    expect(await refusals({ inputFiles: file('e.yaml', '\n') })).toEqual([
+      'e.yaml:1:1 The file of inputs is empty | Write `name: value`, one on each line.',
+    ]);
+    await expect(plan({ inputFiles: ['none.yaml'] })).rejects.toMatchObject({
+      code: 'USAGE',
+      message: 'The inputs in none.yaml cannot be read: there is no such file',
+    });
+  });
+
+  test.each([
+    ['mode=carefull', 'The input `mode` cannot be "carefull" | Did you mean `careful`?'],
+    ['dirs=srv', 'The input `dirs`[0] must be an absolute path, not "srv"'],
+    ['size=64mb', 'The units are B, KiB, MiB, GiB and TiB'],
+    ['unit=Cron.service', 'must match `[a-z]+\\.service`, and "Cron.service" does not'],
+    ['port=0', 'must be a port from 1 to 65535, not 0'],
+  ])('%s is refused', async (input, message) => {
+    expect(await refusals({ inputs: [input] })).toEqual([expect.stringContaining(message)]);
+  });
+
+  describe('a secret', () => {
+    test('is in no plan, only where it is', async () => {
+      const { secrets, inputs, steps } = await plan({ environment: { TOKEN: 'hunter2' } });
+      expect(secrets).toEqual({ token: { env: 'TOKEN' } });
+      expect(inputs).not.toHaveProperty('token');
+      expect(steps[1]).toMatchObject({ stdin: { template: '{{ inputs.token }}' } });
+      expect((await plan({ inputs: ['token=file:/run/token'] })).secrets).toEqual({
+        token: { file: '/run/token' },
+      });
+      expect((await plan({ environment: { CRIU_FLOW_INPUT_TOKEN: 'hunter2' } })).secrets).toEqual({
+        token: { env: 'CRIU_FLOW_INPUT_TOKEN' },
+      });
+    });
+
+    test('that is given in the open is refused without being repeated', async () => {
+      for (const more of [
+        { inputs: ['token=hunter2'] },
+        { inputFiles: file('t.yaml', 'token: hunter2\n') },
+      ]) {
+        const [only = '', ...others] = await refusals(more);
+        expect(others).toEqual([]);
+        expect(only).toContain('The input `token` is a secret: its value cannot be given here');
+        expect(only).not.toContain('hunter2');
+      }
+    });
+  });
+
+  describe('a person is asked', () => {
+    const MISSING = KINDS.replaceAll(/, default: (\[[^\]]*\]|[^ ]+) \}/g, ' }').replace(
+      'mode: {',
+      'mode: { description: how,',
+    );
+    const ask = (answers: readonly string[], questions: string[]) => {
+      const left = [...answers];
+      return async ({ name, problem }: { name: string; problem: { message: string } | undefined }) => {
+        questions.push(problem ? `${name}: ${problem.message}` : name);
+        return left.shift() ?? '';
+      };
+    };
+
+    test('for what is missing, in order, until the answer will do', async () => {
+      writeFileSync(directory.at('missing.yaml'), MISSING);
+      const questions: string[] = [];
+      const answers = ['slow', 'careful', 'nginx.service', '/srv', '1MiB', '80', 'a.service', '/run/c.pid'];
+      const found = await loadPlan({
+        recipe: 'missing.yaml',
+        inputs: [],
+        cwd: directory.path,
+        ask: ask(answers, questions),
+      });
+      expect(questions).toEqual([
+        'mode',
+        'mode: The input `mode` cannot be "slow"',
+        ...['units', 'dirs', 'size', 'port', 'unit', 'pidFile'],
+      ]);
+      expect(found.inputs).toMatchObject({ mode: 'careful', units: ['nginx.service'], port: 80 });
+    });
+
+    test('but not for a secret, and not while another mistake is there', async () => {
+      writeFileSync(directory.at('missing.yaml'), MISSING.replace(', from: { env: TOKEN }', ''));
+      const questions: string[] = [];
+      const loadMissing = (...inputs: string[]) =>
+        loadPlan({ recipe: 'missing.yaml', inputs, cwd: directory.path, ask: ask([], questions) });
+      await expect(loadMissing()).rejects.toMatchObject({
+        message: expect.stringContaining('needs the inputs'),
+      });
+      await expect(loadMissing('mdoe=x')).rejects.toMatchObject({
+        message: expect.stringContaining('There is no input'),
+      });
+      expect(questions).toEqual([]);
+    });
+  });
 });

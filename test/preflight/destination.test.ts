@@ -7,6 +7,7 @@ import type { Plan } from '../../src/plan/plan.ts';
 import { destinationFindings } from '../../src/preflight/destination.ts';
 import type { FileFacts, ProcessFacts, WorkloadFacts } from '../../src/workload/facts.ts';
 import { namespaceSkipReason, networkNamespace } from '../helpers/network-namespace.ts';
+import { planWith } from '../helpers/plan.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 const FREE_PID = 4_194_303;
@@ -28,20 +29,7 @@ function workloadOf(process: Partial<ProcessFacts>, files: readonly FileFacts[] 
 }
 
 function planOf(more: Partial<Plan> = {}): Plan {
-  return {
-    version: 1,
-    name: 'a plan',
-    file: 'recipe.yaml',
-    source: 'a',
-    destination: 'b',
-    workload: { kind: 'pid', pid: FREE_PID },
-    network: { connections: 'refuse' },
-    files: [],
-    objectives: {},
-    steps: [],
-    digest: '',
-    ...more,
-  };
+  return planWith({ workload: { kind: 'pid', pid: FREE_PID }, ...more });
 }
 
 const messages = async (

@@ -84,7 +84,8 @@ describe('places', () => {
   ])('the wrong name in a template, written as %s', (_, source) => {
     const parsed = parse(source);
     const template = (parsed.data as { a: string }).a;
-    const [problem] = inspectTemplate(template, ['x']).problems;
+    const scope = { inputs: new Map([['x', 'text' as const]]), results: [], hasItem: false };
+    const [problem] = inspectTemplate(template, scope).problems;
     const { offset, length } = problem!;
     const [diagnostic] = toDiagnostics(parsed, [
       { path: ['a'], at: 'value', code: 'template', message: '', part: { template, offset, length } },

@@ -75,6 +75,9 @@ const VALUES: Readonly<Record<ValueKind, { valid: readonly unknown[]; wrong: rea
   status: { valid: [200, '404'], wrong: [99, 600, 'OK'] },
   int: { valid: [0, -5, '12'], wrong: [1.5, '', 'x', Number.NaN, Infinity, 2 ** 60] },
   bool: { valid: [true, false], wrong: ['true', 1, '', null] },
+  bytes: { valid: ['64MiB', '0B', '1GiB'], wrong: ['64', 64, '1.5GiB', '64 MiB', '64MB', ''] },
+  condition: { valid: [true, false], wrong: ['true', 1, null] },
+  items: { valid: [[['a']]], wrong: ['a', {}, null] },
   string: { valid: ['', 'anything\n', 5], wrong: ['a\0b', null, true, { a: 1 }] },
 };
 

@@ -1,28 +1,100 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { inspectTemplate } from '../../src/template/gate.ts';
+import type { TemplateValue } from '../../src/template/filters.ts';
 import { renderTemplate } from '../../src/template/render.ts';
+import { scopeOf, type TemplateValues, typeOf } from '../../src/template/scope.ts';
 
-const inputs = new Map([
+const inputs = new Map<string, TemplateValue>([
   ['a', '/srv/a'],
   ['address', '10.0.0.9/24'],
+  ['count', 3],
+  ['careful', true],
+  ['units', ['nginx.service', 'cron.service']],
 ]);
+const RESULT = { stdout: 'active', stderr: '', exitCode: 0, status: 'done' } as const;
+const values: TemplateValues = { inputs, results: new Map([['watchdog', RESULT]]), item: 'one' };
+const scope = scopeOf(values);
 const names = [...inputs.keys()];
 const problemsOf = (template: string): string[] =>
-  inspectTemplate(template, names).problems.map(({ message }) => message);
+  inspectTemplate(template, scope).problems.map(({ message }) => message);
 
 test.each([
-  ['no braces at all', [], 'text'],
-  ['shell ${#list} {# x #} }}', [], 'text'],
-  ['{{ inputs.a }}', ['a'], 'expression'],
-  ['{{- inputs["a"] -}}', ['a'], 'expression'],
-  ['{{ (inputs.a) }}', ['a'], 'expression'],
-  ['{{ "{{" }}', [], 'expression'],
-  ['{{ inputs.address | host | basename }}', ['address'], 'expression'],
-  ['x{{ inputs.a }}', ['a'], 'mixed'],
-  ['{{ inputs.a }}{{ inputs.address }}', ['a', 'address'], 'mixed'],
-])('%s passes', (template, read, form) => {
-  expect(inspectTemplate(template, names)).toEqual({ problems: [], inputs: read, form });
+  ['no braces at all', [], 'text', 'text'],
+  ['shell ${#list} {# x #} }}', [], 'text', 'text'],
+  ['{{ inputs.a }}', ['a'], 'expression', 'text'],
+  ['{{- inputs["a"] -}}', ['a'], 'expression', 'text'],
+  ['{{ (inputs.a) }}', ['a'], 'expression', 'text'],
+  ['{{ inputs.count }}', ['count'], 'expression', 'number'],
+  ['{{ inputs.units }}', ['units'], 'expression', 'list'],
+  ['{{ inputs.units | length }}', ['units'], 'expression', 'number'],
+  ["{{ inputs.units | join(', ') }}", ['units'], 'expression', 'text'],
+  ['{{ "{{" }}', [], 'expression', 'text'],
+  ['{{ inputs.address | host | basename }}', ['address'], 'expression', 'text'],
+  ['{{ inputs.a == "/srv/a" and not inputs.careful }}', ['a', 'careful'], 'expression', 'bool'],
+  ['{{ inputs.count >= 3 or results.watchdog.exitCode != 0 }}', ['count'], 'expression', 'bool'],
+  ["{{ inputs.a in ['/srv/a', item] }}", ['a'], 'expression', 'bool'],
+  ['{{ item not in inputs.units }}', ['units'], 'expression', 'bool'],
+  ['{{ inputs.a if inputs.careful else item }}', ['a', 'careful'], 'expression', 'text'],
+  ['x{{ inputs.a }}', ['a'], 'mixed', 'text'],
+  ['{{ inputs.a }}{{ inputs.address }}', ['a', 'address'], 'mixed', 'text'],
+])('%s passes', (template, read, form, type) => {
+  const found = inspectTemplate(template, scope);
+  expect(found).toMatchObject({ problems: [], form, type });
+  expect(found.inputs.toSorted()).toEqual(read.toSorted());
+});
+
+test.each([
+  ['{{ inputs.a == "/srv/a" }}', true],
+  ['{{ inputs.count < 3 }}', false],
+  ['{{ inputs.a == "/srv/a" and not inputs.careful }}', false],
+  ["{{ inputs.a in ['x', 'y'] }}", false],
+  ["{{ 'cron.service' in inputs.units }}", true],
+  ["{{ 'x' not in inputs.units }}", true],
+  ["{{ 'yes' if inputs.careful else 'no' }}", 'yes'],
+  ['{{ inputs.units }}', ['nginx.service', 'cron.service']],
+  ["{{ inputs.units | join(' ') }}", 'nginx.service cron.service'],
+  ['{{ inputs.units | first }}', 'nginx.service'],
+  ['{{ inputs.units | last }}', 'cron.service'],
+  ['{{ results.watchdog.stdout }}', 'active'],
+  ['{{ results.watchdog.exitCode == 0 }}', true],
+  ['{{ item }}', 'one'],
+  ['{{ " a " | trim }}', 'a'],
+  ['{{ "a\n\nb\n" | lines }}', ['a', 'b']],
+  ['{{ "it\'s" | quote }}', `'it'"'"'s'`],
+])('%s is %j', (template, expected) => {
+  expect(renderTemplate(template, values)).toEqual(expected);
+});
+
+test.each([
+  ['{{ inputs.count == "3" }}', 'This compares a number with a text'],
+  ['{{ inputs.a < "b" }}', 'Only numbers have an order, and this is a text'],
+  ['{{ 1 < inputs.count < 3 }}', 'Comparisons cannot be chained'],
+  ['{{ inputs.units == inputs.units }}', 'A list cannot be compared'],
+  ['{{ inputs.a and inputs.careful }}', 'This must be true or false, and is a text'],
+  ['{{ not inputs.a }}', 'This must be true or false, and is a text'],
+  ['{{ inputs.count in inputs.units }}', 'This must be a text, and is a number'],
+  ['{{ inputs.a in inputs.a }}', 'This must be a list, and is a text'],
+  ['{{ inputs.a if inputs.careful }}', 'An `if` inside of a template needs an `else`'],
+  ['{{ inputs.a if inputs.careful else 3 }}', 'This must be a text, and is a number'],
+  ['{{ inputs.units | host }}', 'The filter `host` takes one value, and this is a list'],
+  ['{{ inputs.a | join(",") }}', 'The filter `join` takes a list, and this is a text'],
+  ['{{ inputs.units | join }}', "The filter `join` takes one text: `join(',')`"],
+  ['{{ inputs.units | join(inputs.a) }}', "The filter `join` takes one text: `join(',')`"],
+  ['units: {{ inputs.units }}', 'A list cannot stand inside of a text'],
+  ['{{ results }}', 'A template cannot hold all results'],
+  ['{{ results.watchdog }}', 'A template reads one part of a result'],
+  ['{{ results.watchdog.output }}', 'A result has no `output`'],
+  ['{{ results.wachdog.stdout }}', 'No step before this one registers `wachdog`'],
+  ['{{ results.watchdog.constructor }}', 'A template cannot read `constructor`'],
+  ['{{ inputs.a is string }}', 'A template cannot compute: it holds values, comparisons and filters'],
+])('%s is refused, because of its types', (template, message) => {
+  expect(problemsOf(template)).toEqual([message]);
+});
+
+test('an item is there only in a step that has `forEach`', () => {
+  const { problems } = inspectTemplate('{{ item }}', { ...scope, hasItem: false });
+  expect(problems.map(({ message }) => message)).toEqual(['There is no `item` here']);
 });
 
 describe('what leads anywhere but to an input and a filter is refused', () => {
@@ -34,7 +106,10 @@ describe('what leads anywhere but to an input and a filter is refused', () => {
     ['{{ inputs.a.constructor }}', 'A template cannot read `constructor`'],
     ['{{ inputs[inputs.a] }}', 'The name of an input must be written out'],
     ['{{ inputs[ ] }}', 'The name of an input must be written out'],
-    ['{{ inputs.a.length }}', 'A template can look up nothing but inputs, and an input has no parts'],
+    [
+      '{{ inputs.a.length }}',
+      'A template can look up nothing but inputs and results, and an input has no parts',
+    ],
     ['{{ inputs }}', 'A template cannot hold all inputs'],
     ['{{ range(999999999) }}', 'A template cannot call anything'],
     ['{{ cycler("x") }}', 'A template cannot call anything'],
@@ -61,27 +136,21 @@ describe('what leads anywhere but to an input and a filter is refused', () => {
     [`{{ inputs.a${' | host'.repeat(1000)} }}`, 'The template nests too deep'],
   ])('%j', (template, message) => {
     expect(problemsOf(template)[0]).toBe(message);
-    expect(() => renderTemplate(template, inputs)).toThrow(message);
+    expect(() => renderTemplate(template, values)).toThrow(message);
   });
 
-  test.each([
-    '1 + 1',
-    'inputs.a ~ inputs.a',
-    'inputs.a if 1 else 2',
-    '[1]',
-    '{ a: 1 }',
-    'not 1',
-    '1 == 1',
-    '-1',
-  ])('{{ %s }}: nothing is computed', (expression) => {
-    expect(problemsOf(`{{ ${expression} }}`)).toEqual([
-      'A template cannot compute: it holds one value and its filters',
-    ]);
-  });
+  test.each(['1 + 1', 'inputs.a ~ inputs.a', '[1]', '{ a: 1 }', '-1', '1 // 1'])(
+    '{{ %s }}: nothing is computed',
+    (expression) => {
+      expect(problemsOf(`{{ ${expression} }}`)).toEqual([
+        'A template cannot compute: it holds values, comparisons and filters',
+      ]);
+    },
+  );
 });
 
 test('a problem has its place', () => {
-  const [problem] = inspectTemplate('one\ntwo {{ inputs.a }} {{ inputs.addres }}', names).problems;
+  const [problem] = inspectTemplate('one\ntwo {{ inputs.a }} {{ inputs.addres }}', scope).problems;
   expect(problem).toMatchObject({ offset: 33, length: 6, unknown: { name: 'addres', known: names } });
 });
 
@@ -90,6 +159,7 @@ test('whatever is written, the gate answers, and what it lets through renders', 
     ...['{{', '}}', '{%', '%}', '{#', '#}', '\0%', '%\0', 'inputs', '.', '[', ']', '(', ')', '{', '}'],
     ...['a', 'address', '|', 'host', 'basename', '"', "'", ' ', '\n', '-', '+', ',', '1', '\\', 'r/', '/'],
     ...['for', 'in', 'if', 'else', 'is', 'not', 'none', 'constructor', '__proto__', 'range', 'raw'],
+    ...['item', 'results', 'watchdog', 'stdout', 'units', 'count', 'careful', 'and', 'or', '==', '<', '!='],
   );
   const template = fc.oneof(
     fc.string({ unit: 'binary' }),
@@ -98,8 +168,9 @@ test('whatever is written, the gate answers, and what it lets through renders', 
   );
   fc.assert(
     fc.property(template, (text) => {
-      if (problemsOf(text).length > 0) expect(() => renderTemplate(text, inputs)).toThrow();
-      else expect(['string', 'number', 'boolean']).toContain(typeof renderTemplate(text, inputs));
+      const { problems, type, form } = inspectTemplate(text, scope);
+      if (problems.length > 0) expect(() => renderTemplate(text, values)).toThrow();
+      else expect(typeOf(renderTemplate(text, values))).toBe(form === 'expression' ? type : 'text');
     }),
     { numRuns: 3000 },
   );

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { TemplateValue } from '../../src/template/filters.ts';
 import { renderTemplate } from '../../src/template/render.ts';
 
-const render = (template: string, inputs: Readonly<Record<string, string | number | boolean>> = {}) =>
-  renderTemplate(template, new Map(Object.entries(inputs)));
+const render = (template: string, inputs: Readonly<Record<string, TemplateValue>> = {}) =>
+  renderTemplate(template, { inputs: new Map(Object.entries(inputs)) });
 
 test('one expression keeps the type of its value, anything more is text', () => {
   expect(render('{{ inputs.pid }}', { pid: 4711 })).toBe(4711);

@@ -370,6 +370,8 @@ const EVENTS: Readonly<Record<FlowEvent['kind'], true>> = {
   'step-detail': true,
   'step-progress': true,
   'step-finished': true,
+  'block-finished': true,
+  'result-registered': true,
   warning: true,
   'rollback-started': true,
   'undo-started': true,

@@ -1,0 +1,41 @@
+import type { Finding } from './finding.ts';
+import { checkInput, isPattern } from './input-value.ts';
+import { code } from './printable.ts';
+import type { Input, Recipe } from './recipe.generated.ts';
+
+/** Inputs whose keys do not fit each other, and defaults that their inputs would refuse. */
+export function inputFindings({ inputs = {} }: Recipe): Finding[] {
+  return Object.entries(inputs).flatMap(([name, input]) => {
+    const finding = misfit(name, input);
+    return finding ? [finding] : [];
+  });
+}
+
+/** The keys that only inputs of one type have. */
+const OF_TYPE = { values: 'enum', items: 'list', from: 'secret' } as const;
+
+function misfit(name: string, input: Input): Finding | undefined {
+  const path = ['inputs', name];
+  for (const [key, type] of Object.entries(OF_TYPE)) {
+    if (!(key in input) || input.type === type) continue;
+    const message = `${code(key)} is for inputs of the type \`${type}\`, and ${code(name)} is \`${input.type}\``;
+    return { path: [...path, key], at: 'key', code: 'input', message, hint: 'Take it out.' };
+  }
+  if (input.type === 'enum' && input.values === undefined) {
+    const hint = 'Write the values that it takes: `values: [fast, careful]`.';
+    return { path, at: 'key', code: 'input', message: `${code(name)} needs \`values\``, hint };
+  }
+  if (input.type === 'secret' && input.default !== undefined) {
+    const message = 'A secret cannot stand in a recipe';
+    const hint = 'Say where it is: `from: { env: NAME }`, `{ file: /path }` or `{ command: [argv] }`.';
+    return { path: [...path, 'default'], at: 'key', code: 'input', message, hint, isSecret: true };
+  }
+  if (input.pattern !== undefined && !isPattern(input.pattern)) {
+    const message = `${code(input.pattern)} is not a regular expression`;
+    const hint = 'It is one of JavaScript, with the flag `u`; a backslash in double quotes is written twice.';
+    return { path: [...path, 'pattern'], at: 'value', code: 'input', message, hint };
+  }
+  if (input.default === undefined) return undefined;
+  const problem = checkInput(`The default of ${code(name)}`, input, input.default);
+  return problem && { path: [...path, 'default'], at: 'value', code: 'wrong-value', ...problem };
+}

@@ -1,0 +1,78 @@
+import vm from 'node:vm';
+import { code, show } from './printable.ts';
+import type { Input } from './recipe.generated.ts';
+import { didYouMean } from './suggest.ts';
+import { checkValue, type ValueProblem } from './values.ts';
+
+/** What an input says of its values. */
+export type InputRule = Pick<Input, 'type' | 'values' | 'items' | 'pattern'>;
+
+/**
+ * Why a value is not one that an input takes.
+ * @param name what the message calls it
+ * @returns undefined when it takes it
+ */
+export function checkInput(name: string, rule: InputRule, value: unknown): ValueProblem | undefined {
+  switch (rule.type) {
+    case 'enum': {
+      const values: readonly string[] = rule.values ?? [];
+      if (typeof value === 'string' && values.includes(value)) return undefined;
+      const hint = didYouMean(String(value), values, 'values');
+      return { message: `${name} cannot be ${show(value)}`, hint };
+    }
+    case 'list': {
+      if (!Array.isArray(value)) return checkValue(name, 'items', value);
+      const items: readonly unknown[] = value;
+      const item: InputRule = { ...rule, type: rule.items ?? 'string' };
+      return items
+        .map((each, index) => checkInput(`${name}[${index}]`, item, each))
+        .find((problem) => problem !== undefined);
+    }
+    case 'secret':
+      return checkValue(name, 'string', value);
+    default:
+      return checkValue(name, rule.type, value) ?? checkPattern(name, rule.pattern, value);
+  }
+}
+
+function checkPattern(name: string, pattern: string | undefined, value: unknown): ValueProblem | undefined {
+  if (pattern === undefined) return undefined;
+  const isMatch = matches(pattern, String(value));
+  if (isMatch === true) return undefined;
+  return isMatch === undefined
+    ? {
+        message: `${name} takes too long to compare with its pattern ${code(pattern)}`,
+        hint: 'Repetitions inside of repetitions, as in `(a+)+`, take time without end. Write it without.',
+      }
+    : { message: `${name} must match ${code(pattern)}, and ${show(value)} does not` };
+}
+
+/** Whether a pattern can be one. */
+export function isPattern(pattern: string): boolean {
+  try {
+    return new RegExp(whole(pattern), 'u') instanceof RegExp;
+  } catch {
+    return false;
+  }
+}
+
+/** @returns undefined when there is no answer in time: a recipe from elsewhere must not keep anybody waiting */
+function matches(pattern: string, text: string): boolean | undefined {
+  try {
+    const isMatch: unknown = vm.runInNewContext(
+      'new RegExp(pattern, "u").test(text)',
+      { pattern: whole(pattern), text },
+      { timeout: PATTERN_MS },
+    );
+    return isMatch === true;
+  } catch {
+    return undefined;
+  }
+}
+
+function whole(pattern: string): string {
+  return `^(?:${pattern})$`;
+}
+
+/** Milliseconds that a pattern may take: a thousand times what a plain one does. */
+const PATTERN_MS = 100;

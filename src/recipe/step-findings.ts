@@ -1,0 +1,100 @@
+import type { Finding } from './finding.ts';
+import type { Path } from './path.ts';
+import { code } from './printable.ts';
+import type { BlockStep, CommandStep, Recipe } from './recipe.generated.ts';
+import { didYouMean } from './suggest.ts';
+import { type AnyStep, commitIndex, type PlacedStep, walkSteps } from './walk-steps.ts';
+
+/** Blocks in each other: what nests deeper, nobody reads at night. */
+const MAX_BLOCKS = 3;
+
+/**
+ * Commands that change something before the commit and have no undo; names of results and retries that are there twice,
+ * or nowhere; and what the keys of steps cannot be together.
+ */
+export function stepFindings(recipe: Recipe): readonly Finding[] {
+  const commit = commitIndex(recipe.steps);
+  const retries = Object.keys(recipe.retries ?? {});
+  const registered = new Set<string>();
+  const findings: Finding[] = [];
+  for (const placed of walkSteps(recipe)) {
+    const { step, path } = placed;
+    findings.push(...blockFindings(placed), ...retryFindings(step, path, retries));
+    if (placed.top > commit) findings.push(...rollbackFindings(step, path));
+    if (step.uses !== 'command') continue;
+    if (path[0] !== 'always') findings.push(...undoFindings(step, path, placed.top < commit));
+    findings.push(...registerFindings(placed, registered));
+  }
+  return findings;
+}
+
+/** After the commit there is no way back, so a recipe must not look as if there were one. */
+function rollbackFindings(step: AnyStep, path: Path): Finding[] {
+  const { rollback } = { rollback: [], ...step };
+  if (rollback.length === 0) return [];
+  const message = `The rollback of ${code(step.uses)} would never run: it stands after the commit`;
+  const hint = 'Put it on a step before the commit: it then runs when the move is undone.';
+  return [finding([...path, 'rollback'], 'key', message, hint)];
+}
+
+/** Before the commit a run can be taken back, and so must be what its commands change. */
+function undoFindings(step: CommandStep, path: Path, isBeforeCommit: boolean): Finding[] {
+  const { rollback = [], irreversible, readOnly = false } = step;
+  const said = [
+    ...(rollback.length > 0 ? ['rollback'] : []),
+    ...(irreversible === undefined ? [] : ['irreversible']),
+    ...(readOnly ? ['readOnly'] : []),
+  ];
+  const [first, second] = said;
+  if (first !== undefined && second !== undefined) {
+    const message = `${code(first)} and ${code(second)} cannot both be true of a command`;
+    return [finding([...path, second], 'key', message, 'Take one of them out.')];
+  }
+  if (!isBeforeCommit || first !== undefined) return [];
+  const message = 'This command stands before the commit, and nothing says how what it changes is taken back';
+  const hint =
+    'Give it a `rollback`; or `readOnly: true` when it only looks; or `irreversible: why` when there is no way back.';
+  return [finding([...path, 'uses'], 'value', message, hint)];
+}
+
+function registerFindings({ step, path, blocks }: PlacedStep, registered: Set<string>): Finding[] {
+  if (!('register' in step) || step.register === undefined) return [];
+  const { register } = step;
+  if ([...blocks, step].some((each) => 'forEach' in each)) {
+    const message = 'A step with `forEach` has a result for each item, and `register` has room for one';
+    const hint = 'Let one command do the whole list, and register that.';
+    return [finding([...path, 'register'], 'key', message, hint)];
+  }
+  if (registered.has(register)) {
+    return [
+      finding(
+        [...path, 'register'],
+        'value',
+        `Another step registers ${code(register)}`,
+        'Names are unique.',
+      ),
+    ];
+  }
+  registered.add(register);
+  return [];
+}
+
+function retryFindings(step: AnyStep, path: Path, known: readonly string[]): Finding[] {
+  if (!('retry' in step) || typeof step.retry !== 'string' || known.includes(step.retry)) return [];
+  const message = `There is no ${code(step.retry)} in \`retries\``;
+  return [finding([...path, 'retry'], 'value', message, didYouMean(step.retry, known, 'retries'))];
+}
+
+function blockFindings({ step, path, blocks }: PlacedStep): Finding[] {
+  if (step.uses === 'block' && blocks.length >= MAX_BLOCKS) {
+    const message = `Blocks nest at most ${MAX_BLOCKS} deep`;
+    return [finding([...path, 'uses'], 'value', message, 'Put the inner steps into the outer block.')];
+  }
+  if (!('forEach' in step) || !blocks.some((block: BlockStep | AnyStep) => 'forEach' in block)) return [];
+  const message = 'A `forEach` inside of a `forEach` would have two items';
+  return [finding([...path, 'forEach'], 'key', message, 'Take one of them out.')];
+}
+
+function finding(path: Path, at: Finding['at'], message: string, hint: string): Finding {
+  return { path, at, code: 'steps', message, hint };
+}
