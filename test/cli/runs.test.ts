@@ -231,7 +231,7 @@ describe('runs show', () => {
 [  0.50s] dump: Freeze it
 [  0.75s] warning: slow
 [  1.00s] approval: {"by":"eve","sequence2":[1]}
-[  1.25s] dump: done in 500 ms
+[  1.25s] dump: skipped
 [  1.50s] dump: failed after 750 ms: DUMP_FAILED: criu dump on root@a ended with exit code 1
 [  1.75s] rolling back, 1 undo: DUMP_FAILED: criu dump on root@a ended with exit code 1
 [  2.00s] undo: let it run on
