@@ -17,8 +17,8 @@ export interface Progress {
   readonly finished: ReadonlySet<string>;
   /** What steps registered. */
   readonly results: ReadonlyMap<string, StepResult>;
-  /** The titles of the undos that were done, of a rollback that did not come to its end. */
-  readonly undone: readonly string[];
+  /** The ids of the undos that were done, of a rollback that did not come to its end. */
+  readonly undone: ReadonlySet<string>;
   /** How it ended, when it did. */
   readonly outcome: string | undefined;
 }
@@ -32,7 +32,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
   let outcome: string | undefined;
   let began = new Set<string>();
   let finished = new Set<string>();
-  let undone: string[] = [];
+  let undone = new Set<string>();
   let results = new Map<string, StepResult>();
   for (const record of records) {
     switch (record.kind) {
@@ -42,7 +42,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
         if (record['goal'] === 'run') {
           movedInEpoch = Number(record['epoch']);
           boots = undefined;
-          [began, finished, undone] = [new Set(), new Set(), []];
+          [began, finished, undone] = [new Set(), new Set(), new Set()];
           results = new Map();
         }
         break;
@@ -70,7 +70,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
         results.set(String(record['name']), record['result'] as StepResult);
         break;
       case 'undo-finished':
-        if (record['failure'] === undefined) undone.push(String(record['action']));
+        if (record['failure'] === undefined) undone.add(String(record['undoId']));
         break;
       case 'run-finished':
         if (isObject(record['summary'])) outcome = String(record['summary']['outcome']);

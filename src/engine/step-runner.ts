@@ -359,9 +359,16 @@ export class StepRunner {
 
   /** Before it acts: a step that fails half-way is undone too. */
   #noteUndo(action: Action | undefined, step: ActingStep, hasBegun = true): void {
-    if (hasBegun && action === STEP_TYPES[step.uses].main) this.#noteCommands(step.id, step.rollback);
+    const isMain = action === STEP_TYPES[step.uses].main;
+    if (hasBegun && isMain) this.#noteCommands(step.id, step.rollback);
     const undo = action?.undo;
-    if (undo) this.#undos.push(undo.title, () => undo.run(this.#undoContext(step.id), step));
+    if (!undo) return;
+    this.#undos.push({
+      id: isMain ? step.id : `${step.id} prepare`,
+      title: undo.title,
+      run: () => undo.run(this.#undoContext(step.id), step),
+      isOnce: false,
+    });
   }
 
   /** What the recipe itself runs at the end of a rollback. */
@@ -370,9 +377,13 @@ export class StepRunner {
   }
 
   #noteCommands(stepId: string, commands: readonly CommandSpec[]): void {
-    for (const spec of commands.toReversed()) {
-      const title = `run ${spec.argv[0]} on ${spec.on === 'local' ? 'this machine' : `the ${spec.on}`}`;
-      this.#undos.push(title, () => runCommand(this.#undoContext(stepId), spec), true);
+    for (const [index, spec] of [...commands.entries()].toReversed()) {
+      this.#undos.push({
+        id: `${stepId} rollback ${index + 1}`,
+        title: `run ${spec.argv[0]} on ${spec.on === 'local' ? 'this machine' : `the ${spec.on}`}`,
+        run: () => runCommand(this.#undoContext(stepId), spec),
+        isOnce: true,
+      });
     }
   }
 

@@ -18,6 +18,8 @@ interface RollbackLimits {
 }
 
 interface Undo {
+  /** Unique in the run, and the same in each attempt of it. */
+  readonly id: string;
   readonly title: string;
   readonly run: () => Promise<void>;
   /** Not to be repeated: a recipe's own command. What is ours looks at the host for the truth each time. */
@@ -28,8 +30,8 @@ interface Undo {
 export class UndoStack {
   readonly #undos: Undo[] = [];
 
-  push(title: string, run: () => Promise<void>, isOnce = false): void {
-    this.#undos.push({ title, run, isOnce });
+  push(undo: Undo): void {
+    this.#undos.push(undo);
   }
 
   /** After the commit point there is nothing to go back to. */
@@ -37,12 +39,10 @@ export class UndoStack {
     this.#undos.length = 0;
   }
 
-  /** Drops, from the last one on, those that were done before and must not be again, by their titles. */
-  forget(done: readonly string[]): void {
-    for (const title of done) {
-      const at = this.#undos.findLastIndex((undo) => undo.isOnce && undo.title === title);
-      if (at !== -1) this.#undos.splice(at, 1);
-    }
+  /** Drops those that were done before and must not be again, by their ids. */
+  forget(done: ReadonlySet<string>): void {
+    const kept = this.#undos.filter(({ id, isOnce }) => !(isOnce && done.has(id)));
+    this.#undos.splice(0, Infinity, ...kept);
   }
 
   /**
@@ -68,6 +68,7 @@ export class UndoStack {
       if (failure) failures.push(failure);
       emit({
         kind: 'undo-finished',
+        undoId: undo.id,
         action: undo.title,
         durationMs: performance.now() - beganAt,
         ...(failure ? { failure } : {}),

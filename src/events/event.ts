@@ -116,6 +116,8 @@ export type FlowEvent =
   | { readonly kind: 'undo-started'; readonly action: string }
   | {
       readonly kind: 'undo-finished';
+      /** Unique in the run: two undos may have the same words. */
+      readonly undoId: string;
       readonly action: string;
       readonly durationMs: number;
       readonly failure?: FailureData;

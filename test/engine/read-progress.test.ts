@@ -20,7 +20,7 @@ test('a journal without an attempt says nothing', () => {
     began: new Set(),
     finished: new Set(),
     results: new Map(),
-    undone: [],
+    undone: new Set(),
     outcome: undefined,
   });
 });
@@ -38,13 +38,13 @@ test('a rollback that was cut off leaves what it had undone, and what it had not
     epoch: 2,
     movedInEpoch: 1,
     began: new Set(['a']),
-    undone: ['one'],
+    undone: new Set(['one']),
   });
   expect(readProgress(records(...cut, run(3)))).toMatchObject({
     epoch: 3,
     movedInEpoch: 3,
     began: new Set(),
-    undone: [],
+    undone: new Set(),
   });
 });
 

@@ -187,9 +187,9 @@ export const recordedRuns: Readonly<Record<RunName, readonly FlowEvent[]>> = {
     failed('4-restore', 110, restoreFailed),
     { kind: 'rollback-started', reason: restoreFailed, actions: undos },
     { kind: 'undo-started', action: undos[0] },
-    { kind: 'undo-finished', action: undos[0], durationMs: 21 },
+    { kind: 'undo-finished', undoId: 'u0', action: undos[0], durationMs: 21 },
     { kind: 'undo-started', action: undos[1] },
-    { kind: 'undo-finished', action: undos[1], durationMs: 74 },
+    { kind: 'undo-finished', undoId: 'u1', action: undos[1], durationMs: 74 },
     ...cleanUp,
     finished({
       outcome: 'rolled-back',
@@ -206,7 +206,7 @@ export const recordedRuns: Readonly<Record<RunName, readonly FlowEvent[]>> = {
     failed('3-transfer', 120, interrupted),
     { kind: 'rollback-started', reason: interrupted, actions: [undos[1]] },
     { kind: 'undo-started', action: undos[1] },
-    { kind: 'undo-finished', action: undos[1], durationMs: 74 },
+    { kind: 'undo-finished', undoId: 'u1', action: undos[1], durationMs: 74 },
     ...cleanUp,
     finished({
       outcome: 'rolled-back',
@@ -222,10 +222,11 @@ export const recordedRuns: Readonly<Record<RunName, readonly FlowEvent[]>> = {
     failed('4-restore', 110, restoreFailed),
     { kind: 'rollback-started', reason: restoreFailed, actions: undos },
     { kind: 'undo-started', action: undos[0] },
-    { kind: 'undo-finished', action: undos[0], durationMs: 21 },
+    { kind: 'undo-finished', undoId: 'u0', action: undos[0], durationMs: 21 },
     { kind: 'undo-started', action: undos[1] },
     {
       kind: 'undo-finished',
+      undoId: 'u1',
       action: undos[1],
       durationMs: 30_000,
       failure: { code: 'HOST_UNREACHABLE', message: 'root@a cannot be reached', host: 'root@a' },
