@@ -24,7 +24,7 @@ export function addRecovery(program: Command, done: (exitCode: number) => void):
     ['resume', 'bring a run whose controller died to its end: after the commit forward, else anew'],
     ['rollback', 'take back what a run whose controller died has left, up to the commit point'],
   ] as const) {
-    reaching(program.command(goal))
+    const command = reaching(program.command(goal))
       .description(description)
       .argument('<run>', "a run's id, or the path of its directory")
       .addOption(
@@ -40,6 +40,13 @@ export function addRecovery(program: Command, done: (exitCode: number) => void):
         const { takeUpCommand } = await import('./commands/take-up.ts');
         done(await takeUpCommand(goal, run, options));
       });
+    if (goal === 'resume') {
+      command.option(
+        '--source-is-gone',
+        'the source, which does not answer, will never run again: let what came to the destination run. ' +
+          'When it is not true, two copies run',
+      );
+    }
   }
 
   reaching(program.command('locks'))

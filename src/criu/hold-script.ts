@@ -17,6 +17,8 @@ put() { printf '%-15s\\n' "$2" 1<> "$1.new" && mv "$1.new" "$1"; }
  * - `post-dump`: writes down which tasks are frozen, and sends each a SIGSTOP. It stays pending as long as criu holds them;
  *   when criu is killed, the kernel lets go of them, and they stop instead of running on. On abort SIGCONT takes it back
  *   before criu does.
+ * - `post-restore`: writes down in `restored` which tasks it has rebuilt, with their start times: who has one of their pids later is
+ *   somebody else.
  * - `post-dump` and `post-restore`: say `held`, with the size of the images in bytes, then wait for a decision. Exit 0 is
  *   commit; anything else, the death of this script included, is abort: it fails closed.
  * - `pre-resume` (whole, and let go next): leaves `resuming`; should criu die from now on, the kernel lets it go.
@@ -75,6 +77,8 @@ if [ "$CRTOOLS_SCRIPT_ACTION" = post-dump ]; then
     tree "$CRTOOLS_INIT_PID" > tasks.new && mv tasks.new tasks || exit 1
     while read -r pid _; do grep -qx "$pid" stopped || kill -STOP "$pid"; done < tasks
   fi
+elif [ -n "$CRTOOLS_INIT_PID" ]; then
+  tree "$CRTOOLS_INIT_PID" > restored.new && mv restored.new restored
 fi
 put held "$bytes" || exit 1
 printf x 1<> events
@@ -158,7 +162,8 @@ printf x >&3
 `;
 
 /**
- * Waits for criu's hold or its end, at most ten seconds, or two when nobody watches over it any more, and prints `held BYTES`, `exit CODE`, `absent` (criu was never
+ * Waits for criu's hold or its end, at most ten seconds, or two when nobody watches over it any more, and prints `held BYTES
+ * PID:START…` (the tasks that a dump has frozen, with field 22 of /proc/PID/stat), `exit CODE`, `absent` (criu was never
  * started, or the directory is gone) or `pending`. Arguments: the hold's directory; `held` to wait for either, `exit`
  * to wait for the end only.
  */
@@ -173,7 +178,13 @@ while [ "$rounds" -lt 10 ]; do
     echo "$code"
     exit 0
   fi
-  if [ "$2" = held ] && [ -f held ]; then read -r bytes < held; echo "held $bytes"; exit 0; fi
+  if [ "$2" = held ] && [ -f held ]; then
+    read -r state < held
+    state="held $state"
+    [ -f restored ] || [ ! -f tasks ] || while read -r pid start _; do state="$state $pid:$start"; done < tasks
+    echo "$state"
+    exit 0
+  fi
   [ "$rounds" -eq 0 ] || ! flock -n -s process/lock true || rounds=10
   timeout 1 dd bs=1 count=1 of=/dev/null 2> /dev/null <> events
   rounds=$((rounds + 1))
@@ -214,13 +225,15 @@ cat lease-end
  * more).
  */
 export const DECIDE_SCRIPT: string = `
+${BOOT_FUNCTION}
 if [ -d "$1" ]; then
   [ -f "$1/decision" ] || ln "$1/decision.$3" "$1/decision" || [ -f "$1/decision" ] || exit 1
   printf x 1<> "$1/doorbell"
   printf x 1<> "$1/start"
   [ "$3" != commit ] || sync "$1/decision" "$1"
   # A restore that has not come to its hold has run nothing, and may never come to it.
-  if [ -f "$1/ends-at-abort" ] && [ ! -f "$1/held" ] && [ ! -f "$1/exit" ] && [ -s "$1/criu" ]; then
+  if [ -f "$1/ends-at-abort" ] && [ ! -f "$1/held" ] && [ ! -f "$1/exit" ] && [ -s "$1/criu" ] &&
+    [ "$(cat "$1/boot")" = "$(boot)" ]; then
     read -r decision _ < "$1/decision"
     IFS=/ read -r _ _ pid _ < "$1/criu"
     [ "$decision" = commit ] || [ ! -e "$(cat "$1/criu")" ] || kill -KILL "$pid" 2> /dev/null
@@ -249,15 +262,31 @@ sh ./settle "$2"
 `;
 
 /**
- * Prints the state letter of a task that was restored there, or `gone`: after a boot of the host its pid is another's.
- * `cleaned` when the hold is gone: whoever removed it had seen the task alive.
+ * Turns a decision to abort into one to commit, then restores from the images, as a person may who knows that no other copy can
+ * run. Argument: the hold's directory.
+ */
+export const REVIVE_SCRIPT = `
+cd "$1" || exit 1
+(
+  flock 9
+  rm -f decision.new
+  ln decision.commit decision.new && mv -f decision.new decision && sync decision . && rm -f settled
+) 9> settle.lock || exit 1
+sh ./settle again
+`;
+
+/**
+ * Prints `there`, the start time of a task that was restored there (field 22 of /proc/PID/stat) and the host's boot; or `gone`: after
+ * a boot of the host its pid is another's. `cleaned` when the hold is gone: whoever removed it had seen the task alive.
  * Arguments: the hold's directory, the pid.
  * @see proc_pid_stat(5)
  */
 export const RESTORED_STATE_SCRIPT: string = `
 ${BOOT_FUNCTION}
 [ -d "$1" ] || { echo cleaned; exit 0; }
-if [ -f "$1/boot" ] && [ "$(cat "$1/boot")" != "$(boot)" ]; then echo gone; exit 0; fi
-state=$(sed -n 's/^State:[[:space:]]*\\(.\\).*/\\1/p' "/proc/$2/status" 2> /dev/null)
-case $state in [ZX] | '') echo gone ;; *) echo "$state" ;; esac
+now=$(boot)
+if [ -f "$1/boot" ] && [ "$(cat "$1/boot")" != "$now" ]; then echo gone; exit 0; fi
+[ -r "/proc/$2/stat" ] || { echo gone; exit 0; }
+set -- $(sed 's/^.*) //' "/proc/$2/stat")
+case $1 in [ZX] | '') echo gone ;; *) echo "there \${20} $now" ;; esac
 `;

@@ -9,6 +9,7 @@ import {
   HOLD_SCRIPT,
   PREPARE_SCRIPT,
   RESTORED_STATE_SCRIPT,
+  REVIVE_SCRIPT,
   SETTLE_SCRIPT,
   START_SCRIPT,
   SUPERVISE_SCRIPT,
@@ -17,8 +18,14 @@ import {
 
 /** How a criu that can hold stands: it holds, or it has ended with an exit code, or it vanished without one. */
 export type HoldState =
-  /** `imageBytes` is the size of the images, in bytes, after a dump. */
-  { readonly kind: 'held'; readonly imageBytes: number } | HoldEnd;
+  /** After a dump: the size of the images, in bytes, and the tasks that it has frozen. */
+  { readonly kind: 'held'; readonly imageBytes: number; readonly tasks: readonly Task[] } | HoldEnd;
+
+/** A process, and what tells it from a later one with the same pid: field 22 of /proc/PID/stat. */
+export interface Task {
+  readonly pid: number;
+  readonly startTicks: number;
+}
 
 /** A script that runs before criu, with what it needs. */
 export interface FirstScript {
@@ -67,8 +74,8 @@ export interface HoldOptions {
 export interface Recovery {
   /** One of settle-script.ts. */
   readonly script: string;
-  /** The tasks as they were before the freeze, the root first. */
-  readonly tasks: readonly { readonly pid: number; readonly startTicks: number }[];
+  /** The tasks as they were before the freeze, the root first, each with the path of its program. */
+  readonly tasks: readonly (Task & { readonly executable: string })[];
   /** criu's arguments for restoring from the images, without a hold. */
   readonly again: readonly string[];
   /** criu's arguments for a second dump, which takes the sockets out of repair mode. */
@@ -141,21 +148,34 @@ export class CriuHold {
     return new CriuHold(host, directory, undefined);
   }
 
-  /** The decision that counts; `none` when there is none yet, or no such hold. Changes nothing. */
-  async decided(): Promise<'commit' | 'abort' | 'none'> {
-    const { stdout } = await mustRunScript(this.host, 'cat "$1/decision" 2> /dev/null; :', [this.directory], {
-      what: 'Reading the decision',
-    });
-    const [word] = stdout.trim().split(' ');
-    return word === 'commit' || word === 'abort' ? word : 'none';
+  /** Whether the hold is there, and the decision that counts. Changes nothing. */
+  async look(): Promise<{ readonly isThere: boolean; readonly decision: 'commit' | 'abort' | 'none' }> {
+    const { stdout } = await mustRunScript(
+      this.host,
+      '[ ! -d "$1" ] || { echo there; cat "$1/decision"; } 2> /dev/null; :',
+      [this.directory],
+      { what: 'Reading the decision' },
+    );
+    const [there, word = ''] = stdout.split(/\s/);
+    const decision = word === 'commit' || word === 'abort' ? word : 'none';
+    return { isThere: there === 'there', decision };
   }
 
-  /** Whether a task that this hold restored is there. Changes nothing. */
-  async hasRestored(pid: number): Promise<boolean> {
+  /**
+   * Looks for a task that this hold restored. Changes nothing.
+   * @returns `cleaned` when the hold is gone: whoever removed it had seen the task alive
+   */
+  async findRestored(
+    pid: number,
+  ): Promise<
+    'gone' | 'cleaned' | (Task & { /** What tells the host's boot from others. */ readonly boot: string })
+  > {
     const { stdout } = await mustRunScript(this.host, RESTORED_STATE_SCRIPT, [this.directory, String(pid)], {
       what: 'Looking at the workload',
     });
-    return stdout.trim() !== 'gone';
+    const [word, startTicks, ...boot] = stdout.trim().split(' ');
+    if (word === 'there') return { pid, startTicks: Number(startTicks), boot: boot.join(' ') };
+    return word === 'cleaned' ? 'cleaned' : 'gone';
   }
 
   /**
@@ -222,6 +242,23 @@ export class CriuHold {
   }
 
   /**
+   * Restores from the images what was rebuilt here and given up, as after a commit. Only when no other copy can ever run.
+   * @throws FlowError HOLD_LOST when it cannot be restored
+   */
+  async revive(): Promise<void> {
+    const { exitCode, stderr } = await runScript(this.host, REVIVE_SCRIPT, [this.directory], {
+      timeoutMs: SETTLE_TIMEOUT_MS,
+    });
+    if (exitCode === 0) return;
+    throw new FlowError('HOLD_LOST', `The workload cannot be restored on ${this.host.name} from its images`, {
+      host: this.host.name,
+      evidence: stderr.trim(),
+      hint: `The images are in ${posix.dirname(this.directory)}/images. When what it says is put right, try again.`,
+      command: `ssh ${this.host.name} sh ${this.directory}/settle again`,
+    });
+  }
+
+  /**
    * Ends what a criu that was killed left of itself: helpers that it had forked, which its death does not end. Restored
    * tasks have sessions of their own and are not among them.
    */
@@ -263,8 +300,10 @@ export class CriuHold {
       if (exitCode !== 0) return { kind: 'refused', exitCode, stderr: stderr.trim() };
       const lines = stdout.trim().split('\n');
       if (script !== AWAIT_SCRIPT && lines[0] !== undefined) onFirstLine?.(lines[0]);
-      const [word, number] = (lines.at(-1) ?? '').split(' ');
-      if (word === 'held') return { kind: 'held', imageBytes: Number(number) };
+      const [word, number, ...tasks] = (lines.at(-1) ?? '').split(' ');
+      if (word === 'held') {
+        return { kind: 'held', imageBytes: Number(number), tasks: tasks.filter(Boolean).map(toTask) };
+      }
       if (word === 'exit' && /^\d+$/.test(number ?? '')) return { kind: 'exited', exitCode: Number(number) };
       if (word === 'absent') return { kind: 'absent' };
       // Who watches over criu may have ended after it was waited for, and said how.
@@ -273,6 +312,11 @@ export class CriuHold {
       isLost = state.kind === 'exited' || (state.kind === 'lost' && state.pid === undefined);
     }
   }
+}
+
+function toTask(text: string): Task {
+  const [pid, startTicks] = text.split(':').map(Number);
+  return { pid: pid ?? Number.NaN, startTicks: startTicks ?? Number.NaN };
 }
 
 /** Milliseconds: criu may have to write or read all of the workload's memory. */
@@ -285,6 +329,11 @@ function wasKilled(end: HoldEnd): boolean {
   return end.kind === 'lost' || (end.kind === 'exited' && end.exitCode > 128 && end.exitCode < 255);
 }
 
+/** A line of the file `tasks`. A path with a line feed in it is left out: who looks then goes by the start time alone. */
+export function taskLine({ pid, startTicks, executable }: Recovery['tasks'][number]): string {
+  return `${pid} ${startTicks} ${executable.includes('\n') ? '' : executable}`.trimEnd();
+}
+
 /** The names and texts of the files in a hold's directory. */
 function filesOf({ leaseSeconds, fence, onResume, recovery, endsAtAbort = false }: HoldOptions): string[] {
   const files: [string, string][] = [['hold', HOLD_SCRIPT]];
@@ -295,7 +344,7 @@ function filesOf({ leaseSeconds, fence, onResume, recovery, endsAtAbort = false 
   if (recovery) {
     files.push(
       ['settle', recovery.script],
-      ['tasks', recovery.tasks.map(({ pid, startTicks }) => `${pid} ${startTicks}`).join('\n')],
+      ['tasks', recovery.tasks.map(taskLine).join('\n')],
       ['again', recovery.again.join('\n')],
     );
     if (recovery.heal) files.push(['heal', recovery.heal.join('\n')]);

@@ -11,28 +11,38 @@ export interface Connection {
   readonly source: Host;
   readonly destination: Host;
   readonly local: Host;
+  /** Why a host is not connected: each command on it fails with that. Empty when all are. */
+  readonly lost: { readonly source?: FlowError; readonly destination?: FlowError };
   close(): Promise<void>;
 }
 
 /**
- * Connects to both hosts, of which the destination may be gone: then each command on it fails as the connection did.
- * @throws FlowError as {@link connect} does, for the source
+ * Connects to the hosts that answer: what is left of a run must be put right, and told of, without those that do not.
+ * @throws FlowError as {@link connect} does, for the source, when neither answers; INTERRUPTED
  */
 export async function connectLeniently(
   plan: Plan,
   sshConfigFile: string | undefined,
   signal?: AbortSignal,
 ): Promise<Connection> {
-  try {
-    return await connect(plan, sshConfigFile, signal);
-  } catch (error) {
-    if (!(error instanceof FlowError) || error.host !== plan.destination) throw error;
-    const alone = await connect({ ...plan, destination: 'local' }, sshConfigFile, signal);
-    return { ...alone, destination: unreachable(plan.destination, error) };
+  const { hosts, close } = await open(plan, sshConfigFile, signal);
+  const [source, destination, local] = hosts;
+  const [first, second] = [lostOf(source), lostOf(destination)];
+  const isInterrupted = [first, second].some((each) => each?.code === 'INTERRUPTED');
+  if (!isHost(local) || (first && second) || isInterrupted) {
+    await close();
+    throw reasonOf(hosts);
   }
+  return {
+    source: isHost(source) ? source : unreachable(plan.source, source.reason),
+    destination: isHost(destination) ? destination : unreachable(plan.destination, destination.reason),
+    local,
+    lost: { ...(first ? { source: first } : {}), ...(second ? { destination: second } : {}) },
+    close,
+  };
 }
 
-function unreachable(name: string, error: FlowError): Host {
+function unreachable(name: string, error: unknown): Host {
   return {
     name,
     run: () => Promise.reject(error),
@@ -50,6 +60,24 @@ export async function connect(
   sshConfigFile: string | undefined,
   signal?: AbortSignal,
 ): Promise<Connection> {
+  const { hosts, close } = await open(plan, sshConfigFile, signal);
+  const [source, destination, local] = hosts;
+  if (isHost(source) && isHost(destination) && isHost(local)) {
+    return { source, destination, local, lost: {}, close };
+  }
+  await close();
+  throw reasonOf(hosts);
+}
+
+/** A host, or why it is none. */
+type Opened = Host | { readonly reason: unknown };
+
+/** The source, the destination and this machine. */
+async function open(
+  plan: Plan,
+  sshConfigFile: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly hosts: readonly [Opened, Opened, Opened]; readonly close: () => Promise<void> }> {
   // Short: a unix socket's path has 108 bytes, and ssh adds to it (unix(7)).
   const controlDirectory = await mkdtemp(join(tmpdir(), 'cf-'));
   const options = {
@@ -57,19 +85,28 @@ export async function connect(
     ...(sshConfigFile === undefined ? {} : { sshConfigFile }),
     ...(signal ? { signal } : {}),
   };
-  const results = await Promise.allSettled(
-    [plan.source, plan.destination, 'local'].map((name) => connectHost(name, options)),
-  );
-  const hosts = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const openOne = (name: string): Promise<Opened> =>
+    connectHost(name, options).catch((reason: unknown) => ({ reason }));
+  const hosts = await Promise.all([openOne(plan.source), openOne(plan.destination), openOne('local')]);
   const close = async (): Promise<void> => {
-    await Promise.all(hosts.map((host) => host.close()));
+    await Promise.all(hosts.filter(isHost).map((host) => host.close()));
     await rm(controlDirectory, { recursive: true, force: true });
   };
-  const [source, destination, local] = hosts;
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed || !source || !destination || !local) {
-    await close();
-    throw failed?.reason instanceof Error ? failed.reason : new Error('no connection');
-  }
-  return { source, destination, local, close };
+  return { hosts, close };
+}
+
+function isHost(opened: Opened): opened is Host {
+  return 'run' in opened;
+}
+
+function lostOf(opened: Opened): FlowError | undefined {
+  if (isHost(opened)) return undefined;
+  // Anything else is a bug, and must be seen.
+  if (!(opened.reason instanceof FlowError)) throw opened.reason;
+  return opened.reason;
+}
+
+function reasonOf(hosts: readonly Opened[]): unknown {
+  const failed = hosts.find((opened) => !isHost(opened));
+  return failed && !isHost(failed) ? failed.reason : new Error('no connection');
 }

@@ -9,7 +9,8 @@ import type { FailureData } from '../events/event.ts';
 import { survivors } from '../workload/identity.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
 import { connectLeniently } from './connection.ts';
-import { readProgress } from './read-progress.ts';
+import { type Progress, readProgress } from './read-progress.ts';
+import { lookAtRun } from './run-on-host.ts';
 import { hostDirectoryOf } from './step-runner.ts';
 
 /** How one criu of a run stands on its host. */
@@ -21,6 +22,8 @@ export interface HoldTruth {
   readonly isFromEarlierBoot: boolean;
   /** There are images that criu has finished. */
   readonly hasImages: boolean;
+  /** Clock ticks since boot at which criu was told to start; undefined when it was not. */
+  readonly startedAtTicks?: number;
 }
 
 export interface HostTruth {
@@ -58,30 +61,45 @@ export type Standing =
   | 'nowhere'
   | 'unknown';
 
-/** Prints how a hold stands, its decision, whether it is of this boot, and whether there are images. Argument: its directory. */
+/**
+ * Prints how a hold stands, its decision, whether it is of this boot, whether there are images, and when criu was told to start, in
+ * hundredths of a second since boot: clock ticks (USER_HZ) are that on Linux. Argument: its directory.
+ */
 const HOLD_TRUTH_SCRIPT: string = `
 ${BOOT_FUNCTION}
-stands=absent boots=same images=none
+stands=absent boots=same images=none started=-
 [ ! -s "\${1%/*}/images/inventory.img" ] || images=whole
 if cd "$1" 2> /dev/null; then
   stands=armed
-  [ ! -f started ] || stands=working
+  if [ -f started ]; then
+    stands=working
+    read -r started < started
+    started=\${started%.*}\${started#*.}
+  fi
   [ ! -f held ] || stands=holds
   if [ -e process/lock ] && flock -n -s process/lock true; then stands=ended; fi
   [ ! -f exit ] || stands=ended
   [ ! -f boot ] || [ "$(cat boot)" = "$(boot)" ] || boots=earlier
 fi
 read -r decision _ 2> /dev/null < decision || decision=none
-echo "$stands $decision $boots $images"
+echo "$stands $decision $boots $images $started"
 `;
 
 /** Asks both hosts; the journal only says what to ask for. Changes nothing. */
 export async function inspectRun(run: StoredRun, sshConfigFile?: string): Promise<RunTruth> {
   const plan = run.plan as Plan;
-  const { workload, movedInEpoch } = readProgress(run.records);
-  const directory = hostDirectoryOf(run.runId, movedInEpoch);
+  const progress = readProgress(run.records);
+  const { workload } = progress;
   const connection = await connectLeniently(plan, sshConfigFile ?? run.header.sshConfigFile);
   try {
+    const { source: lostSource, destination: lostDestination } = connection.lost;
+    const found = await Promise.all([
+      lookAtRun(connection.source, run.runId, lostSource),
+      lookAtRun(connection.destination, run.runId, lostDestination),
+    ]);
+    // An older copy of the run's directory does not know the last attempt.
+    const epoch = Math.max(progress.movedInEpoch, ...found.flatMap(({ epochs }) => epochs));
+    const directory = hostDirectoryOf(run.runId, epoch);
     const [source, destination] = await Promise.all([
       look(connection.source, run.runId, `${directory}/dump`),
       look(connection.destination, run.runId, `${directory}/restore`),
@@ -94,38 +112,47 @@ export async function inspectRun(run: StoredRun, sshConfigFile?: string): Promis
         sentence: 'Nothing was touched: the run ended before it found the workload.',
       };
     }
-    const onSource = source.failure ? undefined : await survivors(connection.source, workload);
-    const onDestination = destination.failure
-      ? undefined
-      : destination.hold?.isFromEarlierBoot === true
-        ? []
-        : await pidsAlive(connection.destination, workload);
-    return { ...truth, ...judge(run.runId, directory, plan, source, destination, onSource, onDestination) };
+    const scene: Scene = {
+      ...{ runId: run.runId, directory, plan, source, destination },
+      onSource: source.failure ? undefined : await survivors(connection.source, workload.processes),
+      onDestination: destination.failure
+        ? undefined
+        : await findOnDestination(connection.destination, progress, workload, destination.hold),
+      sourceHasEnded: progress.sourceHasEnded,
+    };
+    return { ...truth, ...judge(scene) };
   } finally {
     await connection.close();
   }
 }
 
-function judge(
-  runId: string,
-  directory: string,
-  plan: Plan,
-  source: HostTruth,
-  destination: HostTruth,
-  onSource: readonly number[] | undefined,
-  onDestination: readonly number[] | undefined,
-): Pick<RunTruth, 'standing' | 'sentence' | 'command'> {
+/** What was found, to be judged. */
+interface Scene {
+  readonly runId: string;
+  readonly directory: string;
+  readonly plan: Plan;
+  readonly source: HostTruth;
+  readonly destination: HostTruth;
+  /** The pids of the workload that are alive there; undefined when the host cannot be asked. */
+  readonly onSource: readonly number[] | undefined;
+  readonly onDestination: Found | undefined;
+  /** As the journal knows. */
+  readonly sourceHasEnded: boolean;
+}
+
+/** `by: 'likeness'`: there is nothing to know it by but its pid and command line. */
+interface Found {
+  readonly pids: readonly number[];
+  readonly by: 'hold' | 'journal' | 'likeness';
+}
+
+function judge(scene: Scene): Pick<RunTruth, 'standing' | 'sentence' | 'command'> {
+  const { runId, directory, plan, source, destination, onSource, onDestination } = scene;
   const resume = `criu-flow resume ${runId}`;
   const rollback = `criu-flow rollback ${runId}`;
   const isLeft = source.lock !== undefined || destination.lock !== undefined;
   const released = destination.hold?.decision === 'commit' || destination.hold?.stands === 'absent';
-  if (onSource === undefined) {
-    return {
-      standing: 'unknown',
-      sentence: `${plan.source} cannot be asked.`,
-      command: `criu-flow status ${runId}`,
-    };
-  }
+  if (onSource === undefined) return judgeWithoutSource(scene);
   if (onSource.length > 0) {
     if (source.hold?.stands === 'holds' && source.hold.decision === 'none') {
       return {
@@ -149,7 +176,7 @@ function judge(
       command: `criu-flow status ${runId}`,
     };
   }
-  if (onDestination.length === 0) {
+  if (onDestination.pids.length === 0) {
     return { standing: 'nowhere', ...wayBack(runId, directory, plan, source.hold, destination.hold) };
   }
   if (!released) {
@@ -159,13 +186,55 @@ function judge(
       command: resume,
     };
   }
-  return isLeft
-    ? {
-        standing: 'on-destination-unfinished',
-        sentence: `The workload runs on ${plan.destination}; the run has left something on the hosts.`,
-        command: resume,
-      }
-    : { standing: 'on-destination', sentence: `The workload runs on ${plan.destination}.` };
+  if (isLeft) {
+    return {
+      standing: 'on-destination-unfinished',
+      sentence: `The workload runs on ${plan.destination}; the run has left something on the hosts.`,
+      command: resume,
+    };
+  }
+  return { standing: 'on-destination', sentence: runsOnDestination(plan, onDestination) };
+}
+
+function runsOnDestination({ destination }: Plan, { by }: Found): string {
+  const sentence = `The workload runs on ${destination}`;
+  return by === 'likeness'
+    ? `${sentence}, as far as its pid and its command line tell: this directory of the run does not know its end.`
+    : `${sentence}.`;
+}
+
+/** The source cannot be asked. That its copy has ended, the destination or the journal may know. */
+function judgeWithoutSource(scene: Scene): Pick<RunTruth, 'standing' | 'sentence' | 'command'> {
+  const { runId, plan, destination, onDestination, sourceHasEnded } = scene;
+  const silent = `${plan.source} cannot be asked.`;
+  const { hold, lock } = destination;
+  const status = `criu-flow status ${runId}`;
+  if (onDestination === undefined) return { standing: 'unknown', sentence: silent, command: status };
+  const isThere = onDestination.pids.length > 0;
+  const isCommitted = hold?.decision === 'commit' || sourceHasEnded;
+  if (isThere && (hold?.decision === 'commit' || onDestination.by === 'journal')) {
+    const sentence = `The workload runs on ${plan.destination}. ${silent}`;
+    return lock
+      ? { standing: 'on-destination-unfinished', sentence, command: `criu-flow resume ${runId}` }
+      : { standing: 'on-destination', sentence };
+  }
+  if (isCommitted) {
+    const what = isThere ? 'is whole and waits' : 'is to be restored from its images';
+    return {
+      standing: 'between',
+      sentence: `Nobody runs: the copy on ${plan.source} has ended, and the one on ${plan.destination} ${what}. ${silent}`,
+      command: `criu-flow resume ${runId}`,
+    };
+  }
+  const after =
+    hold?.hasImages === true
+      ? ` There are whole images of it on ${plan.destination}: when ${plan.source} is gone for good, and only then, they may run by criu-flow resume ${runId} --source-is-gone.`
+      : '';
+  return {
+    standing: 'unknown',
+    sentence: `${silent} The workload runs there, or is frozen there and runs on within 30 s, if the host does.${after}`,
+    command: status,
+  };
 }
 
 /** What can still be done about a workload that runs nowhere. */
@@ -206,7 +275,7 @@ async function look(host: Host, runId: string, directory: string): Promise<HostT
       listLocks(host),
       mustRunScript(host, HOLD_TRUTH_SCRIPT, [directory], { what: 'Looking at criu' }),
     ]);
-    const [stands = '', decision = '', boots = '', images = ''] = stdout.trim().split(' ');
+    const [stands = '', decision = '', boots = '', images = '', started = ''] = stdout.trim().split(' ');
     const lock = locks.find((each) => each.runId === runId);
     return {
       host: host.name,
@@ -215,6 +284,7 @@ async function look(host: Host, runId: string, directory: string): Promise<HostT
         decision: decision === 'commit' || decision === 'abort' ? decision : 'none',
         isFromEarlierBoot: boots === 'earlier',
         hasImages: images === 'whole',
+        ...(/^\d+$/.test(started) ? { startedAtTicks: Number(started) } : {}),
       },
       ...(lock ? { lock } : {}),
     };
@@ -225,14 +295,56 @@ async function look(host: Host, runId: string, directory: string): Promise<HostT
 
 const STANDS = ['absent', 'armed', 'working', 'holds', 'ended'] as const;
 
-/** Those of the workload's pids that are in use there: a restored process has another start time. */
-async function pidsAlive(host: Host, workload: WorkloadFacts): Promise<number[]> {
-  const pids = workload.processes.map(({ pid }) => String(pid));
+/** Prints the boot, then of each pid that is alive: the pid, its start time, the command line. Arguments: the pids. */
+const ALIVE_SCRIPT = `
+${BOOT_FUNCTION}
+boot
+for pid; do
+  [ -r "/proc/$pid/stat" ] || continue
+  command=$(tr '\\0\\n\\t' '   ' < "/proc/$pid/cmdline")
+  set -- $(sed 's/^.*) //' "/proc/$pid/stat" 2> /dev/null)
+  case $1 in [ZX] | '') ;; *) echo "$pid \${20} $command" ;; esac
+done
+`;
+
+/**
+ * The workload's processes on the destination. Restored ones have other start times than they had: they are known by what the
+ * hold or the journal says of that, else by their likeness.
+ */
+async function findOnDestination(
+  host: Host,
+  { moved }: Progress,
+  { rootPid, processes }: WorkloadFacts,
+  hold: HoldTruth | undefined,
+): Promise<Found> {
   const { stdout } = await mustRunScript(
     host,
-    'for pid; do [ ! -d "/proc/$pid" ] || echo "$pid"; done',
-    pids,
-    { what: 'Looking at the workload' },
+    ALIVE_SCRIPT,
+    processes.map(({ pid }) => String(pid)),
+    {
+      what: 'Looking at the workload',
+    },
   );
-  return stdout.split('\n').filter(Boolean).map(Number);
+  const [boot = '', ...lines] = stdout.trimEnd().split('\n');
+  const alive = lines.map((line) => {
+    const [pid, startTicks, ...command] = line.split(' ');
+    return { pid: Number(pid), startTicks: Number(startTicks), command: command.join(' ').trim() };
+  });
+  const pidsOf = (isIt: (process: (typeof alive)[number]) => boolean): readonly number[] =>
+    alive.filter(isIt).map(({ pid }) => pid);
+  if (hold && hold.stands !== 'absent') {
+    const isOld = hold.isFromEarlierBoot || hold.startedAtTicks === undefined;
+    return {
+      by: 'hold',
+      pids: isOld ? [] : pidsOf(({ startTicks }) => startTicks >= (hold.startedAtTicks ?? 0)),
+    };
+  }
+  if (moved) {
+    const isIt =
+      boot === moved.boot &&
+      alive.some(({ pid, startTicks }) => pid === rootPid && startTicks === moved.startTicks);
+    return { by: 'journal', pids: isIt ? pidsOf(() => true) : [] };
+  }
+  const commands = new Map(processes.map(({ pid, command }) => [pid, command.replaceAll('\n', ' ')]));
+  return { by: 'likeness', pids: pidsOf(({ pid, command }) => commands.get(pid) === command) };
 }

@@ -19,6 +19,10 @@ export interface Progress {
   readonly results: ReadonlyMap<string, StepResult>;
   /** The ids of the undos that were done, of a rollback that did not come to its end. */
   readonly undone: ReadonlySet<string>;
+  /** The source's copy was seen to have ended: the release was about to begin. */
+  readonly sourceHasEnded: boolean;
+  /** What tells the copy on the destination, which was seen alive there, from other processes. */
+  readonly moved: { readonly pid: number; readonly startTicks: number; readonly boot: string } | undefined;
   /** How it ended, when it did. */
   readonly outcome: string | undefined;
 }
@@ -30,6 +34,8 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
   let workload: WorkloadFacts | undefined;
   let boots: Progress['boots'];
   let outcome: string | undefined;
+  let sourceHasEnded = false;
+  let moved: Progress['moved'];
   let began = new Set<string>();
   let finished = new Set<string>();
   let undone = new Set<string>();
@@ -44,6 +50,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
           boots = undefined;
           [began, finished, undone] = [new Set(), new Set(), new Set()];
           results = new Map();
+          [sourceHasEnded, moved] = [false, undefined];
         }
         break;
       case 'workload':
@@ -53,6 +60,16 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
       case 'boots':
         // Later ones are of attempts that took it up.
         boots ??= { source: String(record['source']), destination: String(record['destination']) };
+        break;
+      case 'phase-started':
+        if (record['phase'] === 'release') sourceHasEnded = true;
+        break;
+      case 'moved':
+        moved = {
+          pid: Number(record['pid']),
+          startTicks: Number(record['startTicks']),
+          boot: String(record['boot']),
+        };
         break;
       case 'step-started':
         began.add(String(record['stepId']));
@@ -77,7 +94,10 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
         break;
     }
   }
-  return { epoch, movedInEpoch, workload, boots, began, finished, results, undone, outcome };
+  return {
+    ...{ epoch, movedInEpoch, workload, boots, began, finished, results, undone },
+    ...{ sourceHasEnded, moved, outcome },
+  };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -5,12 +5,15 @@ import { type ActingStep, actingSteps, type CommandSpec, type Plan } from '../pl
 import { runCommand } from '../steps/command.ts';
 import { STEP_TYPES } from '../steps/registry.ts';
 import type { Action, RunState, StepContext } from '../steps/step.ts';
+import type { Host } from '../host/host.ts';
 import type { RunDirectory } from '../store/run-directory.ts';
 import { CriuHold } from '../criu/hold.ts';
 import type { StepResult, TemplateValues } from '../template/scope.ts';
+import { witnessedHost } from '../lock/guarded-host.ts';
 import { lockWorkload, unlockWorkload } from '../lock/workload-lock.ts';
-import { readWorkload, type WorkloadFacts } from '../workload/facts.ts';
+import { idsOf, readWorkload, type WorkloadFacts } from '../workload/facts.ts';
 import { findWorkload } from '../workload/find.ts';
+import { survivors } from '../workload/identity.ts';
 import type { Connection } from './connection.ts';
 import { type FlowPort, runSteps, withRetries } from './control-flow.ts';
 import type { Progress } from './read-progress.ts';
@@ -54,11 +57,11 @@ export interface StepRunnerOptions {
  * The directory of a run on both hosts.
  * @param epoch of the attempt that began the move: each has a directory of its own
  */
-export function hostDirectoryOf(runId: string, epoch: number): string {
+export function hostDirectoryOf(runId: string, epoch: number | ''): string {
   return `${HOST_DIRECTORY}/${attemptIdOf(runId, epoch)}`;
 }
 
-function attemptIdOf(runId: string, epoch: number): string {
+function attemptIdOf(runId: string, epoch: number | ''): string {
   return `${runId}-${epoch}`;
 }
 
@@ -68,6 +71,19 @@ export function pastCommit(runId: string): FlowError {
     hint: "The source's copy has ended. What is left to do is to let the destination's copy run.",
     command: `criu-flow resume ${runId}`,
   });
+}
+
+/** A run directory that does not know the end of its run must not undo it. */
+export function nothingToTakeBack(runId: string, source: string): FlowError {
+  return new FlowError(
+    'RESUME_REFUSED',
+    `Nothing of run ${runId} is left on ${source}, nor is its workload`,
+    {
+      host: source,
+      hint: 'It has moved, or has ended since. This directory of the run does not know its end: it is an older copy, or its disk was full. Nothing was taken back.',
+      command: `criu-flow status ${runId}`,
+    },
+  );
 }
 
 /** What is left on the hosts, with the command that cleans it up later. */
@@ -136,6 +152,8 @@ export class StepRunner {
       return { failure: lost, undoFailures: [], isLost: true };
     }
     const left = await this.#finish(undoFailures);
+    const late = left.find(({ code }) => code === 'SUPERSEDED');
+    if (late) return { failure: late, undoFailures: [] };
     const first = failure ?? atEnd;
     if (left.length === 0) return { failure: first, undoFailures };
     if (committed) return { failure: first ?? leftBehind(left, this.#options.runId, 'resume'), undoFailures };
@@ -157,7 +175,12 @@ export class StepRunner {
     if (!destinationHold || !workload) return;
     const { name } = destinationHold.host;
     const directory = this.#hostDirectory;
-    if (await destinationHold.hasRestored(workload.rootPid)) return;
+    const found = await destinationHold.findRestored(workload.rootPid);
+    if (found !== 'gone') {
+      if (found !== 'cleaned')
+        this.#options.directory.append({ kind: 'moved', ...found }, { durable: false });
+      return;
+    }
     throw new FlowError(
       'WORKLOAD_LOST',
       `Process ${workload.rootPid} moved to ${name}, and has ended there`,
@@ -188,13 +211,16 @@ export class StepRunner {
     return left.length === 0 ? undoFailures : this.#grave(left);
   }
 
-  /** Read again under the lock: who was at work until then may have committed meanwhile. */
+  /** Read again under the lock: who was at work until then may have committed meanwhile, and cleaned up. */
   async #requireNotCommitted(): Promise<void> {
+    const { sourceHold, workload } = this.state;
     const commit = this.#options.plan.steps.find(({ uses }) => uses === 'commit');
     const hasFinished = commit !== undefined && this.#finished.has(commit.id);
-    if (hasFinished || (await this.state.sourceHold?.decided()) === 'commit') {
-      throw pastCommit(this.#options.runId);
-    }
+    const stands = await sourceHold?.look();
+    if (hasFinished || stands?.decision === 'commit') throw pastCommit(this.#options.runId);
+    if (stands?.isThere !== false || !workload) return;
+    const alive = await survivors(this.#hosts.source, workload.processes);
+    if (alive.length === 0) throw nothingToTakeBack(this.#options.runId, this.#hosts.source.name);
   }
 
   /** Makes an earlier attempt's effects this one's to undo, in the order in which they were made. */
@@ -229,6 +255,12 @@ export class StepRunner {
    */
   async #finish(undoFailures: readonly FailureData[]): Promise<readonly FailureData[]> {
     if (undoFailures.length > 0) return [];
+    const { source, destination } = this.#options.connection;
+    const { source: lost } = this.#options.connection.lost;
+    // Whoever takes the run up when the source is back must find, on the destination, that the source's copy may not run again.
+    if (this.state.committed && lost) {
+      return [source, destination].map(({ name }) => ({ ...toFailureData(lost), host: name }));
+    }
     const left = this.touched ? await this.#cleanUp() : [];
     const hosts = new Set(left.map(({ host }) => host));
     return [...left, ...(await this.#unlock(hosts))];
@@ -240,14 +272,29 @@ export class StepRunner {
    */
   async lock(): Promise<void> {
     const { connection, runId, epoch, directory } = this.#options;
-    const pids = this.state.workload?.processes.map(({ pid }) => pid) ?? [];
+    const pids = this.state.workload ? idsOf(this.state.workload) : [];
     this.#isLocked = true;
+    if (this.state.sourceHasEnded === true && connection.lost.source) {
+      const { host: destination } = await lockWorkload(connection.destination, { runId, epoch, pids });
+      this.#hosts = { source: connection.source, destination };
+      return;
+    }
     const source = await lockWorkload(connection.source, { runId, epoch, pids });
     this.#hosts = { source: source.host, destination: connection.destination };
     const destination = await lockWorkload(connection.destination, { runId, epoch, pids });
     this.#hosts = { source: source.host, destination: destination.host };
     const boots = { source: source.boot, destination: destination.boot };
     directory.append({ kind: 'boots', ...boots }, { durable: false });
+  }
+
+  /** This machine: what runs here obeys the epoch too, of which the hosts know. */
+  get #local(): Host {
+    const { connection } = this.#options;
+    const { source, destination } = this.#hosts;
+    if (source !== connection.source) return witnessedHost(connection.local, source);
+    return destination === connection.destination
+      ? connection.local
+      : witnessedHost(connection.local, destination);
   }
 
   /** Gives the locks up, but on those hosts. A host that does not answer keeps its own, which is void after its next boot. */
@@ -493,14 +540,14 @@ export class StepRunner {
   }
 
   #context(stepId: string, signal: AbortSignal): StepContext {
-    const { plan, runId, epoch, connection, emit, directory, sshConfigFile } = this.#options;
+    const { plan, runId, epoch, emit, directory, sshConfigFile } = this.#options;
     const { earlier, keepImages = false } = this.#options;
     return {
       plan,
       attemptId: attemptIdOf(runId, earlier?.epoch ?? epoch),
       source: this.#hosts.source,
       destination: this.#hosts.destination,
-      local: connection.local,
+      local: this.#local,
       runDirectory: this.#hostDirectory,
       sshConfigFile,
       keepImages,

@@ -1,19 +1,19 @@
-import { CriuHold } from '../criu/hold.ts';
 import { FlowError } from '../errors/flow-error.ts';
 import type { EmitEvent, RunSummary } from '../events/event.ts';
 import { stateOf } from '../lock/controller.ts';
-import { describeHolder, listLocks, readBoot } from '../lock/workload-lock.ts';
+import { describeHolder, readBoot } from '../lock/workload-lock.ts';
 import { digestOf } from '../plan/digest.ts';
 import { actingSteps, type Plan } from '../plan/plan.ts';
 import { RunDirectory } from '../store/run-directory.ts';
 import { readRun, type StoredRun } from '../store/read-run.ts';
-import { requireSameProcess } from '../workload/identity.ts';
+import { requireSameProcess, survivors } from '../workload/identity.ts';
 import { type Connection, connectLeniently } from './connection.ts';
 import { type Progress, readProgress } from './read-progress.ts';
 import { finishRun } from './run-plan.ts';
+import { lookAtRun } from './run-on-host.ts';
 import { readSecretsLeniently } from './secrets.ts';
 import { type Goal, Session, viewOf } from './session.ts';
-import { type EarlierAttempt, hostDirectoryOf, pastCommit, StepRunner } from './step-runner.ts';
+import { type EarlierAttempt, nothingToTakeBack, pastCommit, StepRunner } from './step-runner.ts';
 
 export interface TakeUpOptions {
   readonly emit: EmitEvent;
@@ -24,12 +24,18 @@ export interface TakeUpOptions {
   readonly takeOver?: boolean | undefined;
   /** Goes on although the plan, or what it is about, has changed. */
   readonly force?: boolean | undefined;
+  /**
+   * A person answers for it that the source, which cannot be reached, will never run the workload again: what came to the
+   * destination may then run. @default false
+   */
+  readonly sourceIsGone?: boolean | undefined;
 }
 
 /**
  * Takes back what a run left that came to no end, up to the commit point. Idempotent; a rollback that was cut off goes
  * on where it was.
- * @throws FlowError RESUME_REFUSED after the commit point, LOCKED while its controller is at work, HOST_UNREACHABLE
+ * @throws FlowError RESUME_REFUSED after the commit point, and when the run's directory does not know its end; LOCKED while its
+ *   controller is at work; HOST_UNREACHABLE when the source does not answer, which decides
  */
 export async function rollBackRun(run: StoredRun, options: TakeUpOptions): Promise<RunSummary | undefined> {
   const taken = await takeUp(run, options);
@@ -38,6 +44,7 @@ export async function rollBackRun(run: StoredRun, options: TakeUpOptions): Promi
     await taken.connection.close();
     throw pastCommit(run.runId);
   }
+  await requireSource(run.runId, taken);
   return takeBack(run, taken, options);
 }
 
@@ -51,11 +58,16 @@ export async function resumeRun(run: StoredRun, options: TakeUpOptions): Promise
   const taken = await takeUp(run, options);
   if (!taken) return undefined;
   if (taken.isCommitted) return goForward(run, taken, options);
+  if (options.sourceIsGone === true) {
+    await requireLost(taken);
+    return goForward(run, taken, options);
+  }
+  await requireSource(run.runId, taken);
   if (options.force !== true) await requireUnchanged(run.runId, taken);
   const rolledBack = await takeBack(run, taken, options);
   // Whoever was at work until the locks were taken has committed: looked at again, there is only forward.
   const isPast = rolledBack.undoFailures.some(({ code }) => code === 'RESUME_REFUSED');
-  if (isPast) return resumeRun(readRun(run.path), options);
+  if (isPast) return goForwardAfterAll(readRun(run.path), options, rolledBack);
   if (rolledBack.outcome !== 'rolled-back') return rolledBack;
   // What the rollback wrote down is part of it now.
   return runAgain(readRun(run.path), taken, options);
@@ -66,8 +78,10 @@ interface Taken {
   readonly progress: Progress;
   readonly connection: Connection;
   readonly epoch: number;
-  /** The source was told to end its copy. */
+  /** The source was told to end its copy, or has ended it. */
   readonly isCommitted: boolean;
+  /** There are whole images on the destination. */
+  readonly hasImages: boolean;
   readonly wasAtWork: boolean;
 }
 
@@ -88,9 +102,11 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
     options.signal,
   );
   try {
-    const locks = (await Promise.all([connection.source, connection.destination].map(locksOf)))
-      .flat()
-      .filter((lock) => lock.runId === run.runId);
+    const [source, destination] = await Promise.all([
+      lookAtRun(connection.source, run.runId, connection.lost.source),
+      lookAtRun(connection.destination, run.runId, connection.lost.destination),
+    ]);
+    const locks = [source, destination].flatMap(({ lock }) => (lock ? [lock] : []));
     const alive = locks.find(({ controller }) => controller !== undefined && stateOf(controller) === 'alive');
     if (alive && options.takeOver !== true) {
       throw new FlowError('LOCKED', `Run ${run.runId} is still at work`, {
@@ -98,22 +114,30 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
         hint: 'Let it come to its end, or interrupt it with ^C. One that hangs can be taken over with --take-over.',
       });
     }
-    const epoch = 1 + Math.max(progress.epoch, ...locks.map((lock) => lock.epoch));
-    if (locks.length === 0 && OVER.has(progress.outcome)) {
+    const isCommitted =
+      source.decision === 'commit' ||
+      // It is told so when the source's copy has ended.
+      destination.decision === 'commit' ||
+      progress.sourceHasEnded ||
+      // Once the hosts are cleaned up only the journal knows; forward there is nothing left that could end a copy.
+      hasFinishedCommit(plan, progress);
+    const isLeft = [source, destination].some(({ lock, epochs }) => lock !== undefined || epochs.length > 0);
+    if (!isLeft && OVER.has(progress.outcome)) {
       await connection.close();
       return undefined;
     }
-    const decision = await CriuHold.of(
-      connection.source,
-      `${hostDirectoryOf(run.runId, progress.movedInEpoch)}/dump`,
-    ).decided();
+    const { lost } = connection;
+    if (!isLeft && !isCommitted && !lost.source && !lost.destination) {
+      await requireOnSource(run.runId, progress, connection);
+    }
+    requireNewest(run, progress, Math.max(0, ...source.epochs, ...destination.epochs));
     return {
       plan,
       progress,
       connection,
-      epoch,
-      // Once the hosts are cleaned up only the journal knows; forward there is nothing left that could end a copy.
-      isCommitted: decision === 'commit' || hasFinishedCommit(plan, progress),
+      epoch: 1 + Math.max(progress.epoch, ...locks.map((lock) => lock.epoch)),
+      isCommitted,
+      hasImages: destination.hasImages,
       wasAtWork: locks.some(({ controller }) => controller === undefined || stateOf(controller) !== 'ended'),
     };
   } catch (error) {
@@ -122,17 +146,63 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
   }
 }
 
-function hasFinishedCommit(plan: Plan, { finished }: Progress): boolean {
-  return plan.steps.some((step) => step.uses === 'commit' && finished.has(step.id));
+/**
+ * Nothing of the run is on the hosts, so it was cleaned up, or has touched nothing. A journal that does not know more must not
+ * undo anything of a workload that has moved since.
+ * @throws FlowError RESUME_REFUSED when it is not on the source
+ */
+async function requireOnSource(runId: string, { workload }: Progress, { source }: Connection): Promise<void> {
+  if (!workload) return;
+  const alive = await survivors(source, workload.processes);
+  if (alive.length === 0) throw nothingToTakeBack(runId, source.name);
 }
 
-/** A destination that is gone must not keep the source from being put right. */
-async function locksOf(host: Connection['source']): ReturnType<typeof listLocks> {
-  try {
-    return await listLocks(host);
-  } catch {
-    return [];
+/** @throws FlowError RESUME_REFUSED when an attempt that this directory does not know has begun the move anew */
+function requireNewest(run: StoredRun, { movedInEpoch }: Progress, newest: number): void {
+  if (newest <= movedInEpoch) return;
+  throw new FlowError('RESUME_REFUSED', `Run ${run.runId} was taken up since ${run.path} was written`, {
+    hint: `The hosts know attempt ${newest}, and this directory no later one than ${movedInEpoch}: it is an older copy. Go on where the newer one is.`,
+    command: `criu-flow status ${run.runId}`,
+  });
+}
+
+/** Only the source can say whether there is a way back. */
+async function requireSource(runId: string, { connection }: Taken): Promise<void> {
+  const { source: lost } = connection.lost;
+  if (!lost) return;
+  await connection.close();
+  throw new FlowError(
+    lost.code,
+    `${connection.source.name} decides what becomes of run ${runId}, and cannot be reached`,
+    {
+      host: connection.source.name,
+      evidence: lost.evidence ?? lost.message,
+      hint: `Try again when it answers. When it is gone for good, and only then, what came to ${connection.destination.name} may run without it: criu-flow resume ${runId} --source-is-gone`,
+      command: `criu-flow status ${runId}`,
+    },
+  );
+}
+
+/** What a person answers for must at least look like it. */
+async function requireLost({ connection, hasImages }: Taken): Promise<void> {
+  const { source, destination, lost } = connection;
+  const refuse = async (host: string, message: string, hint: string): Promise<never> => {
+    await connection.close();
+    throw new FlowError('RESUME_REFUSED', message, { host, hint });
+  };
+  if (!lost.source)
+    await refuse(source.name, `${source.name} answers: it is not gone`, 'Resume without --source-is-gone.');
+  if (!hasImages) {
+    await refuse(
+      destination.name,
+      `There are no whole images of the workload on ${destination.name}`,
+      'The source was lost before they were carried there: start the workload as it is started otherwise.',
+    );
   }
+}
+
+function hasFinishedCommit(plan: Plan, { finished }: Progress): boolean {
+  return plan.steps.some((step) => step.uses === 'commit' && finished.has(step.id));
 }
 
 async function takeBack(run: StoredRun, taken: Taken, options: TakeUpOptions): Promise<RunSummary> {
@@ -148,7 +218,20 @@ async function takeBack(run: StoredRun, taken: Taken, options: TakeUpOptions): P
 async function goForward(run: StoredRun, taken: Taken, options: TakeUpOptions): Promise<RunSummary> {
   const { session, runner } = await begin(run, taken, options, 'resume');
   runner.state.committed = true;
+  // It is past the commit point though the source cannot say so: the destination, the journal or a person does.
+  if (taken.connection.lost.source) runner.state.sourceHasEnded = true;
   return finishRun(session, runner, await runner.run(), taken.connection);
+}
+
+async function goForwardAfterAll(
+  run: StoredRun,
+  options: TakeUpOptions,
+  rolledBack: RunSummary,
+): Promise<RunSummary> {
+  const taken = await takeUp(run, { ...options, takeOver: true });
+  if (taken?.isCommitted === true) return goForward(run, taken, options);
+  await taken?.connection.close();
+  return rolledBack;
 }
 
 async function runAgain(run: StoredRun, taken: Taken, options: TakeUpOptions): Promise<RunSummary> {

@@ -3,6 +3,27 @@ import type { Host } from '../host/host.ts';
 import { GUARD_SCRIPT, SUPERSEDED, SUPERSEDED_WORD } from './lock-scripts.ts';
 
 /**
+ * The machine of the controller, on which every command first looks whether a host still has the run's epoch. One that cannot be
+ * asked fails the command: what nobody can vouch for is not done.
+ * @param witness a guarded host
+ */
+export function witnessedHost(local: Host, witness: Host): Host {
+  return {
+    name: local.name,
+    async run(argv, options) {
+      const { signal } = options ?? {};
+      await witness.run(['true'], { timeoutMs: WITNESS_MS, ...(signal ? { signal } : {}) });
+      return local.run(argv, options);
+    },
+    standBy: (count) => local.standBy(count),
+    close: () => local.close(),
+  };
+}
+
+/** Milliseconds that a host gets to say which epoch it has. */
+const WITNESS_MS = 30_000;
+
+/**
  * A host on which every command first looks whether its run still has its epoch. A controller that was frozen, and
  * taken over from meanwhile, does nothing more when it wakes up.
  * @param file the lock's file on the host

@@ -43,7 +43,7 @@ for pid; do
 done
 for link in pid-*; do [ ! -L "$link" ] || [ -f "$link" ] || rm -f "$link"; done
 printf '%s\\n' "$epoch" "$boot" "$holder" > "$run.new" && sync "$run.new" && mv "$run.new" "$run" || { rm -f "$run.new"; exit 1; }
-for pid; do ln -sfn "$run" "pid-$pid"; done
+for pid; do ln -sfn "$run" "pid-$pid" || exit 1; done
 echo "$boot"
 `;
 

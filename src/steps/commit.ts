@@ -35,12 +35,15 @@ export const commit: StepType = {
 };
 
 async function endSource({ source, state }: StepContext): Promise<void> {
-  const { sourceHold: hold, workload } = state;
+  const { sourceHold: hold, workload, frozenTasks, committed: wasCommitted } = state;
   if (!hold || !workload || !state.destinationHold) throw new Error('commit: nothing is held');
+  if (state.sourceHasEnded === true) return;
   // From here on nobody may roll back, whatever we hear: the decision may have reached the source.
   state.committed = true;
   const { decision, end } = await untilHeard(() => hold.decide('commit'));
-  if (decision !== 'commit') {
+  // An earlier attempt has committed and cleaned the source up, though its journal does not say so.
+  const isCleanedUp = decision === 'none' && wasCommitted;
+  if (decision !== 'commit' && !isCleanedUp) {
     state.committed = false;
     throw new FlowError('HOLD_LOST', `The source's hold had ended before the commit`, {
       host: source.name,
@@ -49,10 +52,11 @@ async function endSource({ source, state }: StepContext): Promise<void> {
   }
   if (end.kind === 'exited' && end.exitCode === 0) return;
   const deadline = performance.now() + DEATH_MS;
-  let alive = await survivors(source, workload);
+  const tasks = frozenTasks ?? workload.processes;
+  let alive = await survivors(source, tasks);
   while (alive.length > 0 && performance.now() < deadline) {
     await delay(RETRY_MS);
-    alive = await survivors(source, workload);
+    alive = await survivors(source, tasks);
   }
   if (alive.length === 0) return;
   throw new FlowError('COMMIT_FAILED', `criu on ${source.name} did not end the source's copy`, {
@@ -66,7 +70,9 @@ async function endSource({ source, state }: StepContext): Promise<void> {
 async function releaseDestination({ destination, state }: StepContext): Promise<void> {
   const { destinationHold: hold, workload } = state;
   if (!hold || !workload) throw new Error('commit: nothing is held on the destination');
-  const { end, settled } = await untilHeard(() => hold.decide('commit'));
+  const { decision, end, settled } = await untilHeard(() => hold.decide('commit'));
+  // Given up for want of a decision, before a person said that the source is gone: its images are all that there is.
+  if (decision === 'abort' && state.sourceHasEnded === true) return hold.revive();
   if ((end.kind === 'exited' && end.exitCode === 0) || settled === 'restored') return;
   throw new FlowError('RELEASE_FAILED', `criu restore on ${destination.name} failed after the commit`, {
     host: destination.name,

@@ -3,13 +3,14 @@ import { criuFailure } from '../criu/failure.ts';
 import { CriuHold, type Recovery } from '../criu/hold.ts';
 import { removeNetworkLock } from '../criu/lock-table.ts';
 import { SETTLE_DUMP_SCRIPT } from '../criu/settle-script.ts';
+import { FlowError } from '../errors/flow-error.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { fenceTable, serviceFence } from '../network/fence.ts';
 import { endOrphanSockets } from '../network/orphan-sockets.ts';
 import { touchMemory } from '../transfer/reserve.ts';
 import { readWorkload } from '../workload/facts.ts';
 import { findWorkload } from '../workload/find.ts';
-import { needsShellJob, requireSameProcess } from '../workload/identity.ts';
+import { needsShellJob, requireSameProcess, survivors } from '../workload/identity.ts';
 import { abortSource } from './abort-source.ts';
 import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
 import { imagesDirectory, type StepContext, type StepType } from './step.ts';
@@ -78,6 +79,7 @@ export const dump: StepType = {
       const held = await hold.start(context.signal);
       if (held.kind !== 'held') throw await criuFailure('DUMP_FAILED', hold, 'dump', held, context.keep);
       state.imageBytes = held.imageBytes;
+      state.frozenTasks = held.tasks;
       return undefined;
     },
     undo: {
@@ -90,8 +92,10 @@ export const dump: StepType = {
 
 async function cleanUpSource(context: StepContext): Promise<void> {
   const { source, state } = context;
-  // Ends the process that waits to become criu, when the run did not come that far; the first decision counts.
-  await state.sourceHold?.decide('abort');
+  // Ends the process that waits to become criu, when the run did not come that far; the first decision counts. A source that
+  // was gone at the commit has none yet: it must not bring its copy back.
+  const decided = await state.sourceHold?.decide(state.committed ? 'commit' : 'abort');
+  if (state.committed && decided?.decision === 'abort') await requireGone(context);
   if (state.workload) {
     const { rootPid } = state.workload;
     const { address } = context.plan.network;
@@ -102,6 +106,18 @@ async function cleanUpSource(context: StepContext): Promise<void> {
   const keep = context.keepImages && state.committed ? '1' : '';
   await mustRunScript(source, REMOVE_RUN_DIRECTORY_SCRIPT, [context.runDirectory, keep], {
     what: 'Cleaning up',
+  });
+}
+
+/** Only a person who was wrong about a source that was gone can have come to this. */
+async function requireGone({ source, state }: StepContext): Promise<void> {
+  const alive = state.workload ? await survivors(source, state.workload.processes) : [];
+  if (alive.length === 0) return;
+  throw new FlowError('COMMIT_FAILED', `The workload runs on ${source.name} too: it was not gone`, {
+    host: source.name,
+    evidence: `alive: ${alive.join(', ')}`,
+    hint: 'Two copies run. Decide which one is to stay, and end the other.',
+    command: `ssh ${source.name} kill -KILL ${alive.join(' ')}`,
   });
 }
 

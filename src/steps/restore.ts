@@ -1,6 +1,6 @@
 import { type CriuOptions, restoreArguments } from '../criu/arguments.ts';
 import { criuFailure } from '../criu/failure.ts';
-import { CriuHold, type FirstScript, type Recovery } from '../criu/hold.ts';
+import { CriuHold, type FirstScript, type Recovery, taskLine } from '../criu/hold.ts';
 import { SETTLE_RESTORE_SCRIPT } from '../criu/settle-script.ts';
 import { FlowError } from '../errors/flow-error.ts';
 import type { Host } from '../host/host.ts';
@@ -138,28 +138,38 @@ async function takeAddressOffSource({ plan, source, state }: StepContext): Promi
 }
 
 /**
- * Checks that every pid is free, puts the files into their place and adds the address, in one round trip. Arguments:
- * the pids, separated by spaces; the address and device or two empty strings; the run's directory; the staged files.
+ * Checks that every pid is free, writes down what criu is to rebuild, puts the files into their place and adds the address, in one
+ * round trip. Arguments: the pids, separated by spaces; the hold's file \`tasks\`; its text; the address and device or two empty
+ * strings; the run's directory; the staged files.
  */
 const TAKE_PLACE_SCRIPT = `
 for pid in $1; do
   [ ! -d "/proc/$pid" ] || { echo "$pid $(tr '\\0' ' ' < "/proc/$pid/cmdline")" >&2; exit 3; }
 done
-if [ -n "$2" ]; then
-  case $2 in *:*) nodad=nodad ;; *) nodad= ;; esac
-  ip address add "$2" dev "$3" $nodad || exit 4
+printf '%s\\n' "$3" > "$2.new" && mv "$2.new" "$2" || exit 5
+if [ -n "$4" ]; then
+  case $4 in *:*) nodad=nodad ;; *) nodad= ;; esac
+  ip address add "$4" dev "$5" $nodad || exit 4
 fi
-shift 3
+shift 5
 ${STAGE_SWAP_SCRIPT}`;
 
 function takePlace({ plan, state, attemptId, runDirectory }: StepContext): FirstScript {
   const address = plan.network.address;
-  const ids = state.workload ? idsOf(state.workload) : [];
+  const { workload, frozenTasks = [] } = state;
+  const ids = new Set([...(workload ? idsOf(workload) : []), ...frozenTasks.map(({ pid }) => pid)]);
+  const executables = new Map(workload?.processes.map(({ pid, executable }) => [pid, executable]));
+  // Its start time there is still to come.
+  const tasks = frozenTasks.map(({ pid }) =>
+    taskLine({ pid, startTicks: 0, executable: executables.get(pid) ?? '' }),
+  );
   const files = plan.files.map((file) => stagedFile(file, attemptId));
   return {
     script: TAKE_PLACE_SCRIPT,
     args: [
-      ids.join(' '),
+      [...ids].join(' '),
+      `${runDirectory}/restore/tasks`,
+      tasks.join('\n'),
       address?.cidr ?? '',
       address?.device ?? '',
       runDirectory,

@@ -1,4 +1,4 @@
-import type { CriuHold } from '../criu/hold.ts';
+import type { CriuHold, Task } from '../criu/hold.ts';
 import type { Phase } from '../events/event.ts';
 import type { Host } from '../host/host.ts';
 import type { ActingStep, Plan } from '../plan/plan.ts';
@@ -12,10 +12,17 @@ export interface RunState {
   workload?: WorkloadFacts;
   /** The criu that holds the workload frozen on the source. */
   sourceHold?: CriuHold;
+  /** What the dump has frozen: tasks that were forked since the workload was read are among them. */
+  frozenTasks?: readonly Task[];
   /** The criu that holds the rebuilt workload on the destination. */
   destinationHold?: CriuHold;
   /** Set when the decision to end the source's copy was given: from then on there is no way back. */
   committed: boolean;
+  /**
+   * Nothing of the workload can run on the source any more: it was seen to have ended, or a person answers for a source that
+   * is gone. Then the source need not be asked.
+   */
+  sourceHasEnded?: boolean;
   /** The controller's monotonic clock, in milliseconds, when the freeze was ordered. */
   frozenAtMs?: number;
   /** The same clock when the destination's release was confirmed. */

@@ -6,14 +6,17 @@ import { mustRunScript } from '../host/shell.ts';
  * A SHA-256 digest of each image, sorted by name. It runs beside the transfer and the restore, and gives way to them a
  * little: by its nice value, and by that of its session where the kernel groups by session. Only a little, because the
  * commit waits for it: at 19 a busy host would leave it next to no time, and the pause would last for seconds.
- * They are kept beside the images: who restores from these a second time looks first whether they are the same.
+ * They are kept beside the images: who restores from these a second time looks first whether they are the same. Images and
+ * digests are on the disk when it ends: the source's copy is ended for them, and a host that loses its power must find them.
  * Argument: the images' directory.
- * @see sha256sum(1): processors have instructions for it; sched(7), autogroup
+ * @see sync(1), which calls fsync(2) for each file; sha256sum(1): processors have instructions for it; sched(7), autogroup
  */
 const MANIFEST_SCRIPT = `
 { echo 5 > /proc/self/autogroup; } 2> /dev/null
-cd "$1" && find . -type f -print0 | xargs -0 -r -n 8 -P 2 nice -n 5 sha256sum | sort -k 2 > ../images.sha256.new &&
-  mv ../images.sha256.new ../images.sha256 && cat ../images.sha256
+cd "$1" || exit 1
+find . -print0 | xargs -0 sync &
+find . -type f -print0 | xargs -0 -r -n 8 -P 2 nice -n 5 sha256sum | sort -k 2 > ../images.sha256.new &&
+  sync ../images.sha256.new && mv ../images.sha256.new ../images.sha256 && wait $! && sync .. && cat ../images.sha256
 `;
 
 /** The digests of the images on a host, as sha256sum(1) prints them. Leaves them beside the images too, in `images.sha256`. */

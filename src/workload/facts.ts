@@ -15,6 +15,8 @@ export interface ProcessFacts {
   readonly threads: readonly number[];
   readonly memoryBytes: number;
   readonly command: string;
+  /** The path of its program, as /proc/PID/exe names it. */
+  readonly executable: string;
   readonly workingDirectory: string;
 }
 
@@ -36,7 +38,7 @@ export interface WorkloadFacts {
 }
 
 /**
- * Prints NUL-separated records of the tree below a pid: \`P pid ppid pgrp session start tracer rssKiB threads cwd
+ * Prints NUL-separated records of the tree below a pid: \`P pid ppid pgrp session start tracer rssKiB threads exe cwd
  * command\`, \`F use size path\`, \`C local remote\`, each field ended by TAB. One pass of awk over /proc/PID/stat finds
  * the tree; a file name may hold anything but NUL. An open file without a link (deleted, O_TMPFILE, memfd) travels in
  * the images. Argument: the root pid.
@@ -62,8 +64,8 @@ for pid in $tree; do
   done < "/proc/$pid/status"
   [ "$tracer" = 0 ] || tracer="$tracer $(cat "/proc/$tracer/comm")"
   threads=$(ls "/proc/$pid/task" | tr '\\n' ',')
-  printf 'P\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\0' "$pid" "$ppid" "$pgrp" "$session" "$start" "$tracer" \\
-    "$rss" "$threads" "$(readlink "/proc/$pid/cwd")" "$(tr '\\0' ' ' < "/proc/$pid/cmdline" | tr '\\t' ' ')"
+  printf 'P\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\0' "$pid" "$ppid" "$pgrp" "$session" "$start" "$tracer" \\
+    "$rss" "$threads" "$(readlink "/proc/$pid/exe")" "$(readlink "/proc/$pid/cwd")" "$(tr '\\0' ' ' < "/proc/$pid/cmdline" | tr '\\t' ' ')"
 done
 for pid in $tree; do
   find -L "/proc/$pid/fd" -maxdepth 1 -type f -links +0 -printf '%s\\t%p\\n' 2> /dev/null | while IFS='	' read -r size link; do
@@ -128,7 +130,19 @@ export function parseFacts(rootPid: number, text: string): WorkloadFacts {
 }
 
 function parseProcess(fields: readonly string[]): ProcessFacts {
-  const [pid, ppid, group, session, start, tracer = '0', rssKiB, threads = '', cwd = '', ...command] = fields;
+  const [
+    pid,
+    ppid,
+    group,
+    session,
+    start,
+    tracer = '0',
+    rssKiB,
+    threads = '',
+    exe = '',
+    cwd = '',
+    ...command
+  ] = fields;
   const [tracerPid = '0', ...tracerCommand] = tracer.split(' ');
   return {
     pid: Number(pid),
@@ -140,6 +154,7 @@ function parseProcess(fields: readonly string[]): ProcessFacts {
     threads: threads.split(',').filter(Boolean).map(Number),
     memoryBytes: Number(rssKiB) * 1024,
     command: command.join(' ').trim(),
+    executable: exe,
     workingDirectory: cwd,
   };
 }

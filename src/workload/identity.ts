@@ -29,13 +29,29 @@ export async function workloadState(
   return letter === 't' ? 'held' : 'running';
 }
 
-/** The pids of those processes of the workload that are still there, be they stopped. */
-export async function survivors(host: Host, workload: WorkloadFacts): Promise<number[]> {
-  const alive: number[] = [];
-  for (const { pid, startTicks } of workload.processes) {
-    if ((await workloadState(host, pid, startTicks)) !== 'gone') alive.push(pid);
-  }
-  return alive;
+/** Prints the pids of those that are there, be they stopped. Arguments: `PID:START`, the start time as proc(5) has it. */
+const SURVIVORS_SCRIPT = `
+for task; do
+  pid=\${task%:*}
+  [ -r "/proc/$pid/stat" ] || continue
+  set -- $(sed 's/^.*) //' "/proc/$pid/stat" 2> /dev/null)
+  case $1 in [ZX] | '') continue ;; esac
+  [ "\${20}" != "\${task#*:}" ] || echo "$pid"
+done
+`;
+
+/** The pids of those tasks that are still there, be they stopped. One round trip. */
+export async function survivors(
+  host: Host,
+  tasks: readonly { readonly pid: number; readonly startTicks: number }[],
+): Promise<number[]> {
+  const { stdout } = await mustRunScript(
+    host,
+    SURVIVORS_SCRIPT,
+    tasks.map(({ pid, startTicks }) => `${pid}:${startTicks}`),
+    { what: 'Looking at the workload' },
+  );
+  return stdout.split('\n').filter(Boolean).map(Number);
 }
 
 /**

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SETTLE_DUMP_SCRIPT, SETTLE_RESTORE_SCRIPT } from '../../src/criu/settle-script.ts';
 import { LocalHost } from '../../src/host/local.ts';
@@ -141,6 +149,45 @@ describe('where criu did not do its part', () => {
       expect(again()).toBe('');
     });
 
+    test('nor what ran on after its images were made, and ended later, until a person says so', async () => {
+      await task.kill();
+      put('held', '4');
+      put('aborted', '');
+      put('decision', 'abort');
+      const hourAgo = new Date(Date.now() - 3_600_000);
+      utimesSync(directory.at('hold', 'aborted'), hourAgo, hourAgo);
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({
+        exitCode: 1,
+        stderr: expect.stringContaining(`rm ${directory.at('hold', 'aborted')}`),
+      });
+      expect(again()).toBe('');
+      rmSync(directory.at('hold', 'aborted'));
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ stdout: 'restored\n' });
+    });
+
+    test('what ended in the moment in which criu let it go is restored: its sockets were not put right', async () => {
+      await task.kill();
+      put('held', '4');
+      put('aborted', '');
+      put('decision', 'abort');
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ stdout: 'restored\n' });
+    });
+
+    test('images without digests are whole in the boot that made them, and may be torn in the next one', async () => {
+      await task.kill();
+      rmSync(directory.at('images.sha256'));
+      put('held', '4');
+      put('decision', 'abort');
+      put('boot', 'another');
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({
+        exitCode: 1,
+        stderr: expect.stringContaining(`touch ${directory.at('images.unchecked')}`),
+      });
+      expect(again()).toBe('');
+      writeFileSync(directory.at('images.unchecked'), '');
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ stdout: 'restored\n' });
+    });
+
     test("a pid that is another's by now is left alone", async () => {
       put('tasks', `${task.pid} ${start - 1}`);
       put('decision', 'commit');
@@ -150,6 +197,7 @@ describe('where criu did not do its part', () => {
   });
 
   describe('on the destination', () => {
+    beforeEach(() => put('tasks', String(task.pid)));
     const uptime = (): string => readFileSync('/proc/uptime', 'utf8').split(' ')[0] ?? '';
 
     test('after an abort what criu restored is ended, and nothing that was there before', async () => {
@@ -165,6 +213,24 @@ describe('where criu did not do its part', () => {
       expect(await workloadState(host, restored.pid, undefined)).toBe('gone');
       expect(await state()).toBe('running');
       expect(await workloadState(host, other.pid, undefined)).toBe('running');
+    });
+
+    test.each([
+      [
+        'another start time than criu had given it',
+        'restored',
+        () => `${task.pid} ${start - 1} t`,
+        'running',
+      ],
+      ['the start time that criu had given it', 'restored', () => `${task.pid} ${start} t`, 'gone'],
+      ['another program', 'tasks', () => `${task.pid} 0 /usr/bin/somebody-elses`, 'running'],
+      ['its program', 'tasks', () => `${task.pid} 0 ${readlinkSync(`/proc/${task.pid}/exe`)}`, 'gone'],
+    ] as const)('of those who have a pid by now, one with %s', async (_, file, line, expected) => {
+      put('started', '0.00');
+      put(file, line());
+      put('decision', 'abort');
+      expect(await settle(SETTLE_RESTORE_SCRIPT)).toMatchObject({ exitCode: 0, stdout: 'ended\n' });
+      expect(await state()).toBe(expected);
     });
 
     test('nothing is ended when criu was never started', async () => {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { labKillHost, labStartHost } from '../../src/lab/lab.ts';
@@ -15,6 +15,8 @@ const MOMENTS = [
   'phase release',
   'phase clean-up',
 ] as const;
+
+const STEPS = '- uses: preflight\n- uses: dump\n- uses: transfer/rsync\n- uses: restore';
 
 describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed', () => {
   let lab: MigrationLab;
@@ -36,12 +38,13 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
     return runCli([...args, ...toLab]);
   };
 
-  const recipe = (): string =>
+  const recipe = (): string => recipeOf(STEPS);
+  const recipeOf = (steps: string): string =>
     lab.writeRecipe({
       workload: 'pidFile: /srv/tcp/pid',
       network: `connections: keep, address: { cidr: ${lab.lab.serviceAddress} }`,
       files: ['/srv/tcp'],
-      steps: '- uses: preflight\n- uses: dump\n- uses: transfer/rsync\n- uses: restore',
+      steps,
     });
   const newestRun = (): string =>
     readdirSync(join(lab.directory, 'state', 'criu-flow', 'runs'))
@@ -212,6 +215,162 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
     );
     expect(left.stderr).toContain(`Go on with: criu-flow status ${run}, then criu-flow rollback ${run}`);
     expect(await cli('rollback', run)).toMatchObject({ exitCode: 0 });
+    await expectOnly('a');
+  });
+
+  /** Starts to move the service; at a moment the run's directory is copied, and the run goes on to its end. @returns the copy */
+  const copiedAt = async (moment: string, steps?: string): Promise<string> => {
+    const copy = join(lab.directory, `copy-${moment.replace(' ', '-')}`);
+    const file = steps === undefined ? recipe() : recipeOf(steps);
+    const done = await runCli(['run', file, '--lab', lab.lab.name, '--reporter', 'plain'], {
+      onStdout: (text, kill) => {
+        if (!text.includes(`${moment}\n`)) return;
+        kill('SIGSTOP');
+        cpSync(join(lab.directory, 'state', 'criu-flow', 'runs', newestRun()), copy, { recursive: true });
+        kill('SIGCONT');
+      },
+    });
+    expect(done.exitCode, done.stdout).toBe(0);
+    return copy;
+  };
+
+  test.each(['phase prepare', 'phase restore'])(
+    'a copy of the run’s directory from %s undoes nothing of a run that has moved',
+    async (moment) => {
+      const mark =
+        '- { uses: command, with: { on: source, argv: ["true"] }, rollback: [{ uses: command, with: { on: source, argv: [touch, /srv/second-copy] } }] }';
+      const copy = await copiedAt(moment, `${mark}\n${STEPS}`);
+      expect(await cli('status', copy)).toMatchObject({
+        exitCode: 0,
+        stdout: expect.stringContaining(
+          'The workload runs on b, as far as its pid and its command line tell',
+        ),
+      });
+      for (const verb of ['rollback', 'resume', 'resume --force']) {
+        const refused = await cli(...verb.split(' '), copy);
+        expect(refused.exitCode, refused.stdout + refused.stderr).toBe(4);
+        expect(refused.stdout + refused.stderr).toMatch(
+          /Nothing of run \S+ is left on a, nor is its workload[^]*criu-flow status/,
+        );
+      }
+      await expectOnly('b');
+      expect(await lab.sh('a', 'ls /srv')).not.toContain('second-copy');
+    },
+  );
+
+  test('a copy that does not know the last attempt is told so, and does nothing', async () => {
+    const first = await killedAt('phase prepare');
+    const runs = join(lab.directory, 'state', 'criu-flow', 'runs');
+    const copy = join(lab.directory, 'copy-of-the-first-attempt');
+    cpSync(join(runs, first), copy, { recursive: true });
+    await runCli(['resume', first, '--lab', lab.lab.name, '--reporter', 'plain'], {
+      onStdout: (text, kill) => {
+        if (text.includes('phase restore\n')) kill('SIGKILL');
+      },
+    });
+    const refused = await cli('rollback', copy);
+    expect(refused.exitCode, refused.stdout + refused.stderr).toBe(4);
+    expect(refused.stdout + refused.stderr).toContain(`Run ${first} was taken up since`);
+    expect(await cli('rollback', first)).toMatchObject({ exitCode: 0 });
+    await expectOnly('a');
+  });
+
+  describe('a source that is gone', () => {
+    const killSource = async (): Promise<void> => {
+      await lab.forget('a');
+      await labKillHost(lab.lab.name, 'a');
+    };
+    const startSource = (): Promise<void> => labStartHost(lab.lab.name, 'a');
+
+    test('after the release: status says where the workload runs; back again, resume cleans up', async () => {
+      const run = await killedAt('phase clean-up');
+      await killSource();
+      expect(await cli('status', run)).toMatchObject({
+        exitCode: 6,
+        stdout: expect.stringMatching(/^The workload runs on b\. a cannot be asked\.\n/),
+      });
+      await startSource();
+      expect(await cli('resume', run)).toMatchObject({ exitCode: 0 });
+      await expectOnly('b');
+    });
+
+    test('between commit and release: resume lets the destination’s copy run', async () => {
+      const run = await killedAt('phase release');
+      await killSource();
+      expect(await cli('status', run)).toMatchObject({
+        exitCode: 6,
+        stdout: expect.stringMatching(
+          /^Nobody runs: the copy on a has ended, and the one on b is whole and waits\. a cannot be asked\.\n.*\n.*criu-flow resume/,
+        ),
+      });
+      const resumed = await cli('resume', run);
+      expect(resumed.exitCode, resumed.stdout + resumed.stderr).toBe(7);
+      expect(await lab.untilAnswered(20)).toMatchObject({ connected: true, lost: 0, duplicated: 0 });
+      await startSource();
+      expect(await cli('resume', run)).toMatchObject({ exitCode: 0 });
+      await expectOnly('b');
+    });
+
+    test('before the commit: nothing runs until a person answers for it, and the source never runs it again', async () => {
+      const run = await killedAt('phase commit');
+      const copy = join(lab.directory, 'copy-before-the-commit');
+      cpSync(join(lab.directory, 'state', 'criu-flow', 'runs', run), copy, { recursive: true });
+      await killSource();
+      for (const verb of ['rollback', 'resume']) {
+        const refused = await cli(verb, run);
+        expect(refused.exitCode, refused.stdout + refused.stderr).toBe(4);
+        expect(refused.stdout + refused.stderr).toContain(`criu-flow resume ${run} --source-is-gone`);
+      }
+      // Held, or given up by its lease.
+      expect(
+        await lab.sh('b', `cat /var/lib/criu-flow/${run}-1/restore/decision 2> /dev/null || echo none`),
+      ).not.toContain('commit');
+      const resumed = await cli('resume', run, '--source-is-gone');
+      expect(resumed.exitCode, resumed.stdout + resumed.stderr).toBe(7);
+      expect(await lab.processStart('b', pid)).not.toBe('');
+      await startSource();
+      // Whoever has no more than an old copy cannot bring the source's copy back.
+      expect((await cli('rollback', copy)).exitCode).toBe(4);
+      expect(await cli('resume', run, '--source-is-gone')).toMatchObject({ exitCode: 0 });
+      expect(await lab.processStart('a', pid)).toBe('');
+      await expectOnly('b');
+    });
+
+    test('is not gone when it answers', async () => {
+      const run = await killedAt('phase transfer');
+      const refused = await cli('resume', run, '--source-is-gone');
+      expect(refused.exitCode).toBe(4);
+      expect(refused.stdout + refused.stderr).toContain('a answers: it is not gone');
+      expect(await cli('rollback', run)).toMatchObject({ exitCode: 0 });
+      await expectOnly('a');
+    });
+  });
+
+  test('what a controller that was taken over from would run on its own machine is not run either', async () => {
+    const [gate, mark] = [join(lab.directory, 'gate'), join(lab.directory, 'woken')];
+    const local = (argv: readonly string[]): string =>
+      `- { uses: command, with: { on: local, argv: ${JSON.stringify(argv)} }, readOnly: true }\n`;
+    const commands =
+      local(['sh', '-c', 'until [ -e "$1" ]; do sleep 0.05; done', 'sh', gate]) + local(['touch', mark]);
+    const file = recipeOf(STEPS.replace('- uses: restore', `${commands}- uses: restore`));
+    let frozen: Promise<CliResult> | undefined;
+    let wake = (): void => undefined;
+    const run = await new Promise<string>((resolve) => {
+      frozen = runCli(['run', file, '--lab', lab.lab.name, '--reporter', 'plain'], {
+        onStdout: (text, kill) => {
+          if (!text.includes('Run sh on this machine\n')) return;
+          kill('SIGSTOP');
+          wake = () => kill('SIGCONT');
+          resolve(newestRun());
+        },
+      });
+    });
+    expect(await cli('rollback', run, '--take-over')).toMatchObject({ exitCode: 0 });
+    writeFileSync(gate, '');
+    wake();
+    const woken = await frozen;
+    expect(woken?.exitCode, woken?.stdout).toBe(8);
+    expect(existsSync(mark)).toBe(false);
     await expectOnly('a');
   });
 

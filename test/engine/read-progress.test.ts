@@ -9,7 +9,12 @@ const run = (epoch: number) => ({ kind: 'attempt', goal: 'run', epoch });
 const rollback = (epoch: number) => ({ kind: 'attempt', goal: 'rollback', epoch });
 const began = (stepId: string) => ({ kind: 'step-started', stepId });
 const ended = (stepId: string, status = 'done') => ({ kind: 'step-finished', stepId, result: { status } });
-const undone = (action: string, failure?: Fields) => ({ kind: 'undo-finished', action, failure });
+const undone = (action: string, failure?: Fields) => ({
+  kind: 'undo-finished',
+  undoId: action,
+  action,
+  failure,
+});
 
 test('a journal without an attempt says nothing', () => {
   expect(readProgress([])).toEqual({
@@ -21,6 +26,8 @@ test('a journal without an attempt says nothing', () => {
     finished: new Set(),
     results: new Map(),
     undone: new Set(),
+    sourceHasEnded: false,
+    moved: undefined,
     outcome: undefined,
   });
 });
@@ -60,4 +67,12 @@ test('the boots of the hosts are those of the attempt that began the move', () =
   expect(readProgress(records(...first)).boots).toEqual({ source: 'one', destination: 'd' });
   expect(readProgress(records(...first, run(3))).boots).toBeUndefined();
   expect(readProgress(records(...first, run(3), boots('three'))).boots?.source).toBe('three');
+});
+
+test('the release tells that the source’s copy has ended, and what was seen alive is known again; a new move knows neither', () => {
+  const moved = { pid: 7, startTicks: 99, boot: 'b 1' };
+  const moves = [run(1), { kind: 'phase-started', phase: 'release' }, { kind: 'moved', ...moved }] as const;
+  expect(readProgress(records(...moves))).toMatchObject({ sourceHasEnded: true, moved });
+  expect(readProgress(records(...moves, rollback(2)))).toMatchObject({ sourceHasEnded: true, moved });
+  expect(readProgress(records(...moves, run(2)))).toMatchObject({ sourceHasEnded: false, moved: undefined });
 });

@@ -45,7 +45,7 @@ describe('a run that has come to the commit', () => {
       plan,
       runId: 'test',
       epoch: 1,
-      connection: { source: host, destination: host, local: host, close: async () => undefined },
+      connection: { source: host, destination: host, local: host, lost: {}, close: async () => undefined },
       emit: (event) => {
         events.push(event);
         onEvent(event);
@@ -77,7 +77,7 @@ describe('a run that has come to the commit', () => {
     });
     const hold = await heldByFakeCriu(host, directory.at('destination'));
     // Nothing is restored here.
-    hold.hasRestored = async () => true;
+    hold.findRestored = async () => 'cleaned';
     runner.state.destinationHold = hold;
     expect(await runner.run()).toMatchObject({ failure: { code: 'VERIFY_FAILED' }, undoFailures: [] });
     expect(runner.state).toMatchObject({ committed: true, releasedAtMs: expect.any(Number) });

@@ -22,6 +22,7 @@ function workloadOf(process: Partial<ProcessFacts>, files: readonly FileFacts[] 
     threads: [],
     memoryBytes: 4096,
     command: 'server',
+    executable: '/usr/bin/program',
     workingDirectory: '/',
     ...process,
   };

@@ -12,6 +12,7 @@ const process: ProcessFacts = {
   threads: [20],
   memoryBytes: 4096,
   command: 'server',
+  executable: '/usr/bin/program',
   workingDirectory: '/',
 };
 const workload: WorkloadFacts = { rootPid: 20, processes: [process], files: [], connections: [] };

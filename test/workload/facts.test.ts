@@ -18,8 +18,8 @@ test('records become facts: the root first, files once, loopback connections lef
   const facts = parseFacts(
     20,
     [
-      'P\t21\t20\t20\t20\t5\t0\t4\t21,22,\t/srv\tchild \n',
-      "P\t20\t1\t20\t20\t3\t99 strace\t8\t20,\t/\troot --a 'b",
+      'P\t21\t20\t20\t20\t5\t0\t4\t21,22,\t/usr/bin/child\t/srv\tchild \n',
+      "P\t20\t1\t20\t20\t3\t99 strace\t8\t20,\t/usr/bin/root\t/\troot --a 'b",
       'F\topen\t10\t/srv/a\tname with tab',
       'F\topen\t10\t/srv/a\tname with tab',
       'F\tmapped\t9\t/usr/bin/x',
@@ -36,7 +36,12 @@ test('records become facts: the root first, files once, loopback connections lef
       memoryBytes: 8192,
       command: "root --a 'b",
     }),
-    expect.objectContaining({ pid: 21, threads: [21, 22], workingDirectory: '/srv' }),
+    expect.objectContaining({
+      pid: 21,
+      threads: [21, 22],
+      executable: '/usr/bin/child',
+      workingDirectory: '/srv',
+    }),
   ]);
   expect(facts.processes[1]).not.toHaveProperty('tracer');
   expect(facts.files).toEqual([

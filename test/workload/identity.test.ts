@@ -22,6 +22,7 @@ function workloadOf(...processes: readonly Partial<ProcessFacts>[]): WorkloadFac
     threads: [],
     memoryBytes: 0,
     command: 'program',
+    executable: '/usr/bin/program',
     workingDirectory: '/',
     ...process,
   }));

@@ -8,6 +8,7 @@ export interface TakeUpCommandOptions {
   readonly reporter?: ReporterKind | undefined;
   readonly takeOver?: true | undefined;
   readonly force?: true | undefined;
+  readonly sourceIsGone?: true | undefined;
 }
 
 /** `criu-flow resume` and `criu-flow rollback`. @returns the exit code; docs/exit-codes.md is the table */
@@ -48,8 +49,8 @@ export async function takeUpCommand(
   };
   try {
     const takeUp = goal === 'resume' ? resumeRun : rollBackRun;
-    const { takeOver, force } = options;
-    const summary = await takeUp(run, { emit, signal, sshConfigFile, takeOver, force });
+    const { takeOver, force, sourceIsGone } = options;
+    const summary = await takeUp(run, { emit, signal, sshConfigFile, takeOver, force, sourceIsGone });
     if (!summary) {
       process.stdout.write(`Run ${run.runId} has come to its end: there is nothing to do.\n`);
       return 0;
