@@ -5,7 +5,7 @@ import { labSkipReason, MigrationLab } from '../helpers/migration-lab.ts';
 
 /** A step that does something to a host between two others: what preflight saw is then no longer so. */
 function inject(on: string, script: string): string {
-  return `- { uses: command, with: { on: ${on}, argv: [sh, -c, ${JSON.stringify(script)}] } }`;
+  return `- { uses: command, with: { on: ${on}, argv: [sh, -c, ${JSON.stringify(script)}] }, irreversible: The test puts it right. }`;
 }
 
 describe.skipIf(labSkipReason !== undefined)('a fault before the commit', () => {

@@ -52,7 +52,7 @@ describe.skipIf(labSkipReason !== undefined)('a host that is lost', () => {
       network: `connections: keep, address: { cidr: ${lab.lab.serviceAddress} }`,
       files: ['/srv/tcp'],
       steps:
-        "- { uses: command, with: { on: destination, argv: [sh, -c, 'mkdir -p /srv/static && echo static > /srv/static/file'] } }\n- uses: preflight\n- uses: dump\n- uses: transfer/rsync\n- uses: restore",
+        "- { uses: command, with: { on: destination, argv: [sh, -c, 'mkdir -p /srv/static && echo static > /srv/static/file'] }, irreversible: The file may stay. }\n- uses: preflight\n- uses: dump\n- uses: transfer/rsync\n- uses: restore",
     });
     expect(next).toMatchObject({ outcome: 'done', exitCode: 0, workloadIsOn: 'destination' });
     expect(await lab.untilAnswered(20)).toMatchObject({
