@@ -2,7 +2,7 @@
 // `--check` writes nothing and exits 1 when a committed file differs.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Ajv2020 } from 'ajv/dist/2020.js';
+import { Ajv } from 'ajv';
 import standaloneCode from 'ajv/dist/standalone/index.js';
 import { compile } from 'json-schema-to-typescript';
 
@@ -62,7 +62,7 @@ function forTypes(node) {
 
 /** CommonJS, because ajv's ESM output still calls `require` (ajv#2209). */
 function validator() {
-  const ajv = new Ajv2020({
+  const ajv = new Ajv({
     allErrors: true,
     discriminator: true,
     strict: true,

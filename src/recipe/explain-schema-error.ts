@@ -28,7 +28,7 @@ export function explainSchemaError(error: SchemaError, path: Path): Finding[] {
       if (name === 'uses') return [withoutUses(path, where, error.data)];
       return [missing(path, `${where} needs the key ${code(name)}`, keyOf(error, name)?.description)];
     }
-    case 'dependentRequired': {
+    case 'dependencies': {
       const [key, needed] = [String(error.params['property']), String(error.params['missingProperty'])];
       const hint = keyOf(error, key)?.description;
       const message = `${code(key)} needs ${code(needed)} beside it`;

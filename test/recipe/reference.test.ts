@@ -30,9 +30,9 @@ function propertiesOf(node: unknown, path: string): [string, SchemaNode][] {
 
 /** What an editor shows: the words beside a `$ref` hide those of its target. */
 function resolve(node: SchemaNode): SchemaNode {
-  const name = node.$ref?.replace('#/$defs/', '');
+  const name = node.$ref?.replace('#/definitions/', '');
   if (name === undefined) return node;
-  const target = (schema.$defs as Readonly<Record<string, SchemaNode>>)[name] ?? {};
+  const target = (schema.definitions as Readonly<Record<string, SchemaNode>>)[name] ?? {};
   return { ...resolve(target), ...node };
 }
 
