@@ -8,6 +8,7 @@ export function exitCodeOfError({ code }: FailureData): number {
     case 'USAGE':
     case 'RECIPE_NOT_FOUND':
     case 'RUN_NOT_FOUND':
+    case 'APPROVAL_REFUSED':
     case 'INPUT_INVALID':
     case 'LAB_EXISTS':
     case 'LAB_NOT_FOUND':

@@ -49,6 +49,24 @@ export function addRecovery(program: Command, done: (exitCode: number) => void):
     }
   }
 
+  program
+    .command('approve')
+    .description('agree that a run goes on which waits for approval, or do not')
+    .argument('<run>', "a run's id, or the path of its directory")
+    .option('--reject', 'end the run instead; what it has changed is rolled back')
+    .option('--reason <text>', 'why, for whoever reads the journal')
+    .addHelpText(
+      'after',
+      examples(
+        'criu-flow approve 20261123-142339-a1b2',
+        "criu-flow approve 20261123-142339-a1b2 --reject --reason 'the backup still runs'",
+      ),
+    )
+    .action(async (run: string, { reject = false, reason }: { reject?: boolean; reason?: string }) => {
+      const { approveCommand } = await import('./commands/approve.ts');
+      done(await approveCommand(run, { reject, reason }));
+    });
+
   reaching(program.command('locks'))
     .description('show which runs hold which process ids on hosts')
     .argument('<host...>', 'as in a recipe: root@a, an alias of ssh_config')

@@ -41,6 +41,7 @@ export function exitCodeOf(outcome: RunOutcome, failure: FailureData | undefined
       if (failure?.code === 'LOCKED') return 8;
       if (failure?.code === 'INTERRUPTED') return SIGNAL_EXITS[failure.evidence ?? ''] ?? 130;
       if (failure?.code === 'TIMEOUT') return 124;
+      if (failure?.code === 'APPROVAL_REJECTED' || failure?.code === 'APPROVAL_EXPIRED') return 9;
       if (failure?.code === 'BUG') return 1;
       return outcome === 'refused' ? 4 : 5;
     }

@@ -13,6 +13,8 @@ export interface Progress {
   readonly boots: { readonly source: string; readonly destination: string } | undefined;
   /** The ids of the steps that began and were not rolled back since, `prepare` and `clean-up` among them. */
   readonly began: ReadonlySet<string>;
+  /** Those that came to an end, good or not. */
+  readonly ended: ReadonlySet<string>;
   /** Those that ended well or were skipped, and blocks. */
   readonly finished: ReadonlySet<string>;
   /** What steps registered. */
@@ -38,6 +40,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
   let moved: Progress['moved'];
   let began = new Set<string>();
   let finished = new Set<string>();
+  let ended = new Set<string>();
   let undone = new Set<string>();
   let results = new Map<string, StepResult>();
   for (const record of records) {
@@ -50,6 +53,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
           boots = undefined;
           [began, finished, undone] = [new Set(), new Set(), new Set()];
           results = new Map();
+          ended = new Set();
           [sourceHasEnded, moved] = [false, undefined];
         }
         break;
@@ -75,6 +79,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
         began.add(String(record['stepId']));
         break;
       case 'step-finished':
+        ended.add(String(record['stepId']));
         if (isObject(record['result']) && record['result']['status'] !== 'failed') {
           finished.add(String(record['stepId']));
         }
@@ -95,7 +100,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
     }
   }
   return {
-    ...{ epoch, movedInEpoch, workload, boots, began, finished, results, undone },
+    ...{ epoch, movedInEpoch, workload, boots, began, ended, finished, results, undone },
     ...{ sourceHasEnded, moved, outcome },
   };
 }

@@ -1,4 +1,4 @@
-import type { EmitEvent, FailureData, RunSummary } from '../events/event.ts';
+import type { EmitEvent, FailureData, ProbeReport, RunSummary } from '../events/event.ts';
 import type { Plan } from '../plan/plan.ts';
 import { newRunId, RunDirectory } from '../store/run-directory.ts';
 import { type Connection, connect } from './connection.ts';
@@ -57,11 +57,12 @@ export async function runPlan(plan: Plan, options: RunPlanOptions): Promise<RunS
 export async function finishRun(
   session: Session,
   runner: StepRunner,
-  { failure, undoFailures, isLost = false }: StepRunnerResult,
+  { failure, undoFailures, isLost = false, probes = [] }: StepRunnerResult,
   connection: Connection,
 ): Promise<RunSummary> {
   const { state } = runner;
-  const missed = missedObjective(downtimeOf(state), session.plan.objectives.downtimeMs) ?? failure;
+  const missed =
+    missedObjective(downtimeOf(state), session.plan.objectives.downtimeMs) ?? missedOutage(probes) ?? failure;
   const outcome = outcomeOf({
     touched: runner.touched,
     committed: state.committed,
@@ -71,7 +72,18 @@ export async function finishRun(
     objectiveMissed: missed !== undefined,
     lost: isLost,
   });
-  return session.finish({ outcome, failure: failure ?? missed, undoFailures }, state, connection);
+  return session.finish({ outcome, failure: failure ?? missed, undoFailures, probes }, state, connection);
+}
+
+function missedOutage(probes: readonly ProbeReport[]): FailureData | undefined {
+  const missed = probes.find(({ longestOutageMs, outageMs = Infinity }) => longestOutageMs > outageMs);
+  return (
+    missed && {
+      code: 'OUTAGE_TOO_LONG',
+      message: `The probe ${missed.probe} had no good answer for ${Math.round(missed.longestOutageMs)} ms; ${missed.outageMs} ms are the most`,
+      hint: 'The workload runs on the destination.',
+    }
+  );
 }
 
 function missedObjective(

@@ -1,5 +1,13 @@
 import { toFailureData } from '../events/failure-data.ts';
-import type { EmitEvent, FailureData, FlowEvent, RunOutcome, RunSummary, StepView } from '../events/event.ts';
+import type {
+  EmitEvent,
+  FailureData,
+  FlowEvent,
+  ProbeReport,
+  RunOutcome,
+  RunSummary,
+  StepView,
+} from '../events/event.ts';
 import { actingSteps, type Plan } from '../plan/plan.ts';
 import type { RunState } from '../steps/step.ts';
 import type { RunDirectory } from '../store/run-directory.ts';
@@ -87,11 +95,12 @@ export class Session {
       readonly outcome: RunOutcome;
       readonly failure: FailureData | undefined;
       readonly undoFailures: readonly FailureData[];
+      readonly probes?: readonly ProbeReport[];
     },
     state: RunState,
     connection: Connection,
   ): Promise<RunSummary> {
-    const { outcome, failure, undoFailures } = end;
+    const { outcome, failure, undoFailures, probes = [] } = end;
     const workloadIsOn = await locateWorkload(connection, state);
     await connection.close();
     const objectiveMs = this.plan.objectives.downtimeMs;
@@ -115,6 +124,7 @@ export class Session {
       ...(downtimeMs === undefined ? {} : { downtimeMs }),
       ...(objectiveMs === undefined ? {} : { downtimeObjectiveMs: objectiveMs }),
       phasesMs: this.#phases.finish(),
+      ...(probes.length > 0 ? { probes } : {}),
       ...(failure ? { failure } : {}),
       undoFailures,
     });
@@ -151,10 +161,7 @@ export function viewOf(plan: Plan): StepView[] {
   const doesMove = plan.steps.some((step) => step.uses === 'dump');
   return [
     ...(doesMove ? [{ id: 'lock', uses: 'lock', title: 'Lock the workload on both hosts' }] : []),
-    ...actingSteps(plan.steps).flatMap((step) => [
-      ...(step.uses === 'dump' ? [{ id: 'prepare', uses: 'prepare', title: 'Prepare both hosts' }] : []),
-      { id: step.id, uses: step.uses, title: step.title },
-    ]),
+    ...actingSteps(plan.steps).map(({ id, uses, title }) => ({ id, uses, title })),
     ...plan.always.map(({ id, uses, title }) => ({ id, uses, title })),
     { id: 'clean-up', uses: 'clean-up', title: 'Clean up both hosts' },
   ];

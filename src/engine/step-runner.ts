@@ -1,11 +1,12 @@
 import { FlowError } from '../errors/flow-error.ts';
 import { toFailureData } from '../events/failure-data.ts';
-import type { EmitEvent, FailureData } from '../events/event.ts';
+import type { EmitEvent, FailureData, ProbeReport } from '../events/event.ts';
 import { type ActingStep, actingSteps, type CommandSpec, type Plan } from '../plan/plan.ts';
 import { runCommand } from '../steps/command.ts';
 import { STEP_TYPES } from '../steps/registry.ts';
 import type { Action, RunState, StepContext } from '../steps/step.ts';
 import type { Host } from '../host/host.ts';
+import { readAnswers, untilAnswered } from '../store/approvals.ts';
 import type { RunDirectory } from '../store/run-directory.ts';
 import { CriuHold } from '../criu/hold.ts';
 import type { StepResult, TemplateValues } from '../template/scope.ts';
@@ -19,6 +20,7 @@ import { type FlowPort, runSteps, withRetries } from './control-flow.ts';
 import type { Progress } from './read-progress.ts';
 import type { Redactor } from './redactor.ts';
 import { abortReason, stepSignal } from './step-signal.ts';
+import { ProbeWatch } from './probe-watch.ts';
 import { attempt, UndoStack } from './undo-stack.ts';
 
 /** Where runs keep their things on the hosts: on disk, since images are as large as the workload's memory. */
@@ -108,6 +110,8 @@ export interface StepRunnerResult {
   readonly undoFailures: readonly FailureData[];
   /** The workload moved, and was not seen to be alive since. */
   readonly isLost?: boolean;
+  /** What the probes have seen. */
+  readonly probes?: readonly ProbeReport[];
 }
 
 /** Runs the steps in order, prepares them before the freeze, rolls back when one fails, and cleans up. */
@@ -126,13 +130,29 @@ export class StepRunner {
   /** Whether the run has begun to do what its recipe says: it has the locks it needs. */
   #isUnderWay = false;
 
+  /** Aborts with the run, or when a probe is without a good answer for too long. */
+  readonly #signal: AbortSignal;
+  readonly #watch: ProbeWatch;
+
   constructor(options: StepRunnerOptions) {
     this.#options = options;
     this.#hosts = options.connection;
+    const outage = new AbortController();
+    this.#signal = AbortSignal.any([options.signal, outage.signal]);
+    // After the commit there is nothing to roll back to: then it is an objective that was missed.
+    const onOutage = (error: FlowError): void => {
+      if (!this.state.committed) outage.abort(error);
+    };
+    this.#watch = new ProbeWatch(options.plan.watches, () => this.#context('checks.during', never), onOutage);
   }
 
   /** Runs all steps; or, of a run that has committed, those after the commit. */
   async run(): Promise<StepRunnerResult> {
+    const result = await this.#runAndTidy();
+    return { ...result, probes: this.#watch.stop() };
+  }
+
+  async #runAndTidy(): Promise<StepRunnerResult> {
     const { emit } = this.#options;
     const failure = await attempt(() => this.#runSteps());
     const { committed, releasedAtMs } = this.state;
@@ -238,7 +258,7 @@ export class StepRunner {
     this.state.restoreBegan = plan.steps.some((step) => step.uses === 'restore' && began.has(step.id));
     const steps = actingSteps(plan.steps);
     for (const step of steps) {
-      if (step.uses === 'dump' && began.has('prepare')) {
+      if (step.uses === 'prepare' && began.has(step.id)) {
         for (const each of steps) this.#noteUndo(STEP_TYPES[each.uses].prepare, each);
       }
       // What is not a recipe's own command looks at the host for the truth: its journal may be a copy that is old.
@@ -332,10 +352,9 @@ export class StepRunner {
   }
 
   #flow(): FlowPort {
-    const { emit, signal } = this.#options;
     return {
-      emit,
-      signal,
+      emit: this.#options.emit,
+      signal: this.#signal,
       values: () => this.#values(),
       isFinished: (stepId) => this.state.committed && this.#finished.has(stepId),
       act: (step, until) => this.#step(step, until),
@@ -343,7 +362,6 @@ export class StepRunner {
   }
 
   async #step(step: ActingStep, signal: AbortSignal): Promise<void> {
-    if (step.uses === 'dump') await this.#prepare();
     const retry = step.uses === 'command' ? step.retry : undefined;
     await this.#show(
       { stepId: step.id, title: step.title, timeoutMs: timeoutOf(step), signal },
@@ -390,18 +408,14 @@ export class StepRunner {
   }
 
   /** Everything that can be done while the workload runs, for all steps, before the first one freezes it. */
-  async #prepare(): Promise<void> {
-    this.#options.emit({ kind: 'phase-started', phase: 'prepare' });
-    const prepare = { stepId: 'prepare', title: 'Prepare both hosts', timeoutMs: 24 * 3_600_000 };
-    await this.#show(prepare, async (context) => {
-      this.touched = true;
-      for (const step of actingSteps(this.#options.plan.steps)) {
-        const action = STEP_TYPES[step.uses].prepare;
-        this.#noteUndo(action, step);
-        await action?.run(context, step);
-      }
-      return undefined;
-    });
+  async #prepareSteps(context: StepContext): Promise<void> {
+    this.touched = true;
+    this.#watch.start();
+    for (const step of actingSteps(this.#options.plan.steps)) {
+      const action = STEP_TYPES[step.uses].prepare;
+      this.#noteUndo(action, step);
+      await action?.run(context, step);
+    }
   }
 
   /** Before it acts: a step that fails half-way is undone too. */
@@ -428,7 +442,9 @@ export class StepRunner {
       this.#undos.push({
         id: `${stepId} rollback ${index + 1}`,
         title: `run ${spec.argv[0]} on ${spec.on === 'local' ? 'this machine' : `the ${spec.on}`}`,
-        run: () => runCommand(this.#undoContext(stepId), spec),
+        run: async () => {
+          await runCommand(this.#undoContext(stepId), spec);
+        },
         isOnce: true,
       });
     }
@@ -450,7 +466,7 @@ export class StepRunner {
     run: (context: StepContext) => Promise<string | undefined>,
   ): Promise<void> {
     const { emit } = this.#options;
-    const { stepId, title, timeoutMs, signal: whole = this.#options.signal } = step;
+    const { stepId, title, timeoutMs, signal: whole = this.#signal } = step;
     whole.throwIfAborted();
     emit({ kind: 'step-started', stepId });
     const beganAt = performance.now();
@@ -542,7 +558,7 @@ export class StepRunner {
   #context(stepId: string, signal: AbortSignal): StepContext {
     const { plan, runId, epoch, emit, directory, sshConfigFile } = this.#options;
     const { earlier, keepImages = false } = this.#options;
-    return {
+    const context: StepContext = {
       plan,
       attemptId: attemptIdOf(runId, earlier?.epoch ?? epoch),
       source: this.#hosts.source,
@@ -560,6 +576,10 @@ export class StepRunner {
       values: () => this.#values(),
       register: (name, result) => this.#register(name, result),
       remember: (workload) => this.#remember(workload),
+      prepareSteps: () => this.#prepareSteps(context),
+      askForApproval: (id, question) => emit({ kind: 'approval-awaited', stepId: id, ...question }),
+      readAnswers: (id) => readAnswers(directory.path, id),
+      untilAnswered: (id, timeoutMs, until) => untilAnswered(directory.path, id, timeoutMs, until),
       keep: (name, content) => {
         try {
           directory.keep(name, content);
@@ -569,8 +589,12 @@ export class StepRunner {
         }
       },
     };
+    return context;
   }
 }
+
+/** Of what goes on until it is stopped. */
+const never = new AbortController().signal;
 
 const NOT_RUN: StepResult = { stdout: '', stderr: '', exitCode: -1, status: 'skipped' };
 

@@ -45,6 +45,17 @@ export interface StepView {
 export type Phase =
   'prepare' | 'freeze' | 'transfer' | 'restore' | 'commit' | 'release' | 'verify' | 'clean-up';
 
+/** What was seen of a probe that was asked over and over. */
+export interface ProbeReport {
+  readonly probe: string;
+  readonly asked: number;
+  readonly failed: number;
+  /** Milliseconds of the longest time without a good answer, as a client sees it. */
+  readonly longestOutageMs: number;
+  /** The longest that was acceptable, when the recipe says so. */
+  readonly outageMs?: number;
+}
+
 export interface RunSummary {
   readonly runId: string;
   readonly outcome: RunOutcome;
@@ -65,6 +76,8 @@ export interface RunSummary {
   /** Milliseconds spent in each phase. */
   readonly phasesMs: Partial<Record<Phase, number>>;
   readonly durationMs: number;
+  /** What the probes of the recipe's `checks.during` have seen. */
+  readonly probes?: readonly ProbeReport[];
   /** What went wrong first. */
   readonly failure?: FailureData;
   /** What went wrong while putting things back. */
@@ -110,6 +123,15 @@ export type FlowEvent =
   | { readonly kind: 'block-finished'; readonly stepId: string }
   /** What a step leaves for later ones. */
   | { readonly kind: 'result-registered'; readonly name: string; readonly result: StepResult }
+  /** A step waits for people; `expiresAt` is ISO 8601. */
+  | {
+      readonly kind: 'approval-awaited';
+      readonly stepId: string;
+      readonly message: string;
+      readonly by: readonly string[];
+      readonly approvals: number;
+      readonly expiresAt: string;
+    }
   | { readonly kind: 'warning'; readonly text: string }
   /** Rolling back began; `actions` are the undos in the order in which they will run. */
   | { readonly kind: 'rollback-started'; readonly reason: FailureData; readonly actions: readonly string[] }

@@ -1,12 +1,12 @@
 import { type Finding, toDiagnostics, type ValidRecipe } from '../recipe/finding.ts';
 import { overlapFindings } from '../recipe/overlap-findings.ts';
 import { RecipeError } from '../recipe/recipe-error.ts';
-import type { Recipe } from '../recipe/recipe.generated.ts';
+import type { CheckOrProbe, Recipe, Watch as RecipeWatch } from '../recipe/recipe.generated.ts';
 import { ms, StepBuilder } from './build-steps.ts';
-import { type AnyStep, commitIndex } from '../recipe/walk-steps.ts';
+import { orderSteps } from '../recipe/walk-steps.ts';
 import { digestOf } from './digest.ts';
 import type { ResolvedInputs } from './inputs.ts';
-import type { CommandStep, NetworkPlan, Plan, PlanStep, WorkloadSelector } from './plan.ts';
+import type { CommandStep, NetworkPlan, Plan, PlanStep, WatchPlan, WorkloadSelector } from './plan.ts';
 import { RecipeRenderer } from './render-recipe.ts';
 
 /**
@@ -15,11 +15,12 @@ import { RecipeRenderer } from './render-recipe.ts';
  */
 export function buildPlan(recipe: ValidRecipe, inputs: ResolvedInputs): Plan {
   const renderer = new RecipeRenderer(recipe, inputs);
-  const builder = new StepBuilder(renderer, recipe.data.retries);
-  const { steps: rawSteps, always: rawAlways = [], rollback: rawRollback, ...rest } = recipe.data;
-  const data = renderer.render(rest, []) as Omit<Recipe, 'steps' | 'always' | 'rollback'>;
-  const steps = buildSteps(builder, rawSteps);
-  const always = builder.build(rawAlways, ['always'], { prefix: 'always.' }) as CommandStep[];
+  const { steps: _, hooks: __, always: ___, rollback: rawRollback, ...rest } = recipe.data;
+  const data = renderer.render(rest, []) as Omit<Recipe, 'steps' | 'hooks' | 'always' | 'rollback'>;
+  const builder = new StepBuilder(renderer, data);
+  const ordered = orderSteps(recipe.data);
+  const steps = ordered.filter(({ stage }) => stage !== 'end').flatMap((top) => builder.build(top));
+  const always = ordered.filter(({ stage }) => stage === 'end').flatMap((top) => builder.build(top));
   const rollback = builder.commands(rawRollback, ['rollback']);
   refuse(recipe, renderer.findings.length > 0 ? renderer.findings : overlapFindings(data));
   const downtime = data.objectives?.downtime;
@@ -33,9 +34,10 @@ export function buildPlan(recipe: ValidRecipe, inputs: ResolvedInputs): Plan {
     network: networkOf(data.network),
     files: (data.files ?? []).map(({ path }) => ({ path })),
     objectives: downtime === undefined ? {} : { downtimeMs: ms(downtime) },
-    steps,
+    steps: withChecks(steps, data.checks, builder),
     rollback,
-    always,
+    always: always as CommandStep[],
+    watches: (data.checks?.during ?? []).map((each) => toWatch(each, builder)),
     inputs: Object.fromEntries(inputs.values),
     secrets: inputs.secrets,
   };
@@ -64,13 +66,30 @@ function networkOf(network: Recipe['network']): NetworkPlan {
   };
 }
 
-/** `commit` follows `restore` at once unless the recipe says where it stands. */
-function buildSteps(builder: StepBuilder, steps: readonly AnyStep[]): PlanStep[] {
-  if (steps.some(({ uses }) => uses === 'commit')) return builder.build(steps, ['steps']);
-  const after = 1 + commitIndex(steps);
+/** The recipe's own checks: before anything is touched, and when all is done. */
+function withChecks(
+  steps: readonly PlanStep[],
+  checks: Recipe['checks'],
+  builder: StepBuilder,
+): readonly PlanStep[] {
+  const verify = (id: string, title: string, list: readonly CheckOrProbe[] | undefined): PlanStep[] =>
+    list === undefined
+      ? []
+      : [{ id, title, uses: 'verify', checks: list.map((each) => builder.check(each)), rollback: [] }];
+  const after = 1 + steps.findIndex(({ uses }) => uses === 'preflight');
   return [
-    ...builder.build(steps.slice(0, after), ['steps']),
-    ...builder.build([{ uses: 'commit' }], ['steps'], { from: 1 + after, offset: after }),
-    ...builder.build(steps.slice(after), ['steps'], { from: 2 + after, offset: after }),
+    ...steps.slice(0, after),
+    ...verify('checks.before', 'Check the workload before anything is touched', checks?.before),
+    ...steps.slice(after),
+    ...verify('checks.after', 'Check the workload at the end', checks?.after),
   ];
+}
+
+function toWatch({ probe, every = '250ms', outage }: RecipeWatch, builder: StepBuilder): WatchPlan {
+  return {
+    probe,
+    check: builder.check(probe),
+    everyMs: ms(every),
+    ...(outage === undefined ? {} : { outageMs: ms(outage) }),
+  };
 }

@@ -1,10 +1,18 @@
 import { parseDuration } from '../recipe/duration.ts';
 import type { Path } from '../recipe/path.ts';
-import type { Check as RecipeCheck, Command, Recipe, Retry, Rollback } from '../recipe/recipe.generated.ts';
-import type { AnyStep } from '../recipe/walk-steps.ts';
-import { type BLOCK_LISTS } from '../recipe/walk-steps.ts';
+import type {
+  ApproveStep,
+  Check as RecipeCheck,
+  CheckOrProbe,
+  Command,
+  Recipe,
+  Retry,
+  Rollback,
+} from '../recipe/recipe.generated.ts';
+import type { AnyStep, BLOCK_LISTS, TopStep } from '../recipe/walk-steps.ts';
 import type {
   ActingStep,
+  Approval,
   Check,
   CommandSpec,
   CommandStep,
@@ -18,47 +26,54 @@ import type { RecipeRenderer } from './render-recipe.ts';
 /** What a step does, for people, unless the recipe has words of its own. */
 const TITLES: Readonly<Record<Exclude<ActingStep['uses'], 'command'>, string>> = {
   preflight: 'Check both hosts and the workload',
+  prepare: 'Prepare both hosts',
   dump: 'Freeze the workload and dump it',
   'transfer/rsync': 'Transfer the images with rsync',
   restore: 'Restore it on the destination, held',
   commit: 'Commit: end the copy on the source, release the destination',
   verify: 'Verify that it works',
+  approve: 'Wait for approval',
 };
 
 const DEFAULT_CHECK_TIMEOUT = '5s';
 const DEFAULT_COMMAND_TIMEOUT = '1m';
 
+/** What steps read of the recipe that they are part of, rendered. */
+type Shared = Pick<Recipe, 'retries' | 'probes'>;
+
 /** Turns the steps of a recipe into those of a plan: templates rendered, `forEach` written out, defaults in place. */
 export class StepBuilder {
   readonly #renderer: RecipeRenderer;
-  readonly #retries: NonNullable<Recipe['retries']>;
+  readonly #shared: Shared;
 
-  constructor(renderer: RecipeRenderer, retries: Recipe['retries'] = {}) {
+  constructor(renderer: RecipeRenderer, shared: Shared) {
     this.#renderer = renderer;
-    this.#retries = retries;
+    this.#shared = shared;
   }
 
-  /**
-   * @param prefix of the ids: the number of the step that they are part of, with a dot
-   * @param from the number of the first
-   * @param offset of the first in the recipe's list
-   */
-  build(
-    steps: readonly AnyStep[],
-    path: Path,
-    options: { prefix?: string; item?: string; from?: number; offset?: number } = {},
-  ): PlanStep[] {
-    const { prefix = '', item, from = 1, offset = 0 } = options;
-    return steps.flatMap((step, index): PlanStep[] => {
-      const at = [...path, offset + index];
-      const number = `${prefix}${from + index}`;
-      const { forEach } = { forEach: undefined, ...step };
-      if (forEach === undefined) return [this.#step(step, at, number, item)];
-      const items = this.#renderer.render(forEach, [...at, 'forEach']);
-      // Not a list: then there is a finding, and no plan.
-      if (!Array.isArray(items)) return [];
-      return items.map((each, position) => this.#step(step, at, `${number}.${position + 1}`, String(each)));
-    });
+  /** A step at the top, once for each item of its `forEach`. */
+  build({ step, path, number, isAdded }: TopStep): PlanStep[] {
+    if (!isAdded) return this.#each(step as AnyStep, path, number);
+    const uses = step.uses === 'prepare' ? 'prepare' : 'commit';
+    const id = uses === 'prepare' ? uses : `${number}-${uses}`;
+    return [{ id, title: TITLES[uses], uses, rollback: [] }];
+  }
+
+  #each(step: AnyStep, path: Path, number: string, item?: string): PlanStep[] {
+    const { forEach } = { forEach: undefined, ...step };
+    if (forEach === undefined) return [this.#step(step, path, number, item)];
+    const items = this.#renderer.render(forEach, [...path, 'forEach']);
+    // Not a list: then there is a finding, and no plan.
+    if (!Array.isArray(items)) return [];
+    return items.map((each, position) => this.#step(step, path, `${number}.${position + 1}`, String(each)));
+  }
+
+  /** A check, or the probe of that name. */
+  check(check: CheckOrProbe): Check {
+    if (typeof check !== 'string') return toCheck(check);
+    const probe = this.#shared.probes?.[check];
+    if (probe === undefined) throw new Error('the checks let no unknown probe through');
+    return { ...toCheck(probe), probe: check };
   }
 
   /** The commands of the recipe's own `rollback`. */
@@ -74,12 +89,10 @@ export class StepBuilder {
       key: (typeof BLOCK_LISTS)[number],
       children: readonly AnyStep[],
       from: number,
-    ): PlanStep[] =>
-      this.build(children, [...path, key], {
-        prefix: `${number}.`,
-        from,
-        ...(item === undefined ? {} : { item }),
-      });
+    ): readonly PlanStep[] =>
+      children.flatMap((child, index) =>
+        this.#each(child, [...path, key, index], `${number}.${from + index}`, item),
+      );
     return {
       id: `${number}-block`,
       title: withItem(step.name ?? 'Block', item),
@@ -101,16 +114,19 @@ export class StepBuilder {
     // Rendering changes scalars only, and each is checked; what is late is where a text may be.
     const { if: condition, ...plain } = { if: undefined, ...raw };
     const step = this.#renderer.render(withoutItems(plain), path, item) as typeof raw;
+    const { timeout, rollback = [] } = { timeout: undefined, rollback: undefined, ...step };
     const base = {
       id: `${number}-${step.uses.split('/')[0] ?? ''}`,
       title: withItem(step.name ?? (step.uses === 'command' ? titleOf(step.with) : TITLES[step.uses]), item),
       ...this.#when(condition, path, item),
-      ...(step.timeout === undefined ? {} : { timeoutMs: ms(step.timeout) }),
-      rollback: ('rollback' in step ? (step.rollback ?? []) : []).map((each) => toCommand(each.with)),
+      ...(timeout === undefined ? {} : { timeoutMs: ms(timeout) }),
+      rollback: rollback.map((each) => toCommand(each.with)),
     };
     switch (step.uses) {
       case 'verify':
-        return { ...base, uses: step.uses, checks: step.with.checks.map(toCheck) };
+        return { ...base, uses: step.uses, checks: step.with.checks.map((each) => this.check(each)) };
+      case 'approve':
+        return { ...base, uses: step.uses, ...toApproval(step.with) };
       case 'command':
         return { ...base, uses: step.uses, ...this.#commandKeys(step), ...toCommand(step.with) };
       default:
@@ -138,7 +154,7 @@ export class StepBuilder {
   }
 
   #retry(retry: string | Retry): RetryPolicy {
-    const policy = typeof retry === 'string' ? this.#retries[retry] : retry;
+    const policy = typeof retry === 'string' ? this.#shared.retries?.[retry] : retry;
     if (policy === undefined) throw new Error('the checks let no unknown retry through');
     const { attempts, delay = '1s', backoff = 2, maxDelay = '1m' } = policy;
     return { attempts, delayMs: ms(delay), backoff, maxDelayMs: ms(maxDelay) };
@@ -169,7 +185,7 @@ function titleOf({ on, argv }: Command): string {
 }
 
 /** A command of a recipe as it is run. `-e` and `-u`: a script ends at its first failure, and at a name without a value. */
-export function toCommand({ on, argv, shell, env, stdin }: Command): CommandSpec {
+function toCommand({ on, argv, shell, env, stdin }: Command): CommandSpec {
   if (argv === undefined && shell === undefined) throw new Error('the schema lets no other command through');
   const [program, ...args]: readonly [string, ...PlanText[]] = argv ?? ['sh', '-eu', '-c', shell ?? ''];
   return {
@@ -182,16 +198,40 @@ export function toCommand({ on, argv, shell, env, stdin }: Command): CommandSpec
 
 function toCheck({ http, tcp, command }: RecipeCheck): Check {
   if (http) {
-    const { url, status = 200, timeout = DEFAULT_CHECK_TIMEOUT, from = 'local' } = http;
-    return { kind: 'http', url, status: Number(status), timeoutMs: ms(timeout), from };
+    const { url, status = 200, body, within, timeout = DEFAULT_CHECK_TIMEOUT, from = 'local' } = http;
+    const statuses = (Array.isArray(status) ? status : [status]).map(Number);
+    return {
+      kind: 'http',
+      url,
+      statuses,
+      ...given({ body }),
+      ...withinOf(within),
+      timeoutMs: ms(timeout),
+      from,
+    };
   }
   if (tcp) {
-    const { address, port, timeout = DEFAULT_CHECK_TIMEOUT, from = 'local' } = tcp;
-    return { kind: 'tcp', address, port: Number(port), timeoutMs: ms(timeout), from };
+    const { address, port, within, timeout = DEFAULT_CHECK_TIMEOUT, from = 'local' } = tcp;
+    return { kind: 'tcp', address, port: Number(port), ...withinOf(within), timeoutMs: ms(timeout), from };
   }
   if (!command) throw new Error('the schema lets no other check through');
-  const { timeout = DEFAULT_COMMAND_TIMEOUT, ...spec } = command;
-  return { kind: 'command', ...toCommand(spec), timeoutMs: ms(timeout) };
+  const { timeout = DEFAULT_COMMAND_TIMEOUT, exitCodes, stdout, ...spec } = command;
+  return { kind: 'command', ...toCommand(spec), ...given({ exitCodes, stdout }), timeoutMs: ms(timeout) };
+}
+
+function withinOf(within: string | undefined): { readonly withinMs?: number } {
+  return within === undefined ? {} : { withinMs: ms(within) };
+}
+
+/** Without the keys that have no value. */
+function given<Value extends object>(value: Value): { [Key in keyof Value]?: NonNullable<Value[Key]> } {
+  const entries = Object.entries(value).filter(([, each]) => each !== undefined);
+  return Object.fromEntries(entries) as { [Key in keyof Value]?: NonNullable<Value[Key]> };
+}
+
+function toApproval(options: ApproveStep['with'] = {}): Approval {
+  const { message = 'Go on with the run?', by = [], approvals = 1, expires = '1h' } = options;
+  return { message, by, approvals, expiresMs: ms(expires) };
 }
 
 /** Milliseconds of a duration that was checked; a template that yields none is a finding, and there is no plan. */

@@ -177,7 +177,7 @@ class InputResolver {
 }
 
 /** The variable that holds an input: its words in capitals, with underscores between them. */
-export function environmentName(input: string): string {
+function environmentName(input: string): string {
   return `CRIU_FLOW_INPUT_${input.replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase()}`;
 }
 

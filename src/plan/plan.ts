@@ -18,6 +18,8 @@ export interface Plan {
   readonly rollback: readonly CommandSpec[];
   /** Commands that run at the end, however the run ended. */
   readonly always: readonly CommandStep[];
+  /** Probes that are asked over and over, from before the freeze to the end of the steps. */
+  readonly watches: readonly WatchPlan[];
   /** The values of the inputs, but of secrets: for what is {@link Late}, and for whoever reads the plan. */
   readonly inputs: Readonly<Record<string, TemplateValue>>;
   readonly secrets: Readonly<Record<string, SecretSource>>;
@@ -91,24 +93,59 @@ export interface RetryPolicy {
   readonly maxDelayMs: number;
 }
 
-/** One question that `verify` asks. */
-export type Check =
-  | {
-      readonly kind: 'http';
-      readonly url: string;
-      readonly status: number;
-      readonly timeoutMs: number;
-      readonly from: 'source' | 'destination' | 'local';
-    }
-  | {
-      readonly kind: 'tcp';
-      readonly address: string;
-      readonly port: number;
-      readonly timeoutMs: number;
-      readonly from: 'source' | 'destination' | 'local';
-    }
-  /** Passes when the command exits 0. */
-  | (CommandSpec & { readonly kind: 'command'; readonly timeoutMs: number });
+/** One question that is asked of the workload, and which answers will do. */
+export type Check = {
+  /** The name of the probe that it is. */
+  readonly probe?: string;
+  /** Milliseconds that it may take until it passes. */
+  readonly timeoutMs: number;
+} & (HttpCheck | TcpCheck | CommandCheck);
+
+interface HttpCheck {
+  readonly kind: 'http';
+  readonly url: string;
+  readonly statuses: readonly number[];
+  /** A pattern that must match somewhere in the first 64 KiB of the body. */
+  readonly body?: string;
+  /** Milliseconds that a good answer takes at most. */
+  readonly withinMs?: number;
+  readonly from: 'source' | 'destination' | 'local';
+}
+
+interface TcpCheck {
+  readonly kind: 'tcp';
+  readonly address: string;
+  readonly port: number;
+  readonly withinMs?: number;
+  readonly from: 'source' | 'destination' | 'local';
+}
+
+interface CommandCheck extends CommandSpec {
+  readonly kind: 'command';
+  /** @default only 0 */
+  readonly exitCodes?: readonly number[];
+  /** A pattern that must match somewhere in what it prints. */
+  readonly stdout?: string;
+}
+
+/** A probe that is asked over and over. */
+export interface WatchPlan {
+  readonly probe: string;
+  readonly check: Check;
+  readonly everyMs: number;
+  /** The longest time without a good answer, in milliseconds; it is only measured when left out. */
+  readonly outageMs?: number;
+}
+
+/** Who must agree before the run goes on. */
+export interface Approval {
+  readonly message: string;
+  /** Login names; anybody when empty. */
+  readonly by: readonly string[];
+  /** How many different people. */
+  readonly approvals: number;
+  readonly expiresMs: number;
+}
 
 export type CommandStep = PlanStepBase &
   CommandSpec & {
@@ -135,11 +172,14 @@ export type BlockStep = PlanStepBase & {
 
 /** A step that does something itself. */
 export type ActingStep =
-  | (PlanStepBase & { readonly uses: 'preflight' | 'dump' | 'transfer/rsync' | 'restore' | 'commit' })
+  | (PlanStepBase & {
+      readonly uses: 'preflight' | 'prepare' | 'dump' | 'transfer/rsync' | 'restore' | 'commit';
+    })
   | (PlanStepBase & { readonly uses: 'verify'; readonly checks: readonly Check[] })
+  | (PlanStepBase & Approval & { readonly uses: 'approve' })
   | CommandStep;
 
-/** `commit` is added after `restore` when a recipe does not name it. */
+/** `prepare` is added before `dump`; `commit` is added after `restore` when a recipe does not name it. */
 export type PlanStep = ActingStep | BlockStep;
 
 /** All steps that do something, those of blocks in the place of their block. */

@@ -75,6 +75,6 @@ export class RecipeRenderer {
 }
 
 /** Which inputs a value came from: they are what a person can change without the recipe. */
-export function origin(names: readonly string[]): string | undefined {
+function origin(names: readonly string[]): string | undefined {
   return names.length === 0 ? undefined : `It comes from ${names.map((name) => `-i ${name}=…`).join(' ')}`;
 }

@@ -5,6 +5,7 @@ import { orderFindings } from './order-findings.ts';
 import { overlapFindings } from './overlap-findings.ts';
 import { parseRecipe } from './parse.ts';
 import { readRecipeFile } from './read-recipe.ts';
+import { probeFindings } from './probe-findings.ts';
 import { assertValid, schemaFindings } from './schema-findings.ts';
 import { stepFindings } from './step-findings.ts';
 import { valueFindings } from './template-findings.ts';
@@ -35,7 +36,7 @@ export async function checkRecipe(recipe: string, cwd: string): Promise<CheckedR
     ...inputFindings(data),
     ...valueFindings(data),
     // What is before the commit is not known of steps that are in no order.
-    ...(order.length > 0 ? order : stepFindings(data)),
+    ...(order.length > 0 ? order : [...stepFindings(data), ...probeFindings(data)]),
     ...overlapFindings(data),
   ];
   const errors = findings.filter((finding) => finding.severity !== 'warning');

@@ -11,6 +11,7 @@ export type DiagnosticCode =
   | 'wrong-value'
   | 'template'
   | 'steps'
+  | 'checks'
   | 'hosts'
   | 'files'
   | 'unused-input'

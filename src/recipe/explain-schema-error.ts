@@ -18,7 +18,7 @@ export function explainSchemaError(error: SchemaError, path: Path): Finding[] {
       return [unknownKey(error, path)];
     case 'propertyNames': {
       const name = String(error.params['propertyName']);
-      const what = path.at(-1) === 'env' ? 'a variable' : path.at(-1) === 'retries' ? 'a retry' : 'an input';
+      const what = NAMED[String(path.at(-1))] ?? 'an input';
       const message = `${name === '' ? 'An empty text' : code(name)} cannot be the name of ${what}`;
       const hint = 'A name is a letter, then letters, digits and underscores.';
       return [{ path: [...path, name], at: 'key', code: 'unknown-key', message, hint }];
@@ -47,9 +47,10 @@ export function explainSchemaError(error: SchemaError, path: Path): Finding[] {
       const name = error.params['tagValue'];
       if (name === undefined) return [];
       if (typeof name === 'string' && STEP_TYPES.includes(name)) {
-        const hint =
-          'The steps of the move stand at the top, one after the other. A block holds what is around them.';
-        return [wrong([...path, 'uses'], `${code(name)} cannot stand in a block`, hint)];
+        const [place, holds] =
+          path[0] === 'hooks' ? ['a hook', 'A hook holds'] : ['a block', 'A block holds'];
+        const hint = `The steps of the move stand at the top, one after the other. ${holds} what is around them.`;
+        return [wrong([...path, 'uses'], `${code(name)} cannot stand in ${place}`, hint)];
       }
       const message =
         typeof name === 'string'
@@ -76,6 +77,13 @@ export function explainSchemaError(error: SchemaError, path: Path): Finding[] {
   return [wrongValue(error, path, where)];
 }
 
+/** What the names in these mappings are names of. */
+const NAMED: Readonly<Record<string, string>> = {
+  env: 'a variable',
+  retries: 'a retry',
+  probes: 'a probe',
+};
+
 /** The step types, for suggestions: a record, so that the compiler misses none. */
 const STEP_TYPES = Object.keys({
   preflight: true,
@@ -85,6 +93,7 @@ const STEP_TYPES = Object.keys({
   commit: true,
   verify: true,
   command: true,
+  approve: true,
   block: true,
 } satisfies Record<Step['uses'], true>);
 

@@ -19,6 +19,22 @@ function command(prefix: string): readonly Field[] {
   ];
 }
 
+/** A check's scalars, wherever it stands. */
+function check(prefix: string): readonly Field[] {
+  return [
+    [`${prefix}.http.url`, 'url'],
+    [`${prefix}.http.status`, 'status'],
+    [`${prefix}.http.status.*`, 'status'],
+    [`${prefix}.http.body`, 'pattern'],
+    [`${prefix}.tcp.address`, 'address'],
+    [`${prefix}.tcp.port`, 'port'],
+    ...command(`${prefix}.command`),
+    [`${prefix}.command.stdout`, 'pattern'],
+    [`${prefix}.*.within`, 'duration'],
+    [`${prefix}.*.timeout`, 'duration'],
+  ];
+}
+
 /** The meaning of each scalar of a recipe; `*` is any one key or index. The first that fits counts. */
 const FIELDS: readonly Field[] = [
   ['name', 'line'],
@@ -43,12 +59,15 @@ const FIELDS: readonly Field[] = [
   ['steps.*.retry.maxDelay', 'duration'],
   ...command('steps.*.with'),
   ...command('steps.*.rollback.*.with'),
-  ['steps.*.with.checks.*.http.url', 'url'],
-  ['steps.*.with.checks.*.http.status', 'status'],
-  ['steps.*.with.checks.*.tcp.address', 'address'],
-  ['steps.*.with.checks.*.tcp.port', 'port'],
-  ...command('steps.*.with.checks.*.command'),
-  ['steps.*.with.checks.*.*.timeout', 'duration'],
+  ['steps.*.with.message', 'argument'],
+  ['steps.*.with.by.*', 'argument'],
+  ['steps.*.with.expires', 'duration'],
+  ...check('steps.*.with.checks.*'),
+  ...check('probes.*'),
+  ...check('checks.before.*'),
+  ...check('checks.after.*'),
+  ['checks.during.*.every', 'duration'],
+  ['checks.during.*.outage', 'duration'],
 ];
 
 const PATTERNS = FIELDS.map(([pattern, kind, late = []]) => ({ parts: pattern.split('.'), kind, late }));
@@ -73,13 +92,14 @@ function fieldAt(path: Path): (typeof PATTERNS)[number] | undefined {
 }
 
 /** The path of the step in whose place a scalar stands; undefined outside of steps. */
-export function stepPathOf(path: Path): Path | undefined {
-  let length = 0;
+function stepPathOf(path: Path): Path | undefined {
+  const start = path[0] === 'hooks' ? 2 : 0;
+  let length = start;
   while (LISTS.has(String(path[length])) && typeof path[length + 1] === 'number') length += 2;
-  return length === 0 ? undefined : path.slice(0, length);
+  return length === start ? undefined : path.slice(0, length);
 }
 
-/** A step in a block, or in the recipe's own `always` and `rollback`, is as one at the top. */
+/** A step in a block, in a hook, or in the recipe's own `always` and `rollback`, is as one at the top. */
 function asTopStep(path: Path): Path {
   if (path[0] === 'rollback') return ['steps', 0, ...path];
   const step = stepPathOf(path);
@@ -87,4 +107,4 @@ function asTopStep(path: Path): Path {
 }
 
 /** The keys that hold lists of steps. */
-const LISTS: ReadonlySet<string> = new Set(['steps', 'rescue', 'always']);
+const LISTS: ReadonlySet<string> = new Set(['steps', 'rescue', 'always', 'before', 'after']);

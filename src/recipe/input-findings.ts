@@ -1,5 +1,6 @@
+import { isPattern } from '../template/pattern.ts';
 import type { Finding } from './finding.ts';
-import { checkInput, isPattern } from './input-value.ts';
+import { checkInput } from './input-value.ts';
 import { code } from './printable.ts';
 import type { Input, Recipe } from './recipe.generated.ts';
 

@@ -1,4 +1,4 @@
-import vm from 'node:vm';
+import { matchesPattern, wholePattern } from '../template/pattern.ts';
 import { code, show } from './printable.ts';
 import type { Input } from './recipe.generated.ts';
 import { didYouMean } from './suggest.ts';
@@ -37,7 +37,7 @@ export function checkInput(name: string, rule: InputRule, value: unknown): Value
 
 function checkPattern(name: string, pattern: string | undefined, value: unknown): ValueProblem | undefined {
   if (pattern === undefined) return undefined;
-  const isMatch = matches(pattern, String(value));
+  const isMatch = matchesPattern(wholePattern(pattern), String(value));
   if (isMatch === true) return undefined;
   return isMatch === undefined
     ? {
@@ -46,33 +46,3 @@ function checkPattern(name: string, pattern: string | undefined, value: unknown)
       }
     : { message: `${name} must match ${code(pattern)}, and ${show(value)} does not` };
 }
-
-/** Whether a pattern can be one. */
-export function isPattern(pattern: string): boolean {
-  try {
-    return new RegExp(whole(pattern), 'u') instanceof RegExp;
-  } catch {
-    return false;
-  }
-}
-
-/** @returns undefined when there is no answer in time: a recipe from elsewhere must not keep anybody waiting */
-function matches(pattern: string, text: string): boolean | undefined {
-  try {
-    const isMatch: unknown = vm.runInNewContext(
-      'new RegExp(pattern, "u").test(text)',
-      { pattern: whole(pattern), text },
-      { timeout: PATTERN_MS },
-    );
-    return isMatch === true;
-  } catch {
-    return undefined;
-  }
-}
-
-function whole(pattern: string): string {
-  return `^(?:${pattern})$`;
-}
-
-/** Milliseconds that a pattern may take: a thousand times what a plain one does. */
-const PATTERN_MS = 100;

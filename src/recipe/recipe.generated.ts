@@ -15,35 +15,19 @@ export type Argv = [Argument, ...Argument[]];
  */
 export type Argument = string;
 /**
- * One step: `uses` says which type.
- */
-export type Step =
-  | PreflightStep
-  | DumpStep
-  | TransferRsyncStep
-  | RestoreStep
-  | CommitStep
-  | VerifyStep
-  | CommandStep
-  | BlockStep;
-/**
  * The program and its arguments.
  *
  * @minItems 1
  */
 export type Argv1 = [Argument, ...Argument[]];
 /**
- * Commands that run, in order, when the run is rolled back after this step began.
- *
- * Items: One command.
+ * A question: the name of one of the `probes`, or exactly one of `http`, `tcp`, `command`.
  */
-export type Rollback = {
-  /**
-   * Only `command` can be a rollback.
-   */
-  uses: 'command';
-  with: Command;
-}[];
+export type CheckOrProbe = string | Check;
+/**
+ * One step: a `command` or a `verify`.
+ */
+export type HookStep = CommandStep | VerifyStep;
 /**
  * Whether it is done: `{{ inputs.name }}` of a bool, or a comparison. It must yield true or false.
  */
@@ -70,6 +54,31 @@ export type StepRetry = string | Retry;
  * It only looks, and changes nothing: it needs no undo.
  */
 export type ReadOnly = boolean;
+/**
+ * Commands that run, in order, when the run is rolled back after this step began.
+ *
+ * Items: One command.
+ */
+export type Rollback = {
+  /**
+   * Only `command` can be a rollback.
+   */
+  uses: 'command';
+  with: Command;
+}[];
+/**
+ * One step: `uses` says which type.
+ */
+export type Step =
+  | PreflightStep
+  | DumpStep
+  | TransferRsyncStep
+  | RestoreStep
+  | CommitStep
+  | VerifyStep
+  | CommandStep
+  | ApproveStep
+  | BlockStep;
 /**
  * One step: `uses` says which type.
  */
@@ -175,6 +184,47 @@ export interface Recipe {
    */
   retries?: {
     [k: string]: Retry;
+  };
+  /**
+   * Questions to the workload, by names that `checks` and `verify` use.
+   */
+  probes?: {
+    [k: string]: Check;
+  };
+  /**
+   * What must be true of the workload before, during and after the run.
+   */
+  checks?: {
+    /**
+     * Asked after `preflight`, before anything is touched: when one fails, the run is refused.
+     *
+     * @minItems 1
+     */
+    before?: [CheckOrProbe, ...CheckOrProbe[]];
+    /**
+     * Asked over and over, from before the freeze to the end of the steps, as clients of the workload would.
+     *
+     * @minItems 1
+     */
+    during?: [Watch, ...Watch[]];
+    /**
+     * Asked when all steps are done: when one fails, the run ends with exit code 7, and the workload stays on the destination.
+     *
+     * @minItems 1
+     */
+    after?: [CheckOrProbe, ...CheckOrProbe[]];
+  };
+  /**
+   * Steps around what the product does itself: a team's base recipe has them, and leaves the steps of the move alone.
+   */
+  hooks?: {
+    preflight?: Hook;
+    prepare?: Hook1;
+    dump?: Hook2;
+    transfer?: Hook3;
+    restore?: Hook4;
+    commit?: Hook5;
+    verify?: Hook6;
   };
   /**
    * What happens, in order: preflight, dump, a transfer, restore, commit (added when left out), verify.
@@ -294,27 +344,73 @@ export interface Retry {
   maxDelay?: string;
 }
 /**
- * Checks both hosts and the workload. Nothing is touched when it refuses.
+ * One question: exactly one of `http`, `tcp`, `command`.
  */
-export interface PreflightStep {
-  /**
-   * The step type.
-   */
-  uses: 'preflight';
-  /**
-   * What the step does, for people. The step type has words of its own.
-   */
-  name?: string;
-  /**
-   * How long the step may take. The step type has a default of its own.
-   */
-  timeout?: string;
-  rollback?: Rollback;
+export interface Check {
+  http?: HttpCheck;
+  tcp?: TcpCheck;
+  command?: CommandCheck;
 }
 /**
- * A program to run, and where: exactly one of `argv`, `shell`.
+ * Passes when a GET of the URL answers as expected.
  */
-export interface Command {
+export interface HttpCheck {
+  /**
+   * An http or https URL. An IPv6 address stands in brackets.
+   */
+  url: string;
+  /**
+   * The status that is expected, or a list of those that will do.
+   *
+   * @minItems 1
+   */
+  status?: number | string | [number, ...number[]];
+  /**
+   * Text on one line, at most 200 characters.
+   */
+  body?: string;
+  /**
+   * The longest that a good answer may take.
+   */
+  within?: string;
+  /**
+   * How long to wait for the answer.
+   */
+  timeout?: string;
+  /**
+   * Who asks.
+   */
+  from?: 'source' | 'destination' | 'local';
+}
+/**
+ * Passes when a TCP connection is accepted.
+ */
+export interface TcpCheck {
+  /**
+   * A host name or an address, without a port.
+   */
+  address: string;
+  /**
+   * The TCP port.
+   */
+  port: number | string;
+  /**
+   * The longest that a good answer may take.
+   */
+  within?: string;
+  /**
+   * How long to wait for the connection.
+   */
+  timeout?: string;
+  /**
+   * Who asks.
+   */
+  from?: 'source' | 'destination' | 'local';
+}
+/**
+ * Passes when the program exits with 0, or with one of `exitCodes`. Exactly one of `argv`, `shell`.
+ */
+export interface CommandCheck {
   /**
    * Where it runs.
    */
@@ -334,6 +430,263 @@ export interface Command {
    * One argument. It reaches the program as it is: no shell reads it.
    */
   stdin?: string;
+  /**
+   * The exit codes that are good.
+   *
+   * @minItems 1
+   */
+  exitCodes?: [number, ...number[]];
+  /**
+   * Text on one line, at most 200 characters.
+   */
+  stdout?: string;
+  /**
+   * How long the program may take.
+   */
+  timeout?: string;
+}
+/**
+ * A probe that is asked over and over, and how long it may be without a good answer.
+ */
+export interface Watch {
+  /**
+   * A name from `probes`.
+   */
+  probe: string;
+  /**
+   * How often it is asked, at least `50ms`.
+   */
+  every?: string;
+  /**
+   * The longest time without a good answer that is acceptable. A longer one before the commit rolls the run back; one after it ends it with exit code 7. Without it the time is only measured.
+   */
+  outage?: string;
+}
+/**
+ * Around `preflight`.
+ */
+export interface Hook {
+  /**
+   * Done before, in order.
+   *
+   * @minItems 1
+   */
+  before?: [HookStep, ...HookStep[]];
+  /**
+   * Done after, in order.
+   *
+   * @minItems 1
+   */
+  after?: [HookStep, ...HookStep[]];
+}
+/**
+ * Runs a program. It must exit with 0.
+ */
+export interface CommandStep {
+  /**
+   * The step type.
+   */
+  uses: 'command';
+  /**
+   * What the step does, for people. The step type has words of its own.
+   */
+  name?: string;
+  if?: Condition;
+  forEach?: ForEach;
+  with: Command;
+  register?: Register;
+  /**
+   * The exit codes with which it has done well. Any other fails the step.
+   *
+   * @minItems 1
+   */
+  exitCodes?: [number, ...number[]];
+  /**
+   * How long the step may take. The step type has a default of its own.
+   */
+  timeout?: string;
+  retry?: StepRetry;
+  readOnly?: ReadOnly;
+  /**
+   * Why there is no undo, in a sentence; a plan shows it.
+   */
+  irreversible?: string;
+  rollback?: Rollback;
+}
+/**
+ * A program to run, and where: exactly one of `argv`, `shell`.
+ */
+export interface Command {
+  /**
+   * Where it runs.
+   */
+  on: 'source' | 'destination' | 'local';
+  argv?: Argv2;
+  /**
+   * A script for `sh -eu -c`, instead of `argv`. No template stands in it: give it values by `env`, and read them as "$NAME".
+   */
+  shell?: string;
+  /**
+   * Environment variables that it gets besides its own. A secret may stand here: it is never in an argv.
+   */
+  env?: {
+    [k: string]: Argument;
+  };
+  /**
+   * One argument. It reaches the program as it is: no shell reads it.
+   */
+  stdin?: string;
+}
+/**
+ * Asks whether the workload answers where it is now.
+ */
+export interface VerifyStep {
+  /**
+   * The step type.
+   */
+  uses: 'verify';
+  /**
+   * What the step does, for people. The step type has words of its own.
+   */
+  name?: string;
+  if?: Condition;
+  forEach?: ForEach;
+  /**
+   * What to ask: `checks`, a list.
+   */
+  with: {
+    /**
+     * Questions, asked in order. All must pass.
+     *
+     * @minItems 1
+     */
+    checks: [CheckOrProbe, ...CheckOrProbe[]];
+  };
+  /**
+   * How long the step may take. The step type has a default of its own.
+   */
+  timeout?: string;
+  rollback?: Rollback;
+}
+/**
+ * Around the preparation: connections, directories, room for the images, a first copy of the files. The workload runs.
+ */
+export interface Hook1 {
+  /**
+   * Done before, in order.
+   *
+   * @minItems 1
+   */
+  before?: [HookStep, ...HookStep[]];
+  /**
+   * Done after, in order.
+   *
+   * @minItems 1
+   */
+  after?: [HookStep, ...HookStep[]];
+}
+/**
+ * Around `dump`: `before` is the last moment in which the workload runs on the source, `after` it is frozen.
+ */
+export interface Hook2 {
+  /**
+   * Done before, in order.
+   *
+   * @minItems 1
+   */
+  before?: [HookStep, ...HookStep[]];
+  /**
+   * Done after, in order.
+   *
+   * @minItems 1
+   */
+  after?: [HookStep, ...HookStep[]];
+}
+/**
+ * Around the transfer of the images. The workload is frozen.
+ */
+export interface Hook3 {
+  /**
+   * Done before, in order.
+   *
+   * @minItems 1
+   */
+  before?: [HookStep, ...HookStep[]];
+  /**
+   * Done after, in order.
+   *
+   * @minItems 1
+   */
+  after?: [HookStep, ...HookStep[]];
+}
+/**
+ * Around `restore`. The workload is frozen.
+ */
+export interface Hook4 {
+  /**
+   * Done before, in order.
+   *
+   * @minItems 1
+   */
+  before?: [HookStep, ...HookStep[]];
+  /**
+   * Done after, in order.
+   *
+   * @minItems 1
+   */
+  after?: [HookStep, ...HookStep[]];
+}
+/**
+ * Around `commit`: `before` is the last moment at which the run can be rolled back, `after` the workload runs on the destination.
+ */
+export interface Hook5 {
+  /**
+   * Done before, in order.
+   *
+   * @minItems 1
+   */
+  before?: [HookStep, ...HookStep[]];
+  /**
+   * Done after, in order.
+   *
+   * @minItems 1
+   */
+  after?: [HookStep, ...HookStep[]];
+}
+/**
+ * Around the `verify` steps at the top: before the first, after the last.
+ */
+export interface Hook6 {
+  /**
+   * Done before, in order.
+   *
+   * @minItems 1
+   */
+  before?: [HookStep, ...HookStep[]];
+  /**
+   * Done after, in order.
+   *
+   * @minItems 1
+   */
+  after?: [HookStep, ...HookStep[]];
+}
+/**
+ * Checks both hosts and the workload. Nothing is touched when it refuses.
+ */
+export interface PreflightStep {
+  /**
+   * The step type.
+   */
+  uses: 'preflight';
+  /**
+   * What the step does, for people. The step type has words of its own.
+   */
+  name?: string;
+  /**
+   * How long the step may take. The step type has a default of its own.
+   */
+  timeout?: string;
+  rollback?: Rollback;
 }
 /**
  * Freezes the workload, writes its images, and holds it frozen.
@@ -408,147 +761,41 @@ export interface CommitStep {
   rollback?: Rollback;
 }
 /**
- * Asks whether the workload answers where it is now.
+ * Waits until people agree: `criu-flow approve RUN`. Before the freeze or after the commit, never while the workload is frozen.
  */
-export interface VerifyStep {
+export interface ApproveStep {
   /**
    * The step type.
    */
-  uses: 'verify';
+  uses: 'approve';
   /**
    * What the step does, for people. The step type has words of its own.
    */
   name?: string;
   if?: Condition;
-  forEach?: ForEach;
   /**
-   * What to ask: `checks`, a list.
+   * Who is asked for what.
    */
-  with: {
+  with?: {
     /**
-     * Questions, asked in order. All must pass.
+     * What they are asked.
+     */
+    message?: string;
+    /**
+     * Who may answer, by their login names on the machine that runs criu-flow; with sudo, the name from before it. Anybody who can write the run's directory when left out.
      *
      * @minItems 1
      */
-    checks: [Check, ...Check[]];
+    by?: [Line, ...Line[]];
+    /**
+     * How many different people must agree.
+     */
+    approvals?: number;
+    /**
+     * How long the run waits. Then it ends with exit code 9, rolled back when something was changed.
+     */
+    expires?: string;
   };
-  /**
-   * How long the step may take. The step type has a default of its own.
-   */
-  timeout?: string;
-  rollback?: Rollback;
-}
-/**
- * One question: exactly one of `http`, `tcp`, `command`.
- */
-export interface Check {
-  http?: HttpCheck;
-  tcp?: TcpCheck;
-  command?: CommandCheck;
-}
-/**
- * Passes when a GET of the URL answers with the status.
- */
-export interface HttpCheck {
-  /**
-   * An http or https URL. An IPv6 address stands in brackets.
-   */
-  url: string;
-  /**
-   * The status that is expected.
-   */
-  status?: number | string;
-  /**
-   * How long to wait for the answer.
-   */
-  timeout?: string;
-  /**
-   * Who asks.
-   */
-  from?: 'source' | 'destination' | 'local';
-}
-/**
- * Passes when a TCP connection is accepted.
- */
-export interface TcpCheck {
-  /**
-   * A host name or an address, without a port.
-   */
-  address: string;
-  /**
-   * The TCP port.
-   */
-  port: number | string;
-  /**
-   * How long to wait for the connection.
-   */
-  timeout?: string;
-  /**
-   * Who asks.
-   */
-  from?: 'source' | 'destination' | 'local';
-}
-/**
- * Passes when the program exits with 0. Exactly one of `argv`, `shell`.
- */
-export interface CommandCheck {
-  /**
-   * Where it runs.
-   */
-  on: 'source' | 'destination' | 'local';
-  argv?: Argv2;
-  /**
-   * A script for `sh -eu -c`, instead of `argv`. No template stands in it: give it values by `env`, and read them as "$NAME".
-   */
-  shell?: string;
-  /**
-   * Environment variables that it gets besides its own. A secret may stand here: it is never in an argv.
-   */
-  env?: {
-    [k: string]: Argument;
-  };
-  /**
-   * One argument. It reaches the program as it is: no shell reads it.
-   */
-  stdin?: string;
-  /**
-   * How long the program may take.
-   */
-  timeout?: string;
-}
-/**
- * Runs a program. It must exit with 0.
- */
-export interface CommandStep {
-  /**
-   * The step type.
-   */
-  uses: 'command';
-  /**
-   * What the step does, for people. The step type has words of its own.
-   */
-  name?: string;
-  if?: Condition;
-  forEach?: ForEach;
-  with: Command;
-  register?: Register;
-  /**
-   * The exit codes with which it has done well. Any other fails the step.
-   *
-   * @minItems 1
-   */
-  exitCodes?: [number, ...number[]];
-  /**
-   * How long the step may take. The step type has a default of its own.
-   */
-  timeout?: string;
-  retry?: StepRetry;
-  readOnly?: ReadOnly;
-  /**
-   * Why there is no undo, in a sentence; a plan shows it.
-   */
-  irreversible?: string;
-  rollback?: Rollback;
 }
 /**
  * Steps that stand together, with what to do when one of them fails and what to do in any case. `command`, `verify` and `block` may stand in it; the steps of the move may not.

@@ -3,7 +3,7 @@ import type { Path } from './path.ts';
 import { code } from './printable.ts';
 import type { BlockStep, CommandStep, Recipe } from './recipe.generated.ts';
 import { didYouMean } from './suggest.ts';
-import { type AnyStep, commitIndex, type PlacedStep, walkSteps } from './walk-steps.ts';
+import { type AnyStep, HOOK_NAMES, type PlacedStep, walkSteps } from './walk-steps.ts';
 
 /** Blocks in each other: what nests deeper, nobody reads at night. */
 const MAX_BLOCKS = 3;
@@ -13,19 +13,37 @@ const MAX_BLOCKS = 3;
  * or nowhere; and what the keys of steps cannot be together.
  */
 export function stepFindings(recipe: Recipe): readonly Finding[] {
-  const commit = commitIndex(recipe.steps);
   const retries = Object.keys(recipe.retries ?? {});
   const registered = new Set<string>();
-  const findings: Finding[] = [];
+  const findings: Finding[] = [...hookFindings(recipe)];
   for (const placed of walkSteps(recipe)) {
-    const { step, path } = placed;
+    const { step, path, stage } = placed;
     findings.push(...blockFindings(placed), ...retryFindings(step, path, retries));
-    if (placed.top > commit) findings.push(...rollbackFindings(step, path));
+    if (stage === 'after-commit') findings.push(...rollbackFindings(step, path));
+    if (step.uses === 'approve') findings.push(...approveFindings(placed));
     if (step.uses !== 'command') continue;
-    if (path[0] !== 'always') findings.push(...undoFindings(step, path, placed.top < commit));
+    if (stage !== 'end') findings.push(...undoFindings(step, path, stage === 'before-commit'));
     findings.push(...registerFindings(placed, registered));
   }
   return findings;
+}
+
+/** Hooks of a step that is not there would never be done. */
+function hookFindings({ hooks = {}, steps }: Recipe): Finding[] {
+  const there = new Set(steps.map(({ uses }) => HOOK_NAMES[uses] ?? uses));
+  return Object.keys(hooks).flatMap((name) => {
+    // These are added when they are left out.
+    if (name === 'prepare' || name === 'commit' || there.has(name as 'verify')) return [];
+    const message = `There is no step ${code(name)} at the top for these hooks`;
+    return [finding(['hooks', name], 'key', message, `Add the step, or take the hooks out.`)];
+  });
+}
+
+/** People take minutes, and a workload that is frozen has seconds. */
+function approveFindings({ path, isInPause }: PlacedStep): Finding[] {
+  if (!isInPause) return [];
+  const message = 'The workload would be frozen while this waits for people';
+  return [finding([...path, 'uses'], 'value', message, 'Put it before `dump`, or after the commit.')];
 }
 
 /** After the commit there is no way back, so a recipe must not look as if there were one. */

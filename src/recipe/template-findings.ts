@@ -15,11 +15,12 @@ const PLAIN = new Set(['inputs', 'retries', 'name', 'description', 'version']);
 
 /** Whether a scalar of a recipe is rendered as a template. */
 export function isTemplateField(path: Path): boolean {
-  return !PLAIN.has(String(path[0])) && kindAt(path) !== undefined && path.at(-1) !== 'name';
+  const kind = kindAt(path);
+  return !PLAIN.has(String(path[0])) && kind !== undefined && kind !== 'pattern' && path.at(-1) !== 'name';
 }
 
 /** What templates yield of an input. */
-export function typeOfInput({ type }: Pick<Input, 'type'>): TemplateType {
+function typeOfInput({ type }: Pick<Input, 'type'>): TemplateType {
   if (type === 'int' || type === 'pid' || type === 'port') return 'number';
   return type === 'bool' || type === 'list' ? type : 'text';
 }
@@ -45,7 +46,7 @@ class ValueFindings {
   }
 
   all(): readonly Finding[] {
-    const { steps: _, always: __, rollback, ...rest } = this.#recipe;
+    const { steps: _, always: __, hooks: ___, rollback, ...rest } = this.#recipe;
     const scope: TemplateScope = { inputs: this.#inputs, results: [], hasItem: false };
     this.#look(rest, [], scope);
     const results = this.#lookAtSteps();

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { posix } from 'node:path';
+import { isPattern } from '../template/pattern.ts';
 import { parseDuration } from './duration.ts';
 import { isAddress, isCidr, isHost } from './host-name.ts';
 import { show } from './printable.ts';
@@ -25,6 +26,7 @@ export type ValueKind =
   | 'bool'
   | 'bytes'
   | 'string'
+  | 'pattern'
   | 'condition'
   | 'items';
 
@@ -150,6 +152,11 @@ const CHECKS: Readonly<Record<ValueKind, ValueCheck>> = {
         : /^\d+ *[kmgt]i?b?$/i.test(asText(value))
           ? 'The units are B, KiB, MiB, GiB and TiB, without a space.'
           : undefined,
+  },
+  pattern: {
+    expected: 'a regular expression of JavaScript',
+    isValid: text((pattern) => isPattern(pattern)),
+    hint: () => 'It has the flag `u`; a backslash in double quotes is written twice.',
   },
   condition: {
     expected: 'true or false',

@@ -1,15 +1,36 @@
 import type { Path } from './path.ts';
-import type { AlwaysStep, BlockItem, Recipe, Step } from './recipe.generated.ts';
+import type { AlwaysStep, BlockItem, Hook, HookStep, Recipe, Step } from './recipe.generated.ts';
 
 /** Any entry of a list of steps. */
-export type AnyStep = Step | BlockItem | AlwaysStep;
+export type AnyStep = Step | BlockItem | AlwaysStep | HookStep;
+
+/** What a recipe need not name: it is done all the same. */
+export type AddedStep = { readonly uses: 'prepare' } | { readonly uses: 'commit' };
+
+/** Where a step stands to the point of no return; `end` is done however the run ended. */
+export type Stage = 'before-commit' | 'commit' | 'after-commit' | 'end';
+
+/** What a recipe may have hooks around. */
+export type HookName = keyof NonNullable<Recipe['hooks']>;
+
+/** A step at the top, or a hook of one. */
+export interface TopStep<Kind = AnyStep | AddedStep> {
+  readonly step: Kind;
+  /** Where it is in the recipe; of one that is added, what it is added to. */
+  readonly path: Path;
+  /** Tells it from the others: its place among the steps from 1, or `dump.before.1`. */
+  readonly number: string;
+  readonly stage: Stage;
+  readonly isAdded: boolean;
+}
 
 /** A step, and where it stands. */
 export interface PlacedStep {
   readonly step: AnyStep;
   readonly path: Path;
-  /** The index, in the recipe's `steps`, of the step that it is or is part of; the number of these for the recipe's `always`. */
-  readonly top: number;
+  readonly stage: Stage;
+  /** The workload is frozen when it is done. */
+  readonly isInPause: boolean;
   /** The blocks that it is part of, the outermost first. */
   readonly blocks: readonly AnyStep[];
 }
@@ -17,26 +38,85 @@ export interface PlacedStep {
 /** The lists of steps that a block has, in the order in which they run. */
 export const BLOCK_LISTS = ['steps', 'rescue', 'always'] as const;
 
-/** Every step of a recipe, those of blocks after their block, in the order in which they stand. */
-export function* walkSteps(recipe: Pick<Recipe, 'steps' | 'always'>): Generator<PlacedStep> {
-  for (const [top, step] of recipe.steps.entries()) yield* walk(step, ['steps', top], top, []);
-  for (const [index, step] of (recipe.always ?? []).entries()) {
-    yield { step, path: ['always', index], top: recipe.steps.length, blocks: [] };
+type WithSteps = Pick<Recipe, 'steps' | 'always' | 'hooks'>;
+
+/**
+ * What is done at the top, in the order in which it is done: the preparation before the freeze, the commit at once after the restore
+ * unless the recipe says where it stands, and hooks around them.
+ */
+export function orderSteps(recipe: WithSteps): readonly TopStep[] {
+  const { steps, always = [] } = recipe;
+  const ordered: TopStep[] = [];
+  const verifies = steps.flatMap(({ uses }, index) => (uses === 'verify' ? [index] : []));
+  let stage: Stage = 'before-commit';
+  let count = 0;
+  const hook = (name: HookName, when: keyof Hook): void => {
+    for (const [index, step] of (recipe.hooks?.[name]?.[when] ?? []).entries()) {
+      const path = ['hooks', name, when, index];
+      ordered.push({ step, path, number: `${name}.${when}.${index + 1}`, stage, isAdded: false });
+    }
+  };
+  const around = (name: HookName, step: AnyStep | AddedStep, path: Path, number: string): void => {
+    const isAdded = path.length === 1;
+    hook(name, 'before');
+    if (step.uses === 'commit') stage = 'commit';
+    ordered.push({ step, path, number, stage, isAdded });
+    if (step.uses === 'commit') stage = 'after-commit';
+    hook(name, 'after');
+  };
+  const hasCommit = steps.some(({ uses }) => uses === 'commit');
+  for (const [index, step] of steps.entries()) {
+    const path = ['steps', index];
+    if (step.uses === 'dump') around('prepare', { uses: 'prepare' }, ['steps'], 'prepare');
+    const name = HOOK_NAMES[step.uses];
+    count += 1;
+    if (step.uses === 'verify') {
+      if (index === verifies[0]) hook('verify', 'before');
+      ordered.push({ step, path, number: String(count), stage, isAdded: false });
+      if (index === verifies.at(-1)) hook('verify', 'after');
+    } else if (name) {
+      around(name, step, path, String(count));
+    } else {
+      ordered.push({ step, path, number: String(count), stage, isAdded: false });
+    }
+    if (step.uses === 'restore' && !hasCommit) {
+      count += 1;
+      around('commit', { uses: 'commit' }, ['steps'], String(count));
+    }
+  }
+  for (const [index, step] of always.entries()) {
+    const number = `always.${index + 1}`;
+    ordered.push({ step, path: ['always', index], number, stage: 'end', isAdded: false });
+  }
+  return ordered;
+}
+
+/** The hooks of each step type that has some of its own. */
+export const HOOK_NAMES: Readonly<Partial<Record<AnyStep['uses'], HookName>>> = {
+  preflight: 'preflight',
+  dump: 'dump',
+  'transfer/rsync': 'transfer',
+  restore: 'restore',
+  commit: 'commit',
+};
+
+/** Every step that a recipe names, those of blocks after their block, in the order in which they are done. */
+export function* walkSteps(recipe: WithSteps): Generator<PlacedStep> {
+  let isFrozen = false;
+  for (const { step, path, stage, isAdded } of orderSteps(recipe)) {
+    if (step.uses === 'commit') isFrozen = false;
+    // What is added is nothing that the recipe has.
+    if (!isAdded) yield* walk(step as AnyStep, { path, stage, isInPause: isFrozen, blocks: [] });
+    if (step.uses === 'dump') isFrozen = true;
   }
 }
 
-function* walk(step: AnyStep, path: Path, top: number, blocks: readonly AnyStep[]): Generator<PlacedStep> {
-  yield { step, path, top, blocks };
+function* walk(step: AnyStep, place: Omit<PlacedStep, 'step'>): Generator<PlacedStep> {
+  yield { step, ...place };
   if (step.uses !== 'block') return;
   for (const key of BLOCK_LISTS) {
     for (const [index, child] of (step[key] ?? []).entries()) {
-      yield* walk(child, [...path, key, index], top, [...blocks, step]);
+      yield* walk(child, { ...place, path: [...place.path, key, index], blocks: [...place.blocks, step] });
     }
   }
-}
-
-/** Where the commit stands among the top steps: at its own, else at `restore`, which it then follows. */
-export function commitIndex(steps: readonly AnyStep[]): number {
-  const named = steps.findIndex(({ uses }) => uses === 'commit');
-  return named === -1 ? steps.findIndex(({ uses }) => uses === 'restore') : named;
 }

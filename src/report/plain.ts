@@ -64,6 +64,8 @@ function formatEvent(
       return `${view.label(event.stepId)}: ${formatProgress(event)}`;
     case 'block-finished':
       return `${view.label(event.stepId)}: done`;
+    case 'approval-awaited':
+      return `${view.label(event.stepId)}: ${view.approval(event)}`;
     case 'result-registered':
       return `${sanitizeLine(event.name)}: exit code ${event.result.exitCode}`;
     case 'step-finished': {

@@ -7,6 +7,8 @@ export interface RunView {
   /** Short, unique in the run: the step's type, or its id when the type occurs twice. */
   label(stepId: string): string;
   title(stepId: string): string;
+  /** Whom a step waits for, and how they answer. */
+  approval(event: Extract<FlowEvent, { kind: 'approval-awaited' }>): string;
   /** The title of the step that failed first. */
   readonly failedStep: string | undefined;
 }
@@ -14,10 +16,11 @@ export interface RunView {
 export function createRunView(): RunView {
   let steps: readonly StepView[] = [];
   let failedStep: string | undefined;
+  let runId = '';
   const find = (stepId: string) => steps.find((step) => step.id === stepId);
   const view: RunView = {
     see(event) {
-      if (event.kind === 'run-started') steps = event.steps;
+      if (event.kind === 'run-started') [steps, runId] = [event.steps, event.runId];
       if (event.kind === 'step-finished' && event.result.status === 'failed') {
         failedStep ??= view.title(event.stepId);
       }
@@ -28,6 +31,12 @@ export function createRunView(): RunView {
       const step = find(stepId);
       const isUnique = step !== undefined && steps.filter((other) => other.uses === step.uses).length === 1;
       return sanitizeLine(isUnique ? step.uses : stepId);
+    },
+    approval({ message, by, approvals, expiresAt }) {
+      const people = by.length === 0 ? '' : ` of ${by.join(', ')}`;
+      const count = approvals === 1 ? '1 approval' : `${approvals} approvals`;
+      const text = `waits for ${count}${people} until ${expiresAt}: ${message} (criu-flow approve ${runId})`;
+      return sanitizeLine(text);
     },
     title: (stepId) => sanitizeLine(find(stepId)?.title ?? stepId),
     get failedStep() {

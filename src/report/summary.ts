@@ -1,5 +1,5 @@
 import { join } from 'shlex';
-import type { Phase, RunSummary } from '../events/event.ts';
+import type { Phase, ProbeReport, RunSummary } from '../events/event.ts';
 import { formatFailure } from './failure.ts';
 import {
   createPaint,
@@ -121,6 +121,7 @@ function tableRows(summary: RunSummary): Row[] {
     rows.push(hasMoved(summary) ? ['moved', `${size} while it was frozen`] : ['images', size]);
   }
   if (summary.downtimeMs !== undefined) rows.push(['downtime', downtime(summary, summary.downtimeMs)]);
+  rows.push(...(summary.probes ?? []).map(probeRow));
   rows.push(['took', formatDuration(summary.durationMs)]);
   rows.push(...phaseRows(summary));
   return rows;
@@ -140,6 +141,17 @@ function downtime(summary: RunSummary, downtimeMs: number): string {
   if (summary.downtimeObjectiveMs === undefined) return bound;
   const missed = downtimeMs > summary.downtimeObjectiveMs ? ', missed' : '';
   return `${bound} (objective ${formatDuration(summary.downtimeObjectiveMs)}${missed})`;
+}
+
+function probeRow({ probe, asked, failed, longestOutageMs, outageMs }: ProbeReport): Row {
+  const most =
+    outageMs === undefined
+      ? ''
+      : ` (at most ${formatDuration(outageMs)}${longestOutageMs > outageMs ? ', missed' : ''})`;
+  return [
+    `probe ${sanitizeLine(probe)}`,
+    `${formatUpperBound(longestOutageMs)} without a good answer${most}; asked ${asked} times, ${failed} failed`,
+  ];
 }
 
 function phaseRows(summary: RunSummary): Row[] {

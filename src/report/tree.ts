@@ -57,6 +57,9 @@ class TreeReporter implements Reporter {
       case 'step-detail':
         this.#steps.get(event.stepId)?.detail(sanitizeLine(event.text));
         return;
+      case 'approval-awaited':
+        this.#steps.get(event.stepId)?.detail(this.#view.approval(event));
+        return;
       case 'step-progress':
         if (this.#progress.take(event.stepId)) this.#steps.get(event.stepId)?.detail(formatProgress(event));
         return;

@@ -23,7 +23,13 @@ export const command: StepType = {
   },
 };
 
-export function hostOf(context: StepContext, on: CommandSpec['on']): Host {
+/** Where commands run, and the values that they are given. */
+type CommandPlace = Pick<StepContext, 'source' | 'destination' | 'local' | 'values'>;
+
+export function hostOf(
+  context: Pick<CommandPlace, 'source' | 'destination' | 'local'>,
+  on: CommandSpec['on'],
+): Host {
   switch (on) {
     case 'source':
       return context.source;
@@ -34,18 +40,25 @@ export function hostOf(context: StepContext, on: CommandSpec['on']): Host {
   }
 }
 
-/** @throws FlowError COMMAND_FAILED with the end of what the command said. */
+/**
+ * @param options with the exit codes that are good; only 0 when left out
+ * @throws FlowError COMMAND_FAILED with the end of what the command said.
+ */
 export async function runCommand(
-  context: StepContext,
+  context: CommandPlace,
   spec: CommandSpec,
-  options: Pick<RunOptions, 'signal' | 'timeoutMs'> = {},
-): Promise<void> {
-  const result = await execute(context, spec, options);
-  if (result.exitCode !== 0) throw failed(context, spec, result);
+  options: Pick<RunOptions, 'signal' | 'timeoutMs'> & {
+    readonly exitCodes?: readonly number[] | undefined;
+  } = {},
+): Promise<CommandResult> {
+  const { exitCodes = [0], ...limits } = options;
+  const result = await execute(context, spec, limits);
+  if (!exitCodes.includes(result.exitCode)) throw failed(context, spec, result);
+  return result;
 }
 
 async function execute(
-  context: StepContext,
+  context: CommandPlace,
   spec: CommandSpec,
   options: Pick<RunOptions, 'signal' | 'timeoutMs'>,
 ): Promise<CommandResult> {
@@ -58,7 +71,7 @@ async function execute(
  * a value behind a space, and an empty line at the end. The shell's `read` takes no more from a pipe than it needs
  * (POSIX, read: "shall not read past the newline"), so the program finds its own input.
  */
-export function withEnvironment({ argv, env, stdin }: ResolvedCommand): {
+function withEnvironment({ argv, env, stdin }: ResolvedCommand): {
   readonly argv: readonly string[];
   readonly stdin: string;
 } {
@@ -84,7 +97,7 @@ unset criu_flow_v criu_flow_l
 exec "$@"`;
 
 function toResult(
-  context: StepContext,
+  context: CommandPlace,
   spec: CommandSpec,
   { exitCode, stdout, stderr }: CommandResult,
   isGood: boolean,
@@ -101,7 +114,7 @@ function toResult(
 }
 
 function failed(
-  context: StepContext,
+  context: CommandPlace,
   spec: CommandSpec,
   { exitCode, stdout, stderr }: CommandResult,
 ): FlowError {

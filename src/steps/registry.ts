@@ -1,8 +1,10 @@
 import type { ActingStep } from '../plan/plan.ts';
+import { approve } from './approve.ts';
 import { command } from './command.ts';
 import { commit } from './commit.ts';
 import { dump } from './dump.ts';
 import { preflight } from './preflight.ts';
+import { prepare } from './prepare.ts';
 import { restore } from './restore.ts';
 import type { StepType } from './step.ts';
 import { transferRsync } from './transfer-rsync.ts';
@@ -11,10 +13,12 @@ import { verify } from './verify.ts';
 /** Every `uses` that a recipe may name. */
 export const STEP_TYPES: Readonly<Record<ActingStep['uses'], StepType>> = {
   preflight,
+  prepare,
   dump,
   'transfer/rsync': transferRsync,
   restore,
   commit,
   verify,
   command,
+  approve,
 };

@@ -68,6 +68,24 @@ export interface StepContext {
   readonly values: () => TemplateValues;
   /** Keeps the result of a step for later ones. */
   readonly register: (name: string, result: StepResult) => void;
+  /** Does all that can be done before the freeze, of every step. */
+  readonly prepareSteps: () => Promise<void>;
+  /** Tells the world that people are asked whether the run may go on. */
+  readonly askForApproval: (
+    stepId: string,
+    question: {
+      readonly message: string;
+      readonly by: readonly string[];
+      readonly approvals: number;
+      readonly expiresAt: string;
+    },
+  ) => void;
+  /** What people have answered to a step, one answer of each. */
+  readonly readAnswers: (
+    stepId: string,
+  ) => readonly { readonly by: string; readonly isApproved: boolean; readonly reason?: string }[];
+  /** Waits until somebody may have answered, at most so long. */
+  readonly untilAnswered: (stepId: string, timeoutMs: number, signal: AbortSignal) => Promise<void>;
   /** Keeps a text with the run, for example a log of criu. */
   readonly keep: (name: string, content: string) => void;
 }

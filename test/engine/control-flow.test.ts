@@ -91,7 +91,7 @@ describe('conditions and results', () => {
     const skipped = events.flatMap((event) =>
       event.kind === 'step-finished' && event.result.status === 'skipped' ? [event.stepId] : [],
     );
-    expect(skipped).toEqual(['2-command', '4-command', '5.1-command', '5.2-command']);
+    expect(skipped).toEqual(['1-command', '3-command', '4.1-command', '4.2-command']);
   });
 
   test('a result is read by the steps after it, unchanged; what was skipped has an empty one', async () => {
@@ -152,11 +152,11 @@ describe('conditions and results', () => {
     const [started] = events;
     expect(started).toMatchObject({
       steps: [
-        { id: '2.1-command', title: 'Note: a' },
-        { id: '2.2-command', title: 'Note: b' },
-        { id: '3.1.1-command' },
-        { id: '3.2.1-command' },
-        { id: '4-command' },
+        { id: '1.1-command', title: 'Note: a' },
+        { id: '1.2-command', title: 'Note: b' },
+        { id: '2.1.1-command' },
+        { id: '2.2.1-command' },
+        { id: '3-command' },
         { id: 'clean-up' },
       ],
     });
@@ -209,7 +209,7 @@ describe('blocks', () => {
     expect(summary.failure).toBeUndefined();
     expect(summary.warnings).toEqual(['“Watchdog” was rescued: sh on local ended with exit code 3']);
     expect(events.filter(({ kind }) => kind === 'block-finished')).toEqual([
-      { kind: 'block-finished', stepId: '2-block' },
+      { kind: 'block-finished', stepId: '1-block' },
     ]);
   });
 
@@ -264,7 +264,7 @@ describe('blocks', () => {
       {
         signal: controller.signal,
         onEvent: (event) => {
-          if (event.kind === 'step-started' && event.stepId === '2.1-command')
+          if (event.kind === 'step-started' && event.stepId === '1.1-command')
             controller.abort(new FlowError('INTERRUPTED', 'stopped', { evidence: 'SIGINT' }));
         },
       },

@@ -23,6 +23,7 @@ test('a journal without an attempt says nothing', () => {
     workload: undefined,
     boots: undefined,
     began: new Set(),
+    ended: new Set(),
     finished: new Set(),
     results: new Map(),
     undone: new Set(),

@@ -278,8 +278,18 @@ export class MigrationLab {
     readonly steps: string;
     readonly from?: string;
     readonly to?: string;
+    /** Further keys of the recipe, as YAML. */
+    readonly more?: string;
   }): string {
-    const { workload, network = 'connections: refuse', files = [], steps, from = 'a', to = 'b' } = options;
+    const {
+      workload,
+      network = 'connections: refuse',
+      files = [],
+      steps,
+      from = 'a',
+      to = 'b',
+      more = '',
+    } = options;
     const file = join(this.directory, `recipe-${randomBytes(4).toString('hex')}.yaml`);
     const lines = [
       'version: 1',
@@ -293,6 +303,7 @@ export class MigrationLab {
         .trim()
         .split('\n')
         .map((line) => `  ${line.trim()}`),
+      more,
     ];
     writeFileSync(file, `${lines.join('\n')}\n`);
     return file;

@@ -15,6 +15,7 @@ export function planWith(more: Partial<Plan> = {}): Plan {
     steps: [],
     rollback: [],
     always: [],
+    watches: [],
     inputs: {},
     secrets: {},
     digest: '',

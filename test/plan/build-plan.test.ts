@@ -58,14 +58,14 @@ async function planOf(text: string): Promise<Plan> {
 test('commit follows restore when it is left out, and the ids count it', async () => {
   const { steps } = await planOf(`${RECIPE}  - { uses: command, with: { on: local, argv: [ls] } }\n`);
   expect(steps.map(({ id }) => id)).toEqual([
-    ...['1-preflight', '2-dump', '3-transfer', '4-restore', '5-commit', '6-command'],
+    ...['1-preflight', 'prepare', '2-dump', '3-transfer', '4-restore', '5-commit', '6-command'],
   ]);
 });
 
 test('commit stands where the recipe has it', async () => {
   const verify = '  - { uses: verify, with: { checks: [{ tcp: { address: a, port: 1 } }] } }\n';
   const { steps } = await planOf(`${RECIPE}${verify}  - uses: commit\n`);
-  expect(steps.map(({ id }) => id).slice(3)).toEqual(['4-restore', '5-verify', '6-commit']);
+  expect(steps.map(({ id }) => id).slice(4)).toEqual(['4-restore', '5-verify', '6-commit']);
 });
 
 test('a plan of everything', async () => {
@@ -110,12 +110,12 @@ steps:
     argv: ['systemctl', 'stop', 'timer'],
     rollback: [{ on: 'source', argv: ['systemctl', 'start', 'timer'] }],
   });
-  expect(plan.steps[2]?.timeoutMs).toBe(120_000);
-  expect(plan.steps[6]).toMatchObject({
+  expect(plan.steps[3]?.timeoutMs).toBe(120_000);
+  expect(plan.steps[7]).toMatchObject({
     id: '7-verify',
     checks: [
-      { kind: 'http', url: 'http://[fd00::9]/', status: 204, timeoutMs: 1000, from: 'destination' },
-      { kind: 'http', url: 'http://a/', status: 200, timeoutMs: 5000, from: 'local' },
+      { kind: 'http', url: 'http://[fd00::9]/', statuses: [204], timeoutMs: 1000, from: 'destination' },
+      { kind: 'http', url: 'http://a/', statuses: [200], timeoutMs: 5000, from: 'local' },
       { kind: 'tcp', address: 'fd00::9', port: 80, timeoutMs: 5000, from: 'local' },
       { kind: 'command', on: 'destination', argv: ['systemctl', 'is-active', 'video'], timeoutMs: 60_000 },
     ],
@@ -164,7 +164,95 @@ version: 1
     expect(digest).toBe(expected);
     // The same on every machine, and in every release that does not change what is done.
     expect(digest).toMatchInlineSnapshot(
-      `"995d9b22c510e00cdfdbc2b8007162801b20fcef56efeaeeb63eb10d9fe95bc4"`,
+      `"db21e74ebd0aaf28cc5105579c6c3838b32265ff6cc0abeac0683022a511138d"`,
     );
   });
+});
+
+test('hooks stand around what they are named after, in the order in which it is done', async () => {
+  const hook = (name: string, more = 'readOnly: true'): string =>
+    `{ uses: command, name: ${name}, with: { on: local, argv: [ls] }, ${more} }`;
+  const { steps } =
+    await planOf(`${RECIPE}  - { uses: verify, with: { checks: [{ tcp: { address: a, port: 1 } }] } }
+hooks:
+  preflight: { before: [${hook('one')}], after: [${hook('two')}] }
+  prepare: { before: [${hook('three')}], after: [${hook('four')}] }
+  dump: { before: [${hook('five')}], after: [${hook('six')}] }
+  transfer: { before: [${hook('seven')}] }
+  restore: { after: [${hook('eight')}] }
+  commit: { before: [${hook('nine')}, ${hook('ten')}], after: [${hook('eleven')}] }
+  verify: { before: [${hook('twelve')}], after: [${hook('thirteen')}] }
+`);
+  expect(steps.map(({ id, title }) => (id.includes('command') ? `${id} ${title}` : id))).toEqual([
+    'preflight.before.1-command one',
+    '1-preflight',
+    'preflight.after.1-command two',
+    'prepare.before.1-command three',
+    'prepare',
+    'prepare.after.1-command four',
+    'dump.before.1-command five',
+    '2-dump',
+    'dump.after.1-command six',
+    'transfer.before.1-command seven',
+    '3-transfer',
+    '4-restore',
+    'restore.after.1-command eight',
+    'commit.before.1-command nine',
+    'commit.before.2-command ten',
+    '5-commit',
+    'commit.after.1-command eleven',
+    'verify.before.1-command twelve',
+    '6-verify',
+    'verify.after.1-command thirteen',
+  ]);
+});
+
+test('probes are asked before, during and after, and by verify, by their names', async () => {
+  const plan =
+    await planOf(`${RECIPE}  - { uses: verify, with: { checks: [health, { tcp: { address: a, port: 1 } }] } }
+probes:
+  health:
+    http: { url: 'http://a/health', status: [200, 204], body: '^up', within: 300ms }
+checks:
+  before: [health]
+  during: [{ probe: health, every: 100ms, outage: 3s }]
+  after: [{ command: { on: destination, argv: [ls], exitCodes: [0, 2], stdout: 'x' } }]
+`);
+  const health = {
+    ...{ kind: 'http', url: 'http://a/health', statuses: [200, 204], body: '^up', withinMs: 300 },
+    ...{ timeoutMs: 5000, from: 'local', probe: 'health' },
+  };
+  expect(plan.steps.map(({ id }) => id)).toEqual([
+    ...[
+      '1-preflight',
+      'checks.before',
+      'prepare',
+      '2-dump',
+      '3-transfer',
+      '4-restore',
+      '5-commit',
+      '6-verify',
+    ],
+    'checks.after',
+  ]);
+  expect(plan.steps[1]).toMatchObject({ uses: 'verify', checks: [health] });
+  expect(plan.steps[7]).toMatchObject({ checks: [health, { kind: 'tcp' }] });
+  expect(plan.steps[8]).toMatchObject({
+    checks: [{ kind: 'command', on: 'destination', exitCodes: [0, 2], stdout: 'x' }],
+  });
+  expect(plan.watches).toEqual([{ probe: 'health', check: health, everyMs: 100, outageMs: 3000 }]);
+});
+
+test('an approval has a question, people, how many and an expiry', async () => {
+  const approve = 'with: { message: Now?, by: [alice, bob], approvals: 2, expires: 30m }';
+  const { steps } = await planOf(
+    RECIPE.replace('steps:', `steps:\n  - uses: approve\n    ${approve}\n  - uses: approve`),
+  );
+  expect(steps.slice(0, 2)).toEqual([
+    {
+      ...{ id: '1-approve', title: 'Wait for approval', uses: 'approve', rollback: [] },
+      ...{ message: 'Now?', by: ['alice', 'bob'], approvals: 2, expiresMs: 1_800_000 },
+    },
+    expect.objectContaining({ message: 'Go on with the run?', by: [], approvals: 1, expiresMs: 3_600_000 }),
+  ]);
 });

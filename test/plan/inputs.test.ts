@@ -61,7 +61,7 @@ async function argvOf(...inputs: string[]): Promise<readonly unknown[]> {
 test('texts become what their inputs are, and defaults stand in', async () => {
   const plan = await load('source=root@a', 'pid=0004711', 'wait=2m');
   expect(plan).toMatchObject({ source: 'root@a', destination: 'b', workload: { kind: 'pid', pid: 4711 } });
-  expect(plan.steps[1]?.timeoutMs).toBe(120_000);
+  expect(plan.steps[2]?.timeoutMs).toBe(120_000);
   expect(await argvOf('loud=true', 'count=-12')).toEqual(['echo', '', 'xy', 'true', '-12']);
 });
 

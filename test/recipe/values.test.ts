@@ -20,6 +20,7 @@ const VALUES: Readonly<Record<ValueKind, { valid: readonly unknown[]; wrong: rea
       'ä',
     ],
   },
+  pattern: { valid: ['^up$', 'a|b', '\\d+'], wrong: ['(', '[', '\\q', '*'] },
   address: {
     valid: ['a.example.org', '10.0.0.9', 'fd00::9'],
     wrong: ['root@a', 'a:80', '-a', '', '10.0.0.9/24'],

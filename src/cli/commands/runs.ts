@@ -372,6 +372,7 @@ const EVENTS: Readonly<Record<FlowEvent['kind'], true>> = {
   'step-finished': true,
   'block-finished': true,
   'result-registered': true,
+  'approval-awaited': true,
   warning: true,
   'rollback-started': true,
   'undo-started': true,

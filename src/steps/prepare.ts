@@ -1,0 +1,13 @@
+import type { StepType } from './step.ts';
+
+/** Everything that can be done while the workload runs, for all steps, before the first one freezes it. */
+export const prepare: StepType = {
+  timeoutMs: 24 * 3_600_000,
+  main: {
+    async run(context) {
+      context.phase('prepare');
+      await context.prepareSteps();
+      return undefined;
+    },
+  },
+};
