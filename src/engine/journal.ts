@@ -1,12 +1,16 @@
 import { FlowError } from '../errors/flow-error.ts';
-import type { FlowEvent } from '../events/event.ts';
+import type { FlowEvent, Phase } from '../events/event.ts';
 import type { RunDirectory } from '../store/run-directory.ts';
 
-/** Writes a run's events down. What is about to happen is on disk before it does. */
+/**
+ * Writes a run's events down. What is about to happen is on disk before it does, and what has come of it right after: a
+ * command that must not run twice would else be repeated after a power cut.
+ */
 export class Journal {
   readonly #directory: RunDirectory;
   #isLost = false;
   #hasCommitted = false;
+  #isInPause = false;
 
   constructor(directory: RunDirectory) {
     this.#directory = directory;
@@ -19,10 +23,14 @@ export class Journal {
    * @throws FlowError JOURNAL_FAILED when a step that is to begin cannot be written down
    */
   note(event: FlowEvent): string | undefined {
-    if (event.kind === 'phase-started' && event.phase === 'release') this.#hasCommitted = true;
+    if (event.kind === 'phase-started') {
+      if (event.phase === 'release') this.#hasCommitted = true;
+      this.#isInPause = PAUSE.has(event.phase);
+    }
+    if (event.kind === 'rollback-started') this.#isInPause = false;
     if (event.kind === 'step-progress' || event.kind === 'step-detail') return undefined;
     try {
-      this.#directory.append(event, { durable: event.kind.endsWith('-started') });
+      this.#directory.append(event, { durable: this.#isDurable(event) });
       return undefined;
     } catch (error) {
       if (event.kind === 'step-started' && event.stepId !== 'clean-up' && !this.#hasCommitted) throw error;
@@ -33,4 +41,14 @@ export class Journal {
       return isNew ? text : undefined;
     }
   }
+
+  /** While the workload is frozen the next step begins at once, and takes what came of the last one to the disk with it. */
+  #isDurable({ kind }: FlowEvent): boolean {
+    return (
+      kind.endsWith('-started') ||
+      (kind.endsWith('-finished') && !(this.#isInPause && kind === 'step-finished'))
+    );
+  }
 }
+
+const PAUSE: ReadonlySet<Phase> = new Set(['freeze', 'transfer', 'restore', 'commit']);

@@ -138,7 +138,7 @@ test('a host that cannot be connected to is a refusal, and not a bug', async () 
   });
 });
 
-test('the journal has every event but progress; what is about to happen is on disk before it does', async () => {
+test('the journal has every event but progress; what is about to happen is on disk before it does, what came of it right after', async () => {
   const append = vi.spyOn(RunDirectory.prototype, 'append');
   const { summary, events } = await run(planOf(step(note('one')), step(sh('exit 1'))));
   const journal = readFileSync(`${summary.runDirectory}/journal.jsonl`, 'utf8')
@@ -152,7 +152,8 @@ test('the journal has every event but progress; what is about to happen is on di
   ]);
   expect(journal[0]).toMatchObject({ at: expect.stringMatching(/^\d{4}-.*Z$/) });
   for (const [event, { durable }] of append.mock.calls.slice(2)) {
-    expect({ event, durable }).toEqual({ event, durable: (event as FlowEvent).kind.endsWith('-started') });
+    const { kind } = event as FlowEvent;
+    expect({ event, durable }).toEqual({ event, durable: /-(started|finished)$/.test(kind) });
   }
   expect(statSync(summary.runDirectory).mode & 0o777).toBe(0o700);
 });
