@@ -1,6 +1,6 @@
 import type { EmitEvent, FailureData, ProbeReport, RunSummary } from '../events/event.ts';
 import type { Plan } from '../plan/plan.ts';
-import { newRunId, RunDirectory } from '../store/run-directory.ts';
+import { RunDirectory } from '../store/run-directory.ts';
 import { type Connection, connect } from './connection.ts';
 import { outcomeOf } from './outcome.ts';
 import { readSecrets } from './secrets.ts';
@@ -23,9 +23,9 @@ export interface RunPlanOptions {
  * Failures are in the summary; what is thrown is a bug.
  */
 export async function runPlan(plan: Plan, options: RunPlanOptions): Promise<RunSummary> {
-  const runId = newRunId();
   const { sshConfigFile, keepImages } = options;
-  const directory = RunDirectory.create(runId, plan, { sshConfigFile, keepImages });
+  const directory = RunDirectory.createNew(plan, { sshConfigFile, keepImages });
+  const { runId } = directory;
   const session = new Session({ plan, runId, directory, emit: options.emit });
   const epoch = 1;
   session.begin('run', epoch, viewOf(plan));

@@ -27,20 +27,37 @@ export function newRunId(now: Date = new Date()): string {
 
 /** The controller's record of one run: the plan and the journal, readable by its owner only. */
 export class RunDirectory {
+  readonly runId: string;
   readonly path: string;
   readonly #journal: number;
-  #sequence: number;
+  #sequence = 0;
 
-  private constructor(path: string, journal: number, sequence: number) {
+  private constructor(runId: string, path: string, journal: number) {
+    this.runId = runId;
     this.path = path;
     this.#journal = journal;
-    this.#sequence = sequence;
+  }
+
+  /**
+   * Creates the directory of a new run, with an id that no other run of this user has.
+   * @throws FlowError JOURNAL_FAILED
+   */
+  static createNew(
+    plan: unknown,
+    header: RunHeader = {},
+    env: NodeJS.ProcessEnv = process.env,
+  ): RunDirectory {
+    let directory;
+    // Of two that begin in the same second one in 65536 draws the other's.
+    do directory = RunDirectory.#tryCreate(newRunId(), plan, header, env);
+    while (!directory);
+    return directory;
   }
 
   /**
    * Creates `$XDG_STATE_HOME/criu-flow/runs/ID` (mode 0700) with `plan.json` and the journal of the first attempt, which has
    * a header.
-   * @throws FlowError JOURNAL_FAILED
+   * @throws FlowError JOURNAL_FAILED, also when there is such a run
    */
   static create(
     runId: string,
@@ -48,43 +65,54 @@ export class RunDirectory {
     header: RunHeader = {},
     env: NodeJS.ProcessEnv = process.env,
   ): RunDirectory {
-    const path = join(runsDirectory(env), runId);
-    return orJournalFailed(path, () => RunDirectory.#create(path, runId, plan, header));
+    const directory = RunDirectory.#tryCreate(runId, plan, header, env);
+    if (directory) return directory;
+    throw new FlowError('JOURNAL_FAILED', `There is a run ${runId} already`, {
+      hint: 'Nothing of it was changed.',
+    });
   }
 
-  static #create(path: string, runId: string, plan: unknown, header: RunHeader): RunDirectory {
-    const created = mkdirSync(path, { recursive: true, mode: 0o700 });
-    writeFileSync(join(path, 'plan.json'), `${JSON.stringify(plan, null, 2)}\n`, {
-      mode: 0o600,
-      flush: true,
+  /** @returns undefined when there is such a run: nothing of it is changed */
+  static #tryCreate(
+    runId: string,
+    plan: unknown,
+    header: RunHeader,
+    env: NodeJS.ProcessEnv,
+  ): RunDirectory | undefined {
+    const path = join(runsDirectory(env), runId);
+    return orJournalFailed(path, () => {
+      const created = mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      if (!makeDirectory(path)) return undefined;
+      writeFileSync(join(path, 'plan.json'), `${JSON.stringify(plan, null, 2)}\n`, {
+        mode: 0o600,
+        flush: true,
+      });
+      const journal = openSync(join(path, journalName(1)), 'ax', 0o600);
+      const directory = new RunDirectory(runId, path, journal);
+      directory.append({ kind: 'journal', version: JOURNAL_VERSION, runId, ...header }, { durable: true });
+      // A file that is on disk is lost all the same when its name is not.
+      const top = dirname(created ?? path);
+      for (let each = path; each.length >= top.length; each = dirname(each)) syncDirectory(each);
+      return directory;
     });
-    const journal = openSync(join(path, journalName(1)), 'ax', 0o600);
-    const directory = new RunDirectory(path, journal, 0);
-    directory.append({ kind: 'journal', version: JOURNAL_VERSION, runId, ...header }, { durable: true });
-    // A file that is on disk is lost all the same when its name is not.
-    const top = dirname(created ?? path);
-    for (let each = path; each.length >= top.length; each = dirname(each)) syncDirectory(each);
-    return directory;
   }
 
   /**
    * Begins the journal of one more attempt. It has a file of its own: the controller of an earlier attempt may still
    * write to its own.
-   * @throws FlowError LOCKED when somebody else began that attempt in the same moment
+   * @throws FlowError LOCKED when somebody else began that attempt in the same moment; JOURNAL_FAILED
    */
   static reopen(run: StoredRun): RunDirectory {
     const file = join(run.path, journalName(run.attempts + 1));
-    let journal;
-    try {
-      journal = openSync(file, 'ax', 0o600);
-    } catch (error) {
-      throw new FlowError('LOCKED', `${file} cannot be begun`, {
-        hint: 'Does somebody else take this run up, too? criu-flow status tells.',
-        evidence: error instanceof Error ? error.message : String(error),
-        cause: error,
+    const journal = orJournalFailed(run.path, () => openNew(file));
+    if (journal === undefined) {
+      throw new FlowError('LOCKED', `Somebody else has just taken run ${run.runId} up`, {
+        evidence: `${file} is there already`,
+        hint: 'Look who that is, and how it stands.',
+        command: `criu-flow status ${run.runId}`,
       });
     }
-    const directory = new RunDirectory(run.path, journal, 0);
+    const directory = new RunDirectory(run.runId, run.path, journal);
     directory.append({ kind: 'journal', version: JOURNAL_VERSION, runId: run.runId }, { durable: true });
     syncDirectory(run.path);
     return directory;
@@ -128,6 +156,31 @@ export class RunDirectory {
   close(): void {
     closeSync(this.#journal);
   }
+}
+
+/** @returns false when it is there already */
+function makeDirectory(path: string): boolean {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if (isTaken(error)) return false;
+    throw error;
+  }
+}
+
+/** Begins a file that nobody else has begun. @returns its descriptor, undefined when it is there already */
+function openNew(file: string): number | undefined {
+  try {
+    return openSync(file, 'ax', 0o600);
+  } catch (error) {
+    if (isTaken(error)) return undefined;
+    throw error;
+  }
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EEXIST';
 }
 
 function orJournalFailed<Result>(path: string, write: () => Result): Result {

@@ -1,9 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { randomBytes } from 'node:crypto';
+import { expect, test, vi } from 'vitest';
 import { readRun } from '../../src/store/read-run.ts';
 import { newRunId, RunDirectory } from '../../src/store/run-directory.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+
+/** The real one, until a test says what is drawn next. */
+vi.mock('node:crypto', async (original) => {
+  const real = await original<typeof import('node:crypto')>();
+  return { ...real, randomBytes: vi.fn(real.randomBytes) };
+});
 
 const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);
 
@@ -105,4 +112,48 @@ test('on a full disk nothing is written by half: what comes after there is room 
   } finally {
     execFileSync('umount', ['--lazy', directory.path]);
   }
+});
+
+test('two runs never have the same directory: one that has the id of another changes nothing of it', () => {
+  using state = temporaryDirectory();
+  const env = { XDG_STATE_HOME: state.path };
+  const first = RunDirectory.create('r1', { name: 'the first' }, {}, env);
+  first.append({ kind: 'note' }, { durable: false });
+  const before = ['plan.json', 'journal.jsonl'].map((name) => readFileSync(`${first.path}/${name}`, 'utf8'));
+  expect(() => RunDirectory.create('r1', { name: 'another' }, {}, env)).toThrow(
+    expect.objectContaining({ code: 'JOURNAL_FAILED', message: 'There is a run r1 already' }),
+  );
+  expect(['plan.json', 'journal.jsonl'].map((name) => readFileSync(`${first.path}/${name}`, 'utf8'))).toEqual(
+    before,
+  );
+});
+
+test('an id that is taken is drawn again', () => {
+  using state = temporaryDirectory();
+  const drawn = vi.mocked<(size: number) => Buffer>(randomBytes);
+  for (const _ of ['once', 'again']) drawn.mockReturnValueOnce(Buffer.from([0xa1, 0xb2]));
+  vi.useFakeTimers({ now: new Date('2026-11-23T14:23:39Z') });
+  try {
+    const [one, two] = ['one', 'two'].map((name) =>
+      RunDirectory.createNew({ name }, {}, { XDG_STATE_HOME: state.path }),
+    );
+    expect(one?.runId).toBe('20261123-142339-a1b2');
+    expect(two?.runId).toMatch(/^20261123-142339-/);
+    expect(two?.runId).not.toBe(one?.runId);
+    expect(readRun(one?.path ?? '').plan).toEqual({ name: 'one' });
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('of two who take a run up in the same moment one is told that it is taken', () => {
+  using state = temporaryDirectory();
+  const { path } = RunDirectory.create('r1', {}, {}, { XDG_STATE_HOME: state.path });
+  const run = readRun(path);
+  RunDirectory.reopen(run).close();
+  expect(() => RunDirectory.reopen(run)).toThrow(
+    expect.objectContaining({ code: 'LOCKED', command: 'criu-flow status r1' }),
+  );
+  rmSync(path, { recursive: true });
+  expect(() => RunDirectory.reopen(run)).toThrow(expect.objectContaining({ code: 'JOURNAL_FAILED' }));
 });
