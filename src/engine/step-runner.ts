@@ -225,7 +225,7 @@ export class StepRunner {
     const committed = await attempt(() => this.#requireNotCommitted());
     if (committed) return [committed];
     const undoFailures = await this.#undos.rollBack(this.#options.emit, reason);
-    await this.#runAlways();
+    if (this.#isUnderWay) await this.#runAlways();
     if (locking && this.#options.earlier?.wasAtWork === true) undoFailures.push(locking);
     const left = await this.#finish(undoFailures);
     return left.length === 0 ? undoFailures : this.#grave(left);
@@ -249,7 +249,9 @@ export class StepRunner {
     if (!earlier) return;
     const { workload, began, finished, results, undone } = earlier.progress();
     this.#undos.clear();
-    this.#noteRecipeUndo();
+    // One that never had its locks has done nothing: what the recipe would take back may be another run's by now.
+    this.#isUnderWay = finished.has('lock') || [...began].some((stepId) => stepId !== 'lock');
+    if (this.#isUnderWay) this.#noteRecipeUndo();
     this.#results = new Map(results);
     this.#finished = finished;
     this.#began = began;
