@@ -549,7 +549,8 @@ export class StepRunner {
 
   #remember(workload: WorkloadFacts): void {
     this.state.workload = workload;
-    this.#options.directory.append({ kind: 'workload', workload }, { durable: true });
+    const { directory, redactor } = this.#options;
+    directory.append({ kind: 'workload', workload: redactor.data(workload) }, { durable: true });
   }
 
   get #hostDirectory(): string {
@@ -558,7 +559,7 @@ export class StepRunner {
   }
 
   #context(stepId: string, signal: AbortSignal): StepContext {
-    const { plan, runId, epoch, emit, directory, sshConfigFile } = this.#options;
+    const { plan, runId, epoch, emit, directory, redactor, sshConfigFile } = this.#options;
     const { earlier, keepImages = false } = this.#options;
     const context: StepContext = {
       plan,
@@ -584,7 +585,7 @@ export class StepRunner {
       untilAnswered: (id, timeoutMs, until) => untilAnswered(directory.path, id, timeoutMs, until),
       keep: (name, content) => {
         try {
-          directory.keep(name, content);
+          directory.keep(name, redactor.text(content));
         } catch (error) {
           // What it is about matters more.
           emit({ kind: 'warning', text: `${name} is not kept: ${toFailureData(error).message}` });
