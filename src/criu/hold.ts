@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { FlowError } from '../errors/flow-error.ts';
+import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { killProcess, processState, startProcess } from '../host/remote-process.ts';
 import { mustRunScript, runScript } from '../host/shell.ts';
@@ -211,7 +212,7 @@ export class CriuHold {
       throw new FlowError('HOLD_LOST', `The decision cannot be made on ${this.host.name}`, {
         host: this.host.name,
         evidence: end.kind === 'refused' ? end.stderr : (counts ?? ''),
-        command: `ssh ${this.host.name} df ${this.directory}`,
+        command: commandOn(this.host, ['df', this.directory]),
       });
     }
     const settled = await this.#settle(end);
@@ -236,7 +237,9 @@ export class CriuHold {
         host: this.host.name,
         evidence: stderr.trim(),
         hint: `The images are in ${posix.dirname(this.directory)}/images. When what it says is put right, try again.`,
-        command: `ssh ${this.host.name} sh ${this.directory}/settle ${wasKilled(end) ? 'killed' : 'failed'}`,
+        command: commandOn(this.host, [
+          ...['sh', `${this.directory}/settle`, wasKilled(end) ? 'killed' : 'failed'],
+        ]),
       },
     );
   }
@@ -254,8 +257,13 @@ export class CriuHold {
       host: this.host.name,
       evidence: stderr.trim(),
       hint: `The images are in ${posix.dirname(this.directory)}/images. When what it says is put right, try again.`,
-      command: `ssh ${this.host.name} sh ${this.directory}/settle again`,
+      command: this.restoreCommand,
     });
+  }
+
+  /** For a person: restores the workload from its images once more, when nothing of it runs there. */
+  get restoreCommand(): string {
+    return commandOn(this.host, ['sh', `${this.directory}/settle`, 'again']);
   }
 
   /**

@@ -34,17 +34,20 @@ export async function connectLeniently(
     throw reasonOf(hosts);
   }
   return {
-    source: isHost(source) ? source : unreachable(plan.source, source.reason),
-    destination: isHost(destination) ? destination : unreachable(plan.destination, destination.reason),
+    source: isHost(source) ? source : unreachable(plan.source, sshConfigFile, source.reason),
+    destination: isHost(destination)
+      ? destination
+      : unreachable(plan.destination, sshConfigFile, destination.reason),
     local,
     lost: { ...(first ? { source: first } : {}), ...(second ? { destination: second } : {}) },
     close,
   };
 }
 
-function unreachable(name: string, error: unknown): Host {
+function unreachable(name: string, sshConfigFile: string | undefined, error: unknown): Host {
   return {
     name,
+    sshConfigFile,
     run: () => Promise.reject(error),
     standBy: async () => undefined,
     close: async () => undefined,

@@ -1,3 +1,4 @@
+import { CriuHold } from '../criu/hold.ts';
 import { BOOT_FUNCTION } from '../host/boot-function.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
@@ -114,6 +115,7 @@ export async function inspectRun(run: StoredRun, sshConfigFile?: string): Promis
     }
     const scene: Scene = {
       ...{ runId: run.runId, directory, plan, source, destination },
+      restoreCommand: CriuHold.of(connection.destination, `${directory}/restore`).restoreCommand,
       onSource: source.failure ? undefined : await survivors(connection.source, workload.processes),
       onDestination: destination.failure
         ? undefined
@@ -136,6 +138,8 @@ interface Scene {
   /** The pids of the workload that are alive there; undefined when the host cannot be asked. */
   readonly onSource: readonly number[] | undefined;
   readonly onDestination: Found | undefined;
+  /** Restores it there from its images, by hand. */
+  readonly restoreCommand: string;
   /** As the journal knows. */
   readonly sourceHasEnded: boolean;
 }
@@ -147,7 +151,7 @@ interface Found {
 }
 
 function judge(scene: Scene): Pick<RunTruth, 'standing' | 'sentence' | 'command'> {
-  const { runId, directory, plan, source, destination, onSource, onDestination } = scene;
+  const { runId, plan, source, destination, onSource, onDestination } = scene;
   const resume = `criu-flow resume ${runId}`;
   const rollback = `criu-flow rollback ${runId}`;
   const isLeft = source.lock !== undefined || destination.lock !== undefined;
@@ -177,7 +181,7 @@ function judge(scene: Scene): Pick<RunTruth, 'standing' | 'sentence' | 'command'
     };
   }
   if (onDestination.pids.length === 0) {
-    return { standing: 'nowhere', ...wayBack(runId, directory, plan, source.hold, destination.hold) };
+    return { standing: 'nowhere', ...wayBack(scene) };
   }
   if (!released) {
     return {
@@ -238,20 +242,16 @@ function judgeWithoutSource(scene: Scene): Pick<RunTruth, 'standing' | 'sentence
 }
 
 /** What can still be done about a workload that runs nowhere. */
-function wayBack(
-  runId: string,
-  directory: string,
-  plan: Plan,
-  source: HoldTruth | undefined,
-  destination: HoldTruth | undefined,
-): Pick<RunTruth, 'sentence' | 'command'> {
+function wayBack(scene: Scene): Pick<RunTruth, 'sentence' | 'command'> {
+  const { runId, directory, plan, restoreCommand } = scene;
+  const [source, destination] = [scene.source.hold, scene.destination.hold];
   const nowhere = `The workload runs neither on ${plan.source} nor on ${plan.destination}`;
   // The source may be cleaned up already.
   if (destination?.decision === 'commit' && destination.hasImages) {
     const since = destination.isFromEarlierBoot ? ' when the host was started again' : '';
     return {
       sentence: `The workload moved to ${plan.destination}, and ended there${since}. Its images, of the moment in which it moved, are in ${directory}/images: restoring them loses what it did since.`,
-      command: `ssh ${plan.destination} sh ${directory}/restore/settle again`,
+      command: restoreCommand,
     };
   }
   if (source?.decision === 'commit' && destination?.hasImages === true) {

@@ -207,7 +207,7 @@ export class StepRunner {
       {
         host: name,
         hint: `Nothing was cleaned up: its images, of the moment in which it moved, are complete in ${directory}/images on both hosts. The command brings that back; what the process did since is lost. Then resume the run.`,
-        command: `ssh ${name} sh ${directory}/restore/settle again`,
+        command: destinationHold.restoreCommand,
       },
     );
   }

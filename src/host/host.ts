@@ -30,6 +30,8 @@ export interface RunOptions {
 export interface Host {
   /** As the user named it: `root@a`, an alias of ssh_config, or `local`. */
   readonly name: string;
+  /** Another file than ~/.ssh/config by which ssh reaches it, for the commands that people are given. */
+  readonly sshConfigFile?: string | undefined;
   /**
    * Runs one program with exactly these arguments (no shell reads them) and waits for it.
    * @throws FlowError HOST_UNREACHABLE, HOST_KEY_UNKNOWN, HOST_KEY_CHANGED, HOST_AUTH_FAILED when the host cannot be

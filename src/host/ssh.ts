@@ -34,6 +34,7 @@ const headerGraceMs = 2000;
  */
 export class SshHost implements Host {
   readonly name: string;
+  readonly sshConfigFile: string | undefined;
   readonly #options: SshConnectOptions;
   #master: Promise<SshMaster> | undefined;
   #standby: readonly SshStandby[] = [];
@@ -41,6 +42,7 @@ export class SshHost implements Host {
 
   private constructor(options: SshConnectOptions) {
     this.name = options.destination;
+    this.sshConfigFile = options.sshConfigFile;
     this.#options = options;
   }
 

@@ -31,6 +31,7 @@ const WITNESS_MS = 30_000;
 export function guardedHost(host: Host, file: string, epoch: number): Host {
   return {
     name: host.name,
+    sshConfigFile: host.sshConfigFile,
     async run(argv, options) {
       const guard = ['sh', '-c', GUARD_SCRIPT, 'criu-flow', file, String(epoch)];
       const result = await host.run([...guard, ...argv], options);

@@ -1,3 +1,4 @@
+import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -62,66 +63,68 @@ export async function destinationFindings(
   return stdout
     .split('\0')
     .filter(Boolean)
-    .map((record) => toFinding(record.split('\t'), destination.name, plan, memoryBytes));
+    .map((record) => toFinding(record.split('\t'), destination, plan, memoryBytes));
 }
 
 function movesWithWorkload(plan: Plan, path: string): boolean {
   return plan.files.some((file) => path === file.path || path.startsWith(`${file.path}/`));
 }
 
-function toFinding(fields: readonly string[], host: string, plan: Plan, memoryBytes: number): Finding {
+function toFinding(fields: readonly string[], host: Host, plan: Plan, memoryBytes: number): Finding {
   const [kind = '', first = '', second = '', third = '', ...path] = fields;
+  const { name } = host;
   const address = plan.network.address;
   switch (kind) {
     case 'taken':
       return {
-        host,
-        message: `PID ${first} of the workload is taken on ${host} by ${second || 'a kernel thread'}`,
+        host: name,
+        message: `PID ${first} of the workload is taken on ${name} by ${second || 'a kernel thread'}`,
         remedy: 'A process keeps its PID when it moves: end that process, or choose another destination.',
-        command: `ps -fp ${first}`,
+        command: commandOn(host, ['ps', '-fp', first]),
       };
     case 'room':
       return {
-        host,
-        message: `/var/lib on ${host} has ${first} bytes free; the images need up to ${memoryBytes}`,
+        host: name,
+        message: `/var/lib on ${name} has ${first} bytes free; the images need up to ${memoryBytes}`,
         remedy: 'Free some space.',
-        command: 'df -h /var/lib',
+        command: commandOn(host, ['df', '-h', '/var/lib']),
       };
     case 'device':
       return {
-        host,
-        message: `${host} has no network device ${address?.device}`,
+        host: name,
+        message: `${name} has no network device ${address?.device}`,
         remedy: 'Correct `network.address.device`.',
-        command: 'ip link show',
+        command: commandOn(host, ['ip', 'link', 'show']),
       };
     case 'address':
       return {
-        host,
-        message: `${address?.cidr} is on ${first} of ${host} already`,
+        host: name,
+        message: `${address?.cidr} is on ${first} of ${name} already`,
         remedy: 'Two hosts with the service address answer for each other: take it off there.',
-        command: `ip address del ${address?.cidr} dev ${first}`,
+        command: commandOn(host, ['ip', 'address', 'del', address?.cidr ?? '', 'dev', first]),
       };
     default:
       return differs(host, first, second, third, path.join('\t'));
   }
 }
 
-function differs(host: string, use: string, expected: string, found: string, path: string): Finding {
+function differs(host: Host, use: string, expected: string, found: string, path: string): Finding {
+  const { name } = host;
   if (use === 'directory') {
     return {
-      host,
-      message: `The working directory ${path} is missing on ${host}`,
+      host: name,
+      message: `The working directory ${path} is missing on ${name}`,
       remedy: 'Add it to `files:`, or create it.',
-      command: `mkdir -p ${path}`,
+      command: commandOn(host, ['mkdir', '-p', path]),
     };
   }
   const what = use === 'mapped' ? 'program or library' : 'open file';
   return {
-    host,
+    host: name,
     message:
       found === 'missing'
-        ? `The ${what} ${path} is missing on ${host}`
-        : `The ${what} ${path} has ${found} bytes on ${host} and ${expected} on the source`,
+        ? `The ${what} ${path} is missing on ${name}`
+        : `The ${what} ${path} has ${found} bytes on ${name} and ${expected} on the source`,
     remedy:
       use === 'mapped'
         ? 'Install the same version on both hosts.'

@@ -6,6 +6,6 @@ export interface Finding {
   readonly message: string;
   /** What to do about it. */
   readonly remedy: string;
-  /** A command to paste. */
+  /** A command to paste into a shell of this machine. */
   readonly command?: string;
 }

@@ -1,3 +1,4 @@
+import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import type { Finding } from './finding.ts';
@@ -48,7 +49,7 @@ export async function hostFindings(host: Host, tools: readonly string[]): Promis
         host: host.name,
         message: `rsync on ${host.name} cannot compress with lz4: ${value}`,
         remedy: 'Install rsync 3.2.7 or later.',
-        command: 'rsync --version',
+        command: commandOn(host, ['rsync', '--version']),
       });
     }
     if (word === 'criu') {
@@ -56,17 +57,17 @@ export async function hostFindings(host: Host, tools: readonly string[]): Promis
         host: host.name,
         message: `criu does not work on the kernel of ${host.name}: ${value}`,
         remedy: 'Install a criu that knows this kernel.',
-        command: 'criu check --all',
+        command: commandOn(host, ['criu', 'check', '--all']),
       });
     }
   }
   if (missing.length > 0) {
-    const packages = [...new Set(missing.map((tool) => PACKAGES[tool] ?? tool))].join(' ');
+    const packages = [...new Set(missing.map((tool) => PACKAGES[tool] ?? tool))];
     findings.push({
       host: host.name,
       message: `${host.name} lacks ${missing.join(', ')}`,
       remedy: 'Install what is missing.',
-      command: `apt-get install -y ${packages}`,
+      command: commandOn(host, ['apt-get', 'install', '-y', ...packages]),
     });
   }
   return findings;

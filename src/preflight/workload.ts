@@ -1,13 +1,19 @@
+import { commandOn } from '../host/command-on.ts';
+import type { Host } from '../host/host.ts';
 import type { NetworkPlan } from '../plan/plan.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
 import type { Finding } from './finding.ts';
 
 /** What about the workload itself would make the dump fail. Pure. */
-export function workloadFindings(workload: WorkloadFacts, host: string, network: NetworkPlan): Finding[] {
+export function workloadFindings(
+  workload: WorkloadFacts,
+  host: Pick<Host, 'name' | 'sshConfigFile'>,
+  network: NetworkPlan,
+): Finding[] {
   const findings: Finding[] = [];
   if (workload.rootPid === 1) {
     findings.push({
-      host,
+      host: host.name,
       message: 'The workload is PID 1',
       remedy: 'Name the service, not the init process.',
     });
@@ -16,16 +22,16 @@ export function workloadFindings(workload: WorkloadFacts, host: string, network:
     const { tracer } = process;
     if (!tracer) continue;
     findings.push({
-      host,
+      host: host.name,
       message: `Process ${process.pid} (${process.command}) is traced by ${tracer.command} (process ${tracer.pid})`,
       remedy: 'criu seizes a process as a debugger does: end the tracer (strace, gdb), then run again.',
-      command: `ps -fp ${tracer.pid}`,
+      command: commandOn(host, ['ps', '-fp', String(tracer.pid)]),
     });
   }
   const [first] = workload.connections;
   if (first !== undefined && network.connections === 'refuse') {
     findings.push({
-      host,
+      host: host.name,
       message: `The workload has ${workload.connections.length} established TCP connection(s), for example ${first}`,
       remedy: 'Set `network: { connections: keep, address: … }` to move them, or `connections: close`.',
     });
@@ -35,7 +41,7 @@ export function workloadFindings(workload: WorkloadFacts, host: string, network:
     : workload.connections;
   if (network.connections === 'keep' && foreign[0] !== undefined) {
     findings.push({
-      host,
+      host: host.name,
       message: `The connection ${foreign[0]} does not use an address that moves`,
       remedy: network.address
         ? `Only connections of ${network.address.cidr} can be kept: let the service bind to it, or set \`connections: close\`.`

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type CriuHold, describeEnd } from '../criu/hold.ts';
 import { FlowError } from '../errors/flow-error.ts';
+import { commandOn } from '../host/command-on.ts';
 import { survivors } from '../workload/identity.ts';
 import type { StepContext, StepType } from './step.ts';
 
@@ -63,7 +64,7 @@ async function endSource({ source, state }: StepContext): Promise<void> {
     host: source.name,
     evidence: `criu ${describeEnd(end)}; alive: ${alive.join(', ')}`,
     hint: "The destination's copy waits until these have ended: end them, then resume the run.",
-    command: `ssh ${source.name} kill -KILL ${alive.join(' ')}`,
+    command: commandOn(source, ['kill', '-KILL', ...alive.map(String)]),
   });
 }
 
@@ -76,8 +77,9 @@ async function releaseDestination({ destination, state }: StepContext): Promise<
   if ((end.kind === 'exited' && end.exitCode === 0) || settled === 'restored') return;
   throw new FlowError('RELEASE_FAILED', `criu restore on ${destination.name} failed after the commit`, {
     host: destination.name,
-    evidence: `criu ${describeEnd(end)}`,
-    hint: `The source's copy has ended. The images are complete in ${imagesOf(hold)} on both hosts: restore them by hand.`,
+    evidence: `criu ${describeEnd(end)}, see ${hold.directory}/restore.log`,
+    hint: `The source's copy has ended. The images are complete in ${imagesOf(hold)} on both hosts. When what criu complains of is put right, the command restores them; then resume the run.`,
+    command: hold.restoreCommand,
   });
 }
 

@@ -4,6 +4,7 @@ import { CriuHold, type Recovery } from '../criu/hold.ts';
 import { removeNetworkLock } from '../criu/lock-table.ts';
 import { SETTLE_DUMP_SCRIPT } from '../criu/settle-script.ts';
 import { FlowError } from '../errors/flow-error.ts';
+import { commandOn } from '../host/command-on.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { fenceTable, serviceFence } from '../network/fence.ts';
 import { endOrphanSockets } from '../network/orphan-sockets.ts';
@@ -117,7 +118,7 @@ async function requireGone({ source, state }: StepContext): Promise<void> {
     host: source.name,
     evidence: `alive: ${alive.join(', ')}`,
     hint: 'Two copies run. Decide which one is to stay, and end the other.',
-    command: `ssh ${source.name} kill -KILL ${alive.join(' ')}`,
+    command: commandOn(source, ['kill', '-KILL', ...alive.map(String)]),
   });
 }
 

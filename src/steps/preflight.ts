@@ -27,7 +27,7 @@ export const preflight: StepType = {
       const findings: Finding[] = [
         ...onSource,
         ...onDestination,
-        ...workloadFindings(workload, source.name, plan.network),
+        ...workloadFindings(workload, source, plan.network),
         ...(await destinationFindings(destination, workload, plan)),
       ];
       const [worst] = findings;

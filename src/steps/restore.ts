@@ -3,6 +3,7 @@ import { criuFailure } from '../criu/failure.ts';
 import { CriuHold, type FirstScript, type Recovery, taskLine } from '../criu/hold.ts';
 import { SETTLE_RESTORE_SCRIPT } from '../criu/settle-script.ts';
 import { FlowError } from '../errors/flow-error.ts';
+import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import {
@@ -191,7 +192,7 @@ function placeRefused(
       host: destination.name,
       evidence: `${pid} is ${command.join(' ') || 'a kernel thread'}`,
       hint: 'A process keeps its PID when it moves. End that process there, or choose another destination.',
-      command: `ssh ${destination.name} ps -fp ${pid}`,
+      command: commandOn(destination, ['ps', '-fp', pid ?? '']),
     });
   }
   if (result.exitCode === 4) {
@@ -201,7 +202,7 @@ function placeRefused(
       {
         host: destination.name,
         evidence: said,
-        command: `ssh ${destination.name} ip address show`,
+        command: commandOn(destination, ['ip', 'address', 'show']),
       },
     );
   }

@@ -1,4 +1,5 @@
 import { FlowError } from '../errors/flow-error.ts';
+import { quoteArguments } from '../host/quote.ts';
 import { knownHostKeys, resolveSsh } from '../host/ssh-config.ts';
 import type { DestinationAccess } from './one-run-key.ts';
 
@@ -21,7 +22,7 @@ export async function destinationAccess(
     throw new FlowError('HOST_KEY_UNKNOWN', `No host key of ${destination} is in known_hosts`, {
       host: destination,
       hint: 'The source is told which keys to accept. A host certificate alone is not enough for it.',
-      command: `ssh-keyscan -p ${resolved.port} ${resolved.hostName}`,
+      command: quoteArguments(['ssh-keyscan', '-p', String(resolved.port), resolved.hostName]),
     });
   }
   return {

@@ -1,4 +1,5 @@
 import { FlowError } from '../errors/flow-error.ts';
+import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 
@@ -153,7 +154,7 @@ export async function openDirectPath(options: DirectPathOptions): Promise<string
       host: source.name,
       evidence: connected.stderr.trim(),
       hint: `The images go straight from the source to the destination: let ${source.name} connect to ${access.hostName} port ${access.port}.`,
-      command: `ssh ${source.name} nc -vz ${access.hostName} ${access.port}`,
+      command: commandOn(source, ['nc', '-vz', access.hostName, String(access.port)]),
     });
   }
   const warmUpBytes = Math.min(imageBytes, LONGEST_WARM_UP_BYTES);

@@ -1,4 +1,5 @@
 import { FlowError } from '../errors/flow-error.ts';
+import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 
@@ -58,6 +59,6 @@ export async function reserveImages(
     host: destination.name,
     evidence: result.stderr.trim().split('\n').at(-1) ?? '',
     hint: 'Free some space on the disk of /var/lib/criu-flow.',
-    command: 'df -h /var/lib/criu-flow',
+    command: commandOn(destination, ['df', '-h', '/var/lib/criu-flow']),
   });
 }

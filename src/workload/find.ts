@@ -1,4 +1,5 @@
 import { FlowError } from '../errors/flow-error.ts';
+import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import type { WorkloadSelector } from '../plan/plan.ts';
@@ -54,9 +55,13 @@ export async function findWorkload(host: Host, selector: WorkloadSelector): Prom
     throw new FlowError('PREFLIGHT_REFUSED', `systemd would start ${words} again when its process leaves`, {
       host: host.name,
       evidence: result.stderr.trim(),
-      hint: 'A second copy would run. Set `Restart=no` for the unit while it moves.',
+      hint: 'A second copy would run. Write `Restart=no` below `[Service]` in the editor that the command opens; it holds until the next boot.',
       ...(selector.kind === 'unit'
-        ? { command: `systemctl edit --runtime ${selector.unit}   # [Service] Restart=no` }
+        ? {
+            command: commandOn(host, ['systemctl', 'edit', '--runtime', '--', selector.unit], {
+              terminal: true,
+            }),
+          }
         : {}),
     });
   }
@@ -70,7 +75,7 @@ export async function findWorkload(host: Host, selector: WorkloadSelector): Prom
       {
         host: host.name,
         hint: 'Nothing was touched. Check the `workload:` of the recipe and the source host.',
-        command: 'ps -e -o pid,ppid,sid,lstart,args',
+        command: commandOn(host, ['ps', '-e', '-o', 'pid,ppid,sid,lstart,args']),
       },
     );
   }

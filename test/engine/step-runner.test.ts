@@ -90,7 +90,7 @@ describe('a run that has come to the commit', () => {
     runner.state.destinationHold = await heldByFakeCriu(host, directory.at('destination'));
     expect(await runner.run()).toMatchObject({
       isLost: true,
-      failure: { code: 'WORKLOAD_LOST', command: expect.stringContaining('/restore/settle again') },
+      failure: { code: 'WORKLOAD_LOST', command: expect.stringContaining('/hold/settle again') },
     });
     expect(events).not.toContainEqual({ kind: 'phase-started', phase: 'clean-up' });
   });
@@ -106,7 +106,11 @@ describe('a run that has come to the commit', () => {
     // Its criu fails at the end, after the source's copy has ended.
     runner.state.destinationHold = await heldByFakeCriu(host, directory.at('destination'), { fails: true });
     expect(await runner.run()).toMatchObject({
-      failure: { code: 'RELEASE_FAILED', evidence: 'criu ended with exit code 1' },
+      failure: {
+        code: 'RELEASE_FAILED',
+        evidence: expect.stringMatching(/^criu ended with exit code 1, see .*restore.log$/),
+        command: `sh ${directory.at('destination', 'hold')}/settle again`,
+      },
       undoFailures: [],
     });
     expect(interrupt.signal.aborted).toBe(true);

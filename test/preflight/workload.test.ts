@@ -19,7 +19,7 @@ const workload: WorkloadFacts = { rootPid: 20, processes: [process], files: [], 
 const address = { cidr: '10.0.0.9/24', device: 'eth0' };
 
 const messages = (facts: Partial<WorkloadFacts>, network: NetworkPlan): string[] =>
-  workloadFindings({ ...workload, ...facts }, 'a', network).map((finding) => finding.message);
+  workloadFindings({ ...workload, ...facts }, { name: 'a' }, network).map((finding) => finding.message);
 
 test('a plain process can be moved', () => {
   expect(messages({}, { connections: 'refuse' })).toEqual([]);

@@ -98,7 +98,7 @@ describe('the commit', () => {
     await expect(run(context)).rejects.toMatchObject({
       code: 'COMMIT_FAILED',
       evidence: expect.stringContaining('criu ended with exit code 1; alive: '),
-      command: `ssh local kill -KILL ${state.workload?.processes.map(({ pid }) => pid).join(' ')}`,
+      command: `kill -KILL ${state.workload?.processes.map(({ pid }) => pid).join(' ')}`,
     });
     expect(state.committed).toBe(true);
     expect(decided('destination')).toBe(false);

@@ -108,6 +108,6 @@ test('a unit that systemd would start again is refused: a second copy would run'
   await expect(findWorkload(systemctl.host, { kind: 'unit', unit: 'video.service' })).rejects.toMatchObject({
     code: 'PREFLIGHT_REFUSED',
     evidence: 'restart on-failure',
-    command: expect.stringContaining('systemctl edit --runtime video.service'),
+    command: expect.stringContaining('systemctl edit --runtime -- video.service'),
   });
 });
