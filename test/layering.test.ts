@@ -34,7 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   plan: ['errors', 'recipe', 'template'],
   recipe: ['errors', 'template'],
   template: ['errors'],
-  store: ['errors', 'plan'],
+  store: ['errors', 'host', 'plan'],
   host: ['errors'],
   events: ['errors', 'template'],
   errors: [],

@@ -4,6 +4,7 @@ import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { type ListedLock, listLocks } from '../lock/workload-lock.ts';
 import type { Plan } from '../plan/plan.ts';
+import { type FlowCommand, flowCommandOf } from '../store/flow-command.ts';
 import type { StoredRun } from '../store/read-run.ts';
 import { toFailureData } from '../events/failure-data.ts';
 import type { FailureData } from '../events/event.ts';
@@ -114,7 +115,8 @@ export async function inspectRun(run: StoredRun, sshConfigFile?: string): Promis
       };
     }
     const scene: Scene = {
-      ...{ runId: run.runId, directory, plan, source, destination },
+      ...{ directory, plan, source, destination },
+      command: flowCommandOf(run, sshConfigFile),
       restoreCommand: CriuHold.of(connection.destination, `${directory}/restore`).restoreCommand,
       onSource: source.failure ? undefined : await survivors(connection.source, workload.processes),
       onDestination: destination.failure
@@ -130,7 +132,7 @@ export async function inspectRun(run: StoredRun, sshConfigFile?: string): Promis
 
 /** What was found, to be judged. */
 interface Scene {
-  readonly runId: string;
+  readonly command: FlowCommand;
   readonly directory: string;
   readonly plan: Plan;
   readonly source: HostTruth;
@@ -151,9 +153,7 @@ interface Found {
 }
 
 function judge(scene: Scene): Pick<RunTruth, 'standing' | 'sentence' | 'command'> {
-  const { runId, plan, source, destination, onSource, onDestination } = scene;
-  const resume = `criu-flow resume ${runId}`;
-  const rollback = `criu-flow rollback ${runId}`;
+  const { command, plan, source, destination, onSource, onDestination } = scene;
   const isLeft = source.lock !== undefined || destination.lock !== undefined;
   const released = destination.hold?.decision === 'commit' || destination.hold?.stands === 'absent';
   if (onSource === undefined) return judgeWithoutSource(scene);
@@ -162,14 +162,14 @@ function judge(scene: Scene): Pick<RunTruth, 'standing' | 'sentence' | 'command'
       return {
         standing: 'frozen',
         sentence: `The workload is frozen on ${plan.source}, and runs on there within 30 s if nobody decides.`,
-        command: rollback,
+        command: command('rollback'),
       };
     }
     return isLeft
       ? {
           standing: 'on-source-unfinished',
           sentence: `The workload runs on ${plan.source}; the run has left something on the hosts.`,
-          command: rollback,
+          command: command('rollback'),
         }
       : { standing: 'on-source', sentence: `The workload runs on ${plan.source}.` };
   }
@@ -177,7 +177,7 @@ function judge(scene: Scene): Pick<RunTruth, 'standing' | 'sentence' | 'command'
     return {
       standing: 'unknown',
       sentence: `The workload is not on ${plan.source} any more, and ${plan.destination} cannot be asked.`,
-      command: `criu-flow status ${runId}`,
+      command: command('status'),
     };
   }
   if (onDestination.pids.length === 0) {
@@ -187,14 +187,14 @@ function judge(scene: Scene): Pick<RunTruth, 'standing' | 'sentence' | 'command'
     return {
       standing: 'between',
       sentence: `Nobody runs: the copy on ${plan.source} has ended, and the one on ${plan.destination} is whole and waits.`,
-      command: resume,
+      command: command('resume'),
     };
   }
   if (isLeft) {
     return {
       standing: 'on-destination-unfinished',
       sentence: `The workload runs on ${plan.destination}; the run has left something on the hosts.`,
-      command: resume,
+      command: command('resume'),
     };
   }
   return { standing: 'on-destination', sentence: runsOnDestination(plan, onDestination) };
@@ -209,17 +209,17 @@ function runsOnDestination({ destination }: Plan, { by }: Found): string {
 
 /** The source cannot be asked. That its copy has ended, the destination or the journal may know. */
 function judgeWithoutSource(scene: Scene): Pick<RunTruth, 'standing' | 'sentence' | 'command'> {
-  const { runId, plan, destination, onDestination, sourceHasEnded } = scene;
+  const { command, plan, destination, onDestination, sourceHasEnded } = scene;
   const silent = `${plan.source} cannot be asked.`;
   const { hold, lock } = destination;
-  const status = `criu-flow status ${runId}`;
+  const status = command('status');
   if (onDestination === undefined) return { standing: 'unknown', sentence: silent, command: status };
   const isThere = onDestination.pids.length > 0;
   const isCommitted = hold?.decision === 'commit' || sourceHasEnded;
   if (isThere && (hold?.decision === 'commit' || onDestination.by === 'journal')) {
     const sentence = `The workload runs on ${plan.destination}. ${silent}`;
     return lock
-      ? { standing: 'on-destination-unfinished', sentence, command: `criu-flow resume ${runId}` }
+      ? { standing: 'on-destination-unfinished', sentence, command: command('resume') }
       : { standing: 'on-destination', sentence };
   }
   if (isCommitted) {
@@ -227,12 +227,12 @@ function judgeWithoutSource(scene: Scene): Pick<RunTruth, 'standing' | 'sentence
     return {
       standing: 'between',
       sentence: `Nobody runs: the copy on ${plan.source} has ended, and the one on ${plan.destination} ${what}. ${silent}`,
-      command: `criu-flow resume ${runId}`,
+      command: command('resume'),
     };
   }
   const after =
     hold?.hasImages === true
-      ? ` There are whole images of it on ${plan.destination}: when ${plan.source} is gone for good, and only then, they may run by criu-flow resume ${runId} --source-is-gone.`
+      ? ` There are whole images of it on ${plan.destination}: when ${plan.source} is gone for good, and only then, they may run by ${command('resume', '--source-is-gone')}.`
       : '';
   return {
     standing: 'unknown',
@@ -243,7 +243,7 @@ function judgeWithoutSource(scene: Scene): Pick<RunTruth, 'standing' | 'sentence
 
 /** What can still be done about a workload that runs nowhere. */
 function wayBack(scene: Scene): Pick<RunTruth, 'sentence' | 'command'> {
-  const { runId, directory, plan, restoreCommand } = scene;
+  const { command, directory, plan, restoreCommand } = scene;
   const [source, destination] = [scene.source.hold, scene.destination.hold];
   const nowhere = `The workload runs neither on ${plan.source} nor on ${plan.destination}`;
   // The source may be cleaned up already.
@@ -257,13 +257,13 @@ function wayBack(scene: Scene): Pick<RunTruth, 'sentence' | 'command'> {
   if (source?.decision === 'commit' && destination?.hasImages === true) {
     return {
       sentence: `${nowhere}: the copy on ${plan.source} has ended, and its images are complete on ${plan.destination}.`,
-      command: `criu-flow resume ${runId}`,
+      command: command('resume'),
     };
   }
   if (source && source.decision !== 'commit' && source.hasImages) {
     return {
       sentence: `${nowhere}: its images are complete on ${plan.source}.`,
-      command: `criu-flow rollback ${runId}`,
+      command: command('rollback'),
     };
   }
   return { sentence: `${nowhere}, and there are no images of it.` };

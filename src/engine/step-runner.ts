@@ -7,6 +7,7 @@ import { STEP_TYPES } from '../steps/registry.ts';
 import type { Action, RunState, StepContext } from '../steps/step.ts';
 import type { Host } from '../host/host.ts';
 import { readAnswers, untilAnswered } from '../store/approvals.ts';
+import { type FlowCommand, flowCommandOf } from '../store/flow-command.ts';
 import type { RunDirectory } from '../store/run-directory.ts';
 import { CriuHold } from '../criu/hold.ts';
 import type { StepResult, TemplateValues } from '../template/scope.ts';
@@ -68,28 +69,28 @@ function attemptIdOf(runId: string, epoch: number | ''): string {
 }
 
 /** There is nothing to take back any more. */
-export function pastCommit(runId: string): FlowError {
+export function pastCommit(runId: string, command: FlowCommand): FlowError {
   return new FlowError('RESUME_REFUSED', `Run ${runId} is past its commit point: there is no way back`, {
     hint: "The source's copy has ended. What is left to do is to let the destination's copy run.",
-    command: `criu-flow resume ${runId}`,
+    command: command('resume'),
   });
 }
 
 /** A run directory that does not know the end of its run must not undo it. */
-export function nothingToTakeBack(runId: string, source: string): FlowError {
+export function nothingToTakeBack(runId: string, source: string, command: FlowCommand): FlowError {
   return new FlowError(
     'RESUME_REFUSED',
     `Nothing of run ${runId} is left on ${source}, nor is its workload`,
     {
       host: source,
       hint: 'It has moved, or has ended since. This directory of the run does not know its end: it is an older copy, or its disk was full. Nothing was taken back.',
-      command: `criu-flow status ${runId}`,
+      command: command('status'),
     },
   );
 }
 
 /** What is left on the hosts, with the command that cleans it up later. */
-function leftBehind(left: readonly FailureData[], runId: string, verb: 'resume' | 'rollback'): FailureData {
+function leftBehind(left: readonly FailureData[], command: string): FailureData {
   const [first] = left;
   const hosts = [...new Set(left.map(({ host }) => host ?? 'a host'))].join(' and ');
   return {
@@ -98,7 +99,7 @@ function leftBehind(left: readonly FailureData[], runId: string, verb: 'resume' 
     ...(first?.host === undefined ? {} : { host: first.host }),
     evidence: first?.message ?? '',
     hint: 'The workload is not concerned. The lock there stays until it is cleaned up.',
-    command: `criu-flow ${verb} ${runId}`,
+    command,
   };
 }
 
@@ -122,6 +123,7 @@ export class StepRunner {
   readonly #options: StepRunnerOptions;
   readonly #undos = new UndoStack();
   #hosts: Pick<Connection, 'source' | 'destination'>;
+  readonly #command: FlowCommand;
   #isLocked = false;
   /** Of an earlier attempt. */
   #began: ReadonlySet<string> = new Set();
@@ -144,6 +146,7 @@ export class StepRunner {
       if (!this.state.committed) outage.abort(error);
     };
     this.#watch = new ProbeWatch(options.plan.watches, () => this.#context('checks.during', never), onOutage);
+    this.#command = flowCommandOf(options.directory, options.sshConfigFile);
   }
 
   /** Runs all steps; or, of a run that has committed, those after the commit. */
@@ -176,7 +179,7 @@ export class StepRunner {
     if (late) return { failure: late, undoFailures: [] };
     const first = failure ?? atEnd;
     if (left.length === 0) return { failure: first, undoFailures };
-    if (committed) return { failure: first ?? leftBehind(left, this.#options.runId, 'resume'), undoFailures };
+    if (committed) return { failure: first ?? leftBehind(left, this.#command('resume')), undoFailures };
     return { failure: first, undoFailures: this.#grave(left) };
   }
 
@@ -186,7 +189,7 @@ export class StepRunner {
     const isGrave = ({ host, code }: FailureData): boolean =>
       this.state.restoreBegan || host !== name || code !== 'HOST_UNREACHABLE';
     const grave = left.filter(isGrave);
-    return grave.length === 0 ? [] : [leftBehind(grave, this.#options.runId, 'rollback')];
+    return grave.length === 0 ? [] : [leftBehind(grave, this.#command('rollback'))];
   }
 
   /** Once it has moved, the images are all that there is of it besides: they stay until it was seen to be alive. */
@@ -237,10 +240,11 @@ export class StepRunner {
     const commit = this.#options.plan.steps.find(({ uses }) => uses === 'commit');
     const hasFinished = commit !== undefined && this.#finished.has(commit.id);
     const stands = await sourceHold?.look();
-    if (hasFinished || stands?.decision === 'commit') throw pastCommit(this.#options.runId);
+    if (hasFinished || stands?.decision === 'commit') throw pastCommit(this.#options.runId, this.#command);
     if (stands?.isThere !== false || !workload) return;
     const alive = await survivors(this.#hosts.source, workload.processes);
-    if (alive.length === 0) throw nothingToTakeBack(this.#options.runId, this.#hosts.source.name);
+    if (alive.length === 0)
+      throw nothingToTakeBack(this.#options.runId, this.#hosts.source.name, this.#command);
   }
 
   /** Makes an earlier attempt's effects this one's to undo, in the order in which they were made. */
@@ -513,7 +517,7 @@ export class StepRunner {
         if (!failure) continue;
         left.push(failure);
         const where = failure.host ?? 'a host';
-        const later = `criu-flow ${this.state.committed ? 'resume' : 'rollback'} ${this.#options.runId}`;
+        const later = this.#command(this.state.committed ? 'resume' : 'rollback');
         context.warn(
           `Something is left on ${where} (${context.runDirectory}): ${failure.message} Later: ${later}`,
         );

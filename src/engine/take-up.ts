@@ -4,6 +4,7 @@ import { stateOf } from '../lock/controller.ts';
 import { describeHolder, readBoot } from '../lock/workload-lock.ts';
 import { digestOf } from '../plan/digest.ts';
 import { actingSteps, type Plan } from '../plan/plan.ts';
+import { type FlowCommand, flowCommandOf } from '../store/flow-command.ts';
 import { RunDirectory } from '../store/run-directory.ts';
 import { readRun, type StoredRun } from '../store/read-run.ts';
 import { requireSameProcess, survivors } from '../workload/identity.ts';
@@ -42,9 +43,9 @@ export async function rollBackRun(run: StoredRun, options: TakeUpOptions): Promi
   if (!taken) return undefined;
   if (taken.isCommitted) {
     await taken.connection.close();
-    throw pastCommit(run.runId);
+    throw pastCommit(run.runId, commandOf(run, options));
   }
-  await requireSource(run.runId, taken);
+  await requireSource(run.runId, taken, commandOf(run, options));
   return takeBack(run, taken, options);
 }
 
@@ -62,8 +63,8 @@ export async function resumeRun(run: StoredRun, options: TakeUpOptions): Promise
     await requireLost(taken);
     return goForward(run, taken, options);
   }
-  await requireSource(run.runId, taken);
-  if (options.force !== true) await requireUnchanged(run.runId, taken);
+  await requireSource(run.runId, taken, commandOf(run, options));
+  if (options.force !== true) await requireUnchanged(taken, commandOf(run, options));
   const rolledBack = await takeBack(run, taken, options);
   // Whoever was at work until the locks were taken has committed: looked at again, there is only forward.
   const isPast = rolledBack.undoFailures.some(({ code }) => code === 'RESUME_REFUSED');
@@ -128,9 +129,10 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
     }
     const { lost } = connection;
     if (!isLeft && !isCommitted && !lost.source && !lost.destination) {
-      await requireOnSource(run.runId, progress, connection);
+      await requireOnSource(run.runId, progress, connection, commandOf(run, options));
     }
-    requireNewest(run, progress, Math.max(0, ...source.epochs, ...destination.epochs));
+    const newest = Math.max(0, ...source.epochs, ...destination.epochs);
+    requireNewest(run, progress, newest, commandOf(run, options));
     return {
       plan,
       progress,
@@ -151,23 +153,33 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
  * undo anything of a workload that has moved since.
  * @throws FlowError RESUME_REFUSED when it is not on the source
  */
-async function requireOnSource(runId: string, { workload }: Progress, { source }: Connection): Promise<void> {
+async function requireOnSource(
+  runId: string,
+  { workload }: Progress,
+  { source }: Connection,
+  command: FlowCommand,
+): Promise<void> {
   if (!workload) return;
   const alive = await survivors(source, workload.processes);
-  if (alive.length === 0) throw nothingToTakeBack(runId, source.name);
+  if (alive.length === 0) throw nothingToTakeBack(runId, source.name, command);
 }
 
 /** @throws FlowError RESUME_REFUSED when an attempt that this directory does not know has begun the move anew */
-function requireNewest(run: StoredRun, { movedInEpoch }: Progress, newest: number): void {
+function requireNewest(
+  run: StoredRun,
+  { movedInEpoch }: Progress,
+  newest: number,
+  command: FlowCommand,
+): void {
   if (newest <= movedInEpoch) return;
   throw new FlowError('RESUME_REFUSED', `Run ${run.runId} was taken up since ${run.path} was written`, {
     hint: `The hosts know attempt ${newest}, and this directory no later one than ${movedInEpoch}: it is an older copy. Go on where the newer one is.`,
-    command: `criu-flow status ${run.runId}`,
+    command: command('status'),
   });
 }
 
 /** Only the source can say whether there is a way back. */
-async function requireSource(runId: string, { connection }: Taken): Promise<void> {
+async function requireSource(runId: string, { connection }: Taken, command: FlowCommand): Promise<void> {
   const { source: lost } = connection.lost;
   if (!lost) return;
   await connection.close();
@@ -177,8 +189,8 @@ async function requireSource(runId: string, { connection }: Taken): Promise<void
     {
       host: connection.source.name,
       evidence: lost.evidence ?? lost.message,
-      hint: `Try again when it answers. When it is gone for good, and only then, what came to ${connection.destination.name} may run without it: criu-flow resume ${runId} --source-is-gone`,
-      command: `criu-flow status ${runId}`,
+      hint: `Try again when it answers. When it is gone for good, and only then, what came to ${connection.destination.name} may run without it: ${command('resume', '--source-is-gone')}`,
+      command: command('status'),
     },
   );
 }
@@ -199,6 +211,10 @@ async function requireLost({ connection, hasImages }: Taken): Promise<void> {
       'The source was lost before they were carried there: start the workload as it is started otherwise.',
     );
   }
+}
+
+function commandOf(run: StoredRun, { sshConfigFile }: TakeUpOptions): FlowCommand {
+  return flowCommandOf(run, sshConfigFile);
 }
 
 function hasFinishedCommit(plan: Plan, { finished }: Progress): boolean {
@@ -296,7 +312,7 @@ function isAfterCommit(plan: Plan, id: string): boolean {
   return isAtEnd(plan, id) || actingSteps(plan.steps.slice(commit)).some((step) => step.id === id);
 }
 
-async function requireUnchanged(runId: string, { progress, connection }: Taken): Promise<void> {
+async function requireUnchanged({ progress, connection }: Taken, command: FlowCommand): Promise<void> {
   if (!progress.workload) return;
   try {
     for (const side of ['source', 'destination'] as const) {
@@ -305,7 +321,7 @@ async function requireUnchanged(runId: string, { progress, connection }: Taken):
         throw new FlowError('RESUME_REFUSED', `${name} was started again since the run began`, {
           host: name,
           hint: 'What the run had prepared there is of the earlier boot. Roll it back, then begin a new run; or resume it all the same with --force.',
-          command: `criu-flow rollback ${runId}`,
+          command: command('rollback'),
         });
       }
     }

@@ -12,6 +12,8 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { FlowError } from '../errors/flow-error.ts';
+import { quoteArguments } from '../host/quote.ts';
+import { flowCommandOf } from './flow-command.ts';
 import { formatLine, journalName, JOURNAL_VERSION, type RunHeader } from './journal-format.ts';
 import { runsDirectory } from './runs-directory.ts';
 import type { StoredRun } from './read-run.ts';
@@ -29,12 +31,14 @@ export function newRunId(now: Date = new Date()): string {
 export class RunDirectory {
   readonly runId: string;
   readonly path: string;
+  readonly header: RunHeader;
   readonly #journal: number;
   #sequence = 0;
 
-  private constructor(runId: string, path: string, journal: number) {
-    this.runId = runId;
-    this.path = path;
+  private constructor(run: Pick<StoredRun, 'runId' | 'path' | 'header'>, journal: number) {
+    this.runId = run.runId;
+    this.path = run.path;
+    this.header = run.header;
     this.#journal = journal;
   }
 
@@ -88,7 +92,7 @@ export class RunDirectory {
         flush: true,
       });
       const journal = openSync(join(path, journalName(1)), 'ax', 0o600);
-      const directory = new RunDirectory(runId, path, journal);
+      const directory = new RunDirectory({ runId, path, header }, journal);
       directory.append({ kind: 'journal', version: JOURNAL_VERSION, runId, ...header }, { durable: true });
       // A file that is on disk is lost all the same when its name is not.
       const top = dirname(created ?? path);
@@ -109,10 +113,10 @@ export class RunDirectory {
       throw new FlowError('LOCKED', `Somebody else has just taken run ${run.runId} up`, {
         evidence: `${file} is there already`,
         hint: 'Look who that is, and how it stands.',
-        command: `criu-flow status ${run.runId}`,
+        command: flowCommandOf(run)('status'),
       });
     }
-    const directory = new RunDirectory(run.runId, run.path, journal);
+    const directory = new RunDirectory(run, journal);
     directory.append({ kind: 'journal', version: JOURNAL_VERSION, runId: run.runId }, { durable: true });
     syncDirectory(run.path);
     return directory;
@@ -192,7 +196,7 @@ function orJournalFailed<Result>(path: string, write: () => Result): Result {
       host: 'local',
       evidence: error instanceof Error ? error.message : String(error),
       hint: 'Without it a run could not be taken up after a crash. Make room there, or name another place in XDG_STATE_HOME.',
-      command: `df ${dirname(path)}`,
+      command: quoteArguments(['df', dirname(path)]),
       cause: error,
     });
   }

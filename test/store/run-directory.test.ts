@@ -152,7 +152,7 @@ test('of two who take a run up in the same moment one is told that it is taken',
   const run = readRun(path);
   RunDirectory.reopen(run).close();
   expect(() => RunDirectory.reopen(run)).toThrow(
-    expect.objectContaining({ code: 'LOCKED', command: 'criu-flow status r1' }),
+    expect.objectContaining({ code: 'LOCKED', command: `criu-flow status ${path}` }),
   );
   rmSync(path, { recursive: true });
   expect(() => RunDirectory.reopen(run)).toThrow(expect.objectContaining({ code: 'JOURNAL_FAILED' }));

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { FlowError } from '../../errors/flow-error.ts';
 import type { FlowEvent, RunOutcome } from '../../events/event.ts';
 import { toFailureData } from '../../events/failure-data.ts';
@@ -8,9 +7,9 @@ import { createPaint, formatBytes, type Tint, wantsColor } from '../../report/fo
 import { createPlainReporter } from '../../report/plain.ts';
 import type { ReportStream } from '../../report/reporter.ts';
 import { sanitizeForTerminal, sanitizeLine, toSafeJson } from '../../report/sanitize.ts';
+import { runName } from '../../store/flow-command.ts';
 import type { JournalRecord } from '../../store/journal-format.ts';
 import { findRun, followRun, type ListedRun, listRuns, scanRun } from '../../store/list-runs.ts';
-import { runsDirectory } from '../../store/runs-directory.ts';
 import { isOver, isOverSince, removeRun, sizeOf, sweepRemoved } from '../../store/prune-runs.ts';
 
 /** `criu-flow runs`: the runs of this user, newest first. @returns 0 */
@@ -283,7 +282,7 @@ function describeOpen(run: ListedRun): string {
   const controller = run.state.kind === 'open' ? controllerOf(run.state.controller) : undefined;
   const who = controller ? ` (${describeController(controller)})` : '';
   // A copy of a run directory elsewhere is named by its path.
-  const name = quote(run.path === join(runsDirectory(), run.id) ? run.id : run.path);
+  const name = quote(runName({ runId: run.id, path: run.path }));
   if (run.state.kind === 'open' && whoWorks(run.state.controller) === 'alive') {
     return `This run is at work${who}. To follow it:\n  criu-flow runs tail ${name}`;
   }
