@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { runCli } from '../helpers/cli.ts';
@@ -42,16 +42,14 @@ describe.skipIf(labSkipReason !== undefined)('hooks, checks and approval', () =>
       ),
     );
     expect(ended.exitCode, ended.stdout).toBe(0);
-    const shown = await runCli(['runs', 'show', newestRun(), '--json']);
+    const journal = join(lab.directory, 'state', 'criu-flow', 'runs', newestRun(), 'journal.jsonl');
     const results = new Map(
-      shown.stdout
+      readFileSync(journal, 'utf8')
         .split('\n')
-        .filter((line) => line.includes('result-registered'))
+        .filter((line) => line.includes('"result-registered"'))
         .map((line) => {
-          const record: { name: string; result: { stdout: string } } = JSON.parse(
-            line.trim().replace(/,$/, ''),
-          );
-          return [record.name, record.result.stdout] as const;
+          const { name, result }: { name: string; result: { stdout: string } } = JSON.parse(line);
+          return [name, result.stdout] as const;
         }),
     );
     expect(results.get('before')).toMatch(/^[SR]$/);

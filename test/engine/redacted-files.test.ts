@@ -25,7 +25,10 @@ test('a secret in the command line of the workload, or in a log of criu, is in n
   await using workload = await startProgram('sh', '-c', 'read -r line; echo "$line"; read -r line', SECRET);
   const plan = planWith({
     workload: { kind: 'pid', pid: workload.pid },
-    steps: [{ uses: 'dump', id: '1-dump', title: 'Dump', rollback: [] }],
+    steps: [
+      { uses: 'prepare', id: 'prepare', title: 'Prepare', rollback: [] },
+      { uses: 'dump', id: '1-dump', title: 'Dump', rollback: [] },
+    ],
   });
   const run = RunDirectory.create('r1', plan, {}, { XDG_STATE_HOME: directory.at('state') });
   const runner = new StepRunner({
