@@ -129,7 +129,7 @@ class ValueFindings {
       const hint = "Make one text of it: `{{ inputs.name | join(' ') }}`.";
       return finding(`${where} must yield one value, and yields a list`, hint);
     }
-    if (type === 'list' && typeof path.at(-1) !== 'number') {
+    if (type === 'list' && kind !== 'items' && typeof path.at(-1) !== 'number') {
       const hint = "Make one text of it: `{{ inputs.name | join(' ') }}`.";
       return finding(`${where} holds one text, and this yields a list`, hint);
     }

@@ -256,3 +256,13 @@ test('an approval has a question, people, how many and an expiry', async () => {
     expect.objectContaining({ message: 'Go on with the run?', by: [], approvals: 1, expiresMs: 3_600_000 }),
   ]);
 });
+
+test('`forEach` takes a list that is an input', async () => {
+  const { steps } = await planOf(
+    `${RECIPE}  - uses: command
+    forEach: '{{ inputs.units }}'
+    with: { on: local, argv: [echo, '{{ item }}'] }
+`.replace('name: Move it', 'name: Move it\ninputs: { units: { type: list, default: [a, b] } }'),
+  );
+  expect(steps.slice(6)).toMatchObject([{ id: '6.1-command', argv: ['echo', 'a'] }, { argv: ['echo', 'b'] }]);
+});
