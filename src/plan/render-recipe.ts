@@ -6,7 +6,7 @@ import { checkValue } from '../recipe/values.ts';
 import { walkSteps } from '../recipe/walk-steps.ts';
 import type { TemplateType, TemplateValue } from '../template/filters.ts';
 import { inspectTemplate } from '../template/gate.ts';
-import { renderTemplate } from '../template/render.ts';
+import { renderInspected } from '../template/render.ts';
 import { typeOf } from '../template/scope.ts';
 import type { ResolvedInputs } from './inputs.ts';
 import type { Late } from './plan.ts';
@@ -18,7 +18,7 @@ export class RecipeRenderer {
   readonly #values: ReadonlyMap<string, TemplateValue>;
   readonly #secrets: ReadonlySet<string>;
   readonly #types: ReadonlyMap<string, TemplateType>;
-  readonly #results: readonly string[];
+  readonly #results: ReadonlySet<string>;
 
   constructor(recipe: ValidRecipe, { values, secrets }: ResolvedInputs) {
     this.#values = values;
@@ -27,8 +27,10 @@ export class RecipeRenderer {
       ...[...values].map(([name, value]): [string, TemplateType] => [name, typeOf(value)]),
       ...[...this.#secrets].map((name): [string, TemplateType] => [name, 'text']),
     ]);
-    this.#results = [...walkSteps(recipe.data)].flatMap(({ step }) =>
-      'register' in step && step.register !== undefined ? [step.register] : [],
+    this.#results = new Set(
+      [...walkSteps(recipe.data)].flatMap(({ step }) =>
+        'register' in step && step.register !== undefined ? [step.register] : [],
+      ),
     );
   }
 
@@ -50,16 +52,17 @@ export class RecipeRenderer {
   }
 
   #renderText(template: string, path: Path, item: string | undefined): unknown {
-    const { form, inputs, results } = inspectTemplate(template, {
+    const inspected = inspectTemplate(template, {
       inputs: this.#types,
       results: this.#results,
       hasItem: item !== undefined,
     });
+    const { inputs, results } = inspected;
     if (results.length > 0 || inputs.some((name) => this.#secrets.has(name))) {
       return { template, ...(item === undefined ? {} : { item }) } satisfies Late;
     }
     const kind = kindAt(path);
-    const yielded = form === 'text' ? template : renderTemplate(template, { inputs: this.#values, item });
+    const yielded = renderInspected(inspected, { inputs: this.#values, item });
     const isList = typeof yielded === 'object';
     for (const each of isList && kind !== 'items' ? yielded : [yielded]) {
       const problem = kind && checkValue(describePath(path), kind, each);

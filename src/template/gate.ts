@@ -34,16 +34,26 @@ export interface GateResult {
   readonly type: TemplateType;
   /** `expression` is exactly one pair of braces and nothing else: its value keeps its type. */
   readonly form: 'text' | 'expression' | 'mixed';
+  /** Texts and expressions, one after the other. */
+  readonly parts: readonly AstNode[];
 }
 
 /** Characters of one template: parsing is not linear. */
 const MAX_TEMPLATE = 16_384;
 
-/** Filters and parentheses around each other: nunjucks compiles them by recursion. */
+/** nunjucks takes the square of it for what `{{-` cuts off. */
+const MAX_WHITE_SPACE = 256;
+const LONG_WHITE_SPACE = new RegExp(`\\s{${MAX_WHITE_SPACE + 1}}`);
+
+/** What people see of a recipe are its first mistakes. */
+const MAX_PROBLEMS = 20;
+
+/** Filters and parentheses around each other: they are looked at by recursion. */
 const MAX_DEPTH = 32;
 const TOO_DEEP = 'The template nests too deep';
 
 const NOTHING_ELSE = 'A template can look up nothing but inputs and results, and an input has no parts';
+const NO_PARTS = 'An item has no parts';
 const WHICH_PART = 'A template reads one part of a result';
 const PART_HINT = `For example \`{{ results.name.stdout }}\`. The parts are ${Object.keys(RESULT_PARTS).join(', ')}.`;
 const USUAL = 'A template is `{{ inputs.name }}`, with filters: `{{ inputs.address | host }}`.';
@@ -66,25 +76,31 @@ const HOSTILE = new Set(['constructor', '__proto__', 'prototype']);
  * could do beyond that does not matter. Values of different types are never compared: JavaScript would convert them.
  */
 export function inspectTemplate(template: string, scope: TemplateScope): GateResult {
+  if (!template.includes('{%') && !template.includes('{{')) return textOf(template);
   const gate = new Gate(template, scope);
-  let form: GateResult['form'] = 'text';
-  let type: TemplateType = 'text';
-  if (template.includes('{%') || template.includes('{{')) {
-    form = 'mixed';
-    // nunjucks is told that statements and comments begin with it.
-    const nul = template.indexOf('\0');
-    if (nul !== -1) {
-      gate.refuse(nul, 'A template cannot hold a NUL character', { length: 1 });
-    } else if (template.length > MAX_TEMPLATE) {
-      gate.refuse(0, `A template has at most ${MAX_TEMPLATE} characters`, {
-        hint: 'Put a long script into a file.',
-      });
-    } else {
-      const tree = gate.parse();
-      if (tree) [form, type] = gate.visitRoot(tree);
-    }
+  let tree: ListNode | undefined;
+  // nunjucks is told that statements and comments begin with it.
+  const nul = template.indexOf('\0');
+  if (nul !== -1) {
+    gate.refuse(nul, 'A template cannot hold a NUL character', { length: 1 });
+  } else if (template.length > MAX_TEMPLATE) {
+    gate.refuse(0, `A template has at most ${MAX_TEMPLATE} characters`, {
+      hint: 'Put a long script into a file.',
+    });
+  } else if (template.includes('{{-') && LONG_WHITE_SPACE.test(template)) {
+    gate.refuse(template.indexOf('{{-'), `\`{{-\` cannot cut off more than ${MAX_WHITE_SPACE} characters`, {
+      length: 3,
+    });
+  } else {
+    tree = gate.parse();
   }
-  return { problems: gate.problems, inputs: [...gate.inputs], results: [...gate.results], form, type };
+  const visited = tree ? gate.visitRoot(tree) : ({ form: 'mixed', type: 'text', parts: [] } as const);
+  return { problems: gate.problems, inputs: [...gate.inputs], results: [...gate.results], ...visited };
+}
+
+function textOf(template: string): GateResult {
+  const parts = [{ typename: 'TemplateData', lineno: 0, colno: 0, value: template } as AstNode];
+  return { problems: [], inputs: [], results: [], type: 'text', form: 'text', parts };
 }
 
 class Gate {
@@ -100,6 +116,7 @@ class Gate {
   }
 
   refuse(offset: number, message: string, more: Partial<TemplateProblem> = {}): void {
+    if (this.problems.length >= MAX_PROBLEMS) return;
     this.problems.push({ offset, length: 2, message, ...more });
   }
 
@@ -128,7 +145,7 @@ class Gate {
     this.refuse(this.#offset({ lineno: lineno - 1, colno: colno - 1 }), words, { length: 1, hint });
   }
 
-  visitRoot(root: ListNode): [form: GateResult['form'], type: TemplateType] {
+  visitRoot(root: ListNode): Pick<GateResult, 'form' | 'type' | 'parts'> {
     const parts = root.children.flatMap((output) =>
       output.typename === 'Output' ? (output as ListNode).children : [output],
     );
@@ -147,7 +164,9 @@ class Gate {
         this.refuse(this.#offset(part), 'A list cannot stand inside of a text', { hint });
       }
     }
-    return isExpression ? ['expression', type ?? 'text'] : ['mixed', 'text'];
+    return isExpression
+      ? { form: 'expression', type: type ?? 'text', parts }
+      : { form: 'mixed', type: 'text', parts };
   }
 
   #visitText(part: LiteralNode, from: number): number {
@@ -294,6 +313,7 @@ class Gate {
     if (root.typename === 'LookupVal') return this.#visitPart(root as AstNode as LookupNode, key, name);
     if (root.typename !== 'Symbol') return this.#refuseNode(node, NOTHING_ELSE);
     if (root.value === 'results') return this.#refuseNode(node, WHICH_PART, PART_HINT);
+    if (root.value === 'item' && this.#scope.hasItem) return this.#refuseNode(node, NO_PARTS);
     if (root.value !== 'inputs') return this.#visitRoots(root);
     if (name === undefined) return this.#refuseNode(node, 'The name of an input must be written out');
     this.inputs.add(name);
@@ -311,7 +331,7 @@ class Gate {
     const name = named?.typename === 'Literal' ? String(named.value) : undefined;
     if (name === undefined || part === undefined) return this.#refuseNode(target, WHICH_PART, PART_HINT);
     this.results.add(name);
-    if (!this.#scope.results.includes(name)) {
+    if (!this.#scope.results.has(name)) {
       const message = `No step before this one registers \`${name}\``;
       return this.#unknown(named as AstNode, name, { message, noun: 'results' });
     }
@@ -357,7 +377,7 @@ class Gate {
     const inputs = [...this.#scope.inputs.keys()];
     const known = {
       inputs,
-      results: this.#scope.results,
+      results: [...this.#scope.results],
       parts: Object.keys(RESULT_PARTS),
       filters: Object.keys(FILTERS),
       variables: inputs.map((input) => `inputs.${input}`),

@@ -1,5 +1,5 @@
-// @types/nunjucks leaves out `parser`. What the gate needs of it, for nunjucks 3.2.4.
-import nunjucks from 'nunjucks';
+// What is needed of the tree that the parser of nunjucks 3.2.4 makes.
+import parser from 'nunjucks/src/parser.js';
 
 /** A node of nunjucks' tree. Lines and columns count from 0. */
 export interface AstNode {
@@ -57,23 +57,27 @@ export interface ParseFailure {
   readonly colno: number | undefined;
 }
 
-interface NunjucksParser {
-  parse(template: string, extensions: readonly [], options: { readonly tags: typeof TAGS }): ListNode;
-}
-
 /**
  * Statements and comments begin with characters that no recipe can hold, so `{%` and `{#` are plain text to nunjucks:
  * shells use the latter (`${#list}`), and the gate refuses the former by name.
  */
-export const TAGS = {
+const TAGS = {
   blockStart: '\0%',
   blockEnd: '%\0',
   commentStart: '\0#',
   commentEnd: '#\0',
 } as const;
 
+/** Trees that are kept: a recipe has the same few templates in many places, and each is looked at more than once. */
+const MAX_KEPT = 4096;
+const kept = new Map<string, ListNode>();
+
 /** @throws a ParseFailure; a RangeError for text that nests too deep */
 export function parseTemplate(template: string): ListNode {
-  const { parser } = nunjucks as unknown as { readonly parser: NunjucksParser };
-  return parser.parse(template, [], { tags: TAGS });
+  const known = kept.get(template);
+  if (known) return known;
+  const tree = parser.parse(template, [], { tags: TAGS }) as ListNode;
+  if (kept.size >= MAX_KEPT) kept.clear();
+  kept.set(template, tree);
+  return tree;
 }

@@ -1,7 +1,7 @@
 import { FlowError } from '../errors/flow-error.ts';
-import { createEnvironment, evaluate } from './environment.ts';
+import { evaluate } from './evaluate.ts';
 import type { TemplateValue } from './filters.ts';
-import { inspectTemplate } from './gate.ts';
+import { type GateResult, inspectTemplate } from './gate.ts';
 import { scopeOf, type TemplateValues } from './scope.ts';
 
 /**
@@ -10,18 +10,20 @@ import { scopeOf, type TemplateValues } from './scope.ts';
  * @throws FlowError RECIPE_INVALID for a template that the gate refuses: there is no way around it
  */
 export function renderTemplate(template: string, values: TemplateValues): TemplateValue {
-  const { problems, form } = inspectTemplate(template, scopeOf(values));
-  const problem = problems[0];
-  if (problem)
-    throw new FlowError('RECIPE_INVALID', problem.message, problem.hint ? { hint: problem.hint } : {});
-  if (form === 'text') return template;
-  const { inputs, results = new Map(), item } = values;
-  const context = { inputs: bare(inputs), results: bare(results), ...(item === undefined ? {} : { item }) };
-  if (form === 'expression') return evaluate(template.replace(/^\{\{-?/, '').replace(/-?\}\}$/, ''), context);
-  return createEnvironment().renderString(template, context);
+  return renderInspected(inspectTemplate(template, scopeOf(values)), values);
 }
 
-/** An object without a prototype, so that no name means more than itself. */
-function bare(values: ReadonlyMap<string, unknown>): object {
-  return Object.assign(Object.create(null), Object.fromEntries(values)) as object;
+/**
+ * The same for a template that was looked at already.
+ * @param values of all that the scope had in which it was looked at
+ */
+export function renderInspected(
+  { problems, form, parts }: GateResult,
+  values: TemplateValues,
+): TemplateValue {
+  const [problem] = problems;
+  if (problem)
+    throw new FlowError('RECIPE_INVALID', problem.message, problem.hint ? { hint: problem.hint } : {});
+  const yielded = parts.map((part) => evaluate(part, values));
+  return form === 'expression' && yielded[0] !== undefined ? yielded[0] : yielded.join('');
 }

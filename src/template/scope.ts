@@ -22,7 +22,7 @@ export const RESULT_PARTS: Readonly<Record<keyof StepResult, TemplateType>> = {
 export interface TemplateScope {
   readonly inputs: ReadonlyMap<string, TemplateType>;
   /** The names under which earlier steps register their results. */
-  readonly results: readonly string[];
+  readonly results: ReadonlySet<string>;
   /** Whether the step has `forEach`, and so an `item`. */
   readonly hasItem: boolean;
 }
@@ -38,7 +38,7 @@ export interface TemplateValues {
 export function scopeOf({ inputs, results, item }: TemplateValues): TemplateScope {
   return {
     inputs: new Map([...inputs].map(([name, value]) => [name, typeOf(value)])),
-    results: [...(results?.keys() ?? [])],
+    results: new Set(results?.keys()),
     hasItem: item !== undefined,
   };
 }

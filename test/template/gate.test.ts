@@ -52,6 +52,12 @@ test.each([
   ["{{ 'cron.service' in inputs.units }}", true],
   ["{{ 'x' not in inputs.units }}", true],
   ["{{ 'yes' if inputs.careful else 'no' }}", 'yes'],
+  // nunjucks itself makes `!a == b` of it, which JavaScript reads as `(!a) == b`.
+  ['{{ not inputs.a == "x" }}', true],
+  ['{{ not inputs.count < 5 }}', false],
+  ['{{ not (inputs.count == 3 and inputs.careful) or inputs.count == 4 }}', false],
+  ['{{ inputs.careful == false or "x" == "x" }}', true],
+  ['  {{- inputs.count -}}  ', '3'],
   ['{{ inputs.units }}', ['nginx.service', 'cron.service']],
   ["{{ inputs.units | join(' ') }}", 'nginx.service cron.service'],
   ['{{ inputs.units | first }}', 'nginx.service'],
@@ -82,6 +88,8 @@ test.each([
   ['{{ inputs.units | join }}', "The filter `join` takes one text: `join(',')`"],
   ['{{ inputs.units | join(inputs.a) }}', "The filter `join` takes one text: `join(',')`"],
   ['units: {{ inputs.units }}', 'A list cannot stand inside of a text'],
+  ['{{ item.length }}', 'An item has no parts'],
+  ['{{ item["x"] }}', 'An item has no parts'],
   ['{{ results }}', 'A template cannot hold all results'],
   ['{{ results.watchdog }}', 'A template reads one part of a result'],
   ['{{ results.watchdog.output }}', 'A result has no `output`'],
@@ -134,6 +142,7 @@ describe('what leads anywhere but to an input and a filter is refused', () => {
     [`{{ "${'x'.repeat(20_000)}" }}`, 'A template has at most 16384 characters'],
     [`{{ ${'('.repeat(5000)}1${')'.repeat(5000)} }}`, 'The template nests too deep'],
     [`{{ inputs.a${' | host'.repeat(1000)} }}`, 'The template nests too deep'],
+    [`${' '.repeat(9000)}x{{- inputs.a }}`, '`{{-` cannot cut off more than 256 characters'],
   ])('%j', (template, message) => {
     expect(problemsOf(template)[0]).toBe(message);
     expect(() => renderTemplate(template, values)).toThrow(message);
@@ -147,6 +156,10 @@ describe('what leads anywhere but to an input and a filter is refused', () => {
       ]);
     },
   );
+});
+
+test('of very many problems the first are told', () => {
+  expect(problemsOf('{{ x }}'.repeat(2000))).toHaveLength(20);
 });
 
 test('a problem has its place', () => {
