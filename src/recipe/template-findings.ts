@@ -47,7 +47,7 @@ class ValueFindings {
 
   all(): readonly Finding[] {
     const { steps: _, always: __, hooks: ___, rollback, ...rest } = this.#recipe;
-    const scope: TemplateScope = { inputs: this.#inputs, results: [], hasItem: false };
+    const scope: TemplateScope = { inputs: this.#inputs, results: new Set(), hasItem: false };
     this.#look(rest, [], scope);
     const results = this.#lookAtSteps();
     // They may run before any step did: what has not run has an empty result.
@@ -57,8 +57,9 @@ class ValueFindings {
   }
 
   /** @returns the names under which steps register their results */
-  #lookAtSteps(): readonly string[] {
-    let results: readonly string[] = [];
+  #lookAtSteps(): ReadonlySet<string> {
+    // One that grows: a step reads what was registered before it.
+    const results = new Set<string>();
     for (const { step, path, blocks } of walkSteps(this.#recipe)) {
       const hasItem = [...blocks, step].some((each) => 'forEach' in each);
       const scope = { inputs: this.#inputs, results, hasItem };
@@ -66,7 +67,7 @@ class ValueFindings {
       // What the items are cannot depend on the item.
       this.#look({ forEach }, path, { ...scope, hasItem: false });
       this.#look(own, path, scope);
-      if ('register' in step && step.register !== undefined) results = [...results, step.register];
+      if ('register' in step && step.register !== undefined) results.add(step.register);
     }
     return results;
   }
