@@ -32,7 +32,7 @@ test.each([
   ['SIGHUP', 129],
 ] as const)('%s while it connects ends that at once with %d: nothing was touched', async (name, code) => {
   let isInterrupted = false;
-  const began = performance.now();
+  // A host that was waited for to the end would be unreachable, and the code 4.
   const { exitCode, stderr, stdout } = await runCli(runBy(SILENCE), {
     env,
     onStdout: (_, kill) => {
@@ -45,8 +45,6 @@ test.each([
   );
   expect(stdout).toContain('Interrupted before anything was touched');
   expect(exitCode).toBe(code);
-  // ssh gives a host ten seconds to answer.
-  expect(performance.now() - began).toBeLessThan(9_000);
 });
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));

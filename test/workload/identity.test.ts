@@ -66,7 +66,7 @@ test('a zombie is gone, although its pid is taken', async () => {
   try {
     const [line] = (await once(parent.stdout, 'data')) as [Buffer];
     const pid = Number(String(line));
-    await expect.poll(() => statOf(pid)[0]).toBe('Z');
+    await expect.poll(() => statOf(pid)[0], { timeout: 10_000 }).toBe('Z');
     expect(await workloadState(host, pid, undefined)).toBe('gone');
   } finally {
     parent.kill('SIGKILL');
