@@ -62,10 +62,14 @@ test('a process that runs, that is stopped, that goes on, that is gone', async (
 
 test('a zombie is gone, although its pid is taken', async () => {
   // The shell starts a child and then becomes a program that reaps nobody.
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60']);
+  const parent = spawn('sh', ['-c', 'exec 3<&0; read -r line <&3 & echo $!; exec sleep 60']);
   try {
     const [line] = (await once(parent.stdout, 'data')) as [Buffer];
     const pid = Number(String(line));
+    // Not before: a shell reaps its children.
+    const comm = (): string => readFileSync(`/proc/${parent.pid}/comm`, 'utf8').trim();
+    await expect.poll(comm, { timeout: 10_000 }).toBe('sleep');
+    parent.stdin.end('go\n');
     await expect.poll(() => statOf(pid)[0], { timeout: 10_000 }).toBe('Z');
     expect(await workloadState(host, pid, undefined)).toBe('gone');
   } finally {
