@@ -51,7 +51,7 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   'pretty-bytes': /^report\//,
   'p-retry': /^engine\//,
   'pretty-ms': /^report\//,
-  shlex: /^(host|report|template)\//,
+  shlex: /^(host|template)\//,
   'ssh2-sftp-client': /^host\//,
   yaml: /^recipe\//,
 };

@@ -26,7 +26,7 @@ export async function runPlan(plan: Plan, options: RunPlanOptions): Promise<RunS
   const { sshConfigFile, keepImages } = options;
   const directory = RunDirectory.createNew(plan, { sshConfigFile, keepImages });
   const { runId } = directory;
-  const session = new Session({ plan, runId, directory, emit: options.emit });
+  const session = new Session({ plan, runId, directory, emit: options.emit, sshConfigFile });
   const epoch = 1;
   session.begin('run', epoch, viewOf(plan));
   let connection: Connection | undefined;

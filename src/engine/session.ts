@@ -1,21 +1,15 @@
 import { toFailureData } from '../events/failure-data.ts';
-import type {
-  EmitEvent,
-  FailureData,
-  FlowEvent,
-  ProbeReport,
-  RunOutcome,
-  RunSummary,
-  StepView,
-} from '../events/event.ts';
+import type { EmitEvent, FlowEvent, ProbeReport, RunSummary, StepView } from '../events/event.ts';
 import { actingSteps, type Plan } from '../plan/plan.ts';
 import type { RunState } from '../steps/step.ts';
+import { flowCommandOf } from '../store/flow-command.ts';
 import type { RunDirectory } from '../store/run-directory.ts';
 import { thisController } from '../lock/controller.ts';
 import type { Connection } from './connection.ts';
 import { Journal } from './journal.ts';
 import { locateWorkload } from './locate-workload.ts';
 import { exitCodeOf } from './outcome.ts';
+import { type AttemptEnd, toDoOf } from './to-do.ts';
 import { PhaseClock } from './phase-clock.ts';
 import { Redactor } from './redactor.ts';
 
@@ -32,6 +26,7 @@ export class Session {
   readonly #phases = new PhaseClock();
   readonly #journal: Journal;
   readonly #watch: EmitEvent;
+  readonly #sshConfigFile: string | undefined;
   #redactor = new Redactor();
 
   constructor(options: {
@@ -39,12 +34,15 @@ export class Session {
     readonly runId: string;
     readonly directory: RunDirectory;
     readonly emit: EmitEvent;
+    /** By which the hosts are reached. */
+    readonly sshConfigFile: string | undefined;
   }) {
     this.plan = options.plan;
     this.runId = options.runId;
     this.directory = options.directory;
     this.#journal = new Journal(options.directory);
     this.#watch = options.emit;
+    this.#sshConfigFile = options.sshConfigFile;
   }
 
   /** From now on nothing that is told or written down holds one of these. */
@@ -91,16 +89,12 @@ export class Session {
 
   /** Looks where the workload is, closes the connection, and writes the summary down. */
   async finish(
-    end: {
-      readonly outcome: RunOutcome;
-      readonly failure: FailureData | undefined;
-      readonly undoFailures: readonly FailureData[];
-      readonly probes?: readonly ProbeReport[];
-    },
+    end: AttemptEnd & { readonly probes?: readonly ProbeReport[] },
     state: RunState,
     connection: Connection,
   ): Promise<RunSummary> {
     const { outcome, failure, undoFailures, probes = [] } = end;
+    const toDo = toDoOf(end, state, connection, flowCommandOf(this.directory, this.#sshConfigFile));
     const workloadIsOn = await locateWorkload(connection, state);
     await connection.close();
     const objectiveMs = this.plan.objectives.downtimeMs;
@@ -127,6 +121,7 @@ export class Session {
       ...(probes.length > 0 ? { probes } : {}),
       ...(failure ? { failure } : {}),
       undoFailures,
+      ...(toDo ? { toDo } : {}),
     });
   }
 

@@ -271,7 +271,8 @@ async function begin(
     await connection.close();
     throw error;
   }
-  const session = new Session({ plan, runId: run.runId, directory, emit: options.emit });
+  const sshConfigFile = options.sshConfigFile ?? run.header.sshConfigFile;
+  const session = new Session({ plan, runId: run.runId, directory, emit: options.emit, sshConfigFile });
   const steps = viewOf(plan).filter(({ id }) =>
     goal === 'rollback' ? isAtEnd(plan, id) : goal === 'run' || isAfterCommit(plan, id),
   );
@@ -295,7 +296,7 @@ async function begin(
     emit: session.emit,
     directory,
     signal: options.signal,
-    sshConfigFile: options.sshConfigFile ?? run.header.sshConfigFile,
+    sshConfigFile,
     keepImages: run.header.keepImages,
     ...(goal === 'run' ? {} : { earlier }),
   });

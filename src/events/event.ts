@@ -84,7 +84,16 @@ export interface RunSummary {
   readonly undoFailures: readonly FailureData[];
   /** Things a person should know although the run ended as it should. */
   readonly warnings: readonly string[];
+  /** Only when a person is needed. */
+  readonly toDo?: ToDo;
   readonly runDirectory: string;
+}
+
+/** Commands to paste into a shell of the machine on which criu-flow ran, in their order. */
+export interface ToDo {
+  /** These change nothing. */
+  readonly look: readonly string[];
+  readonly mend: readonly string[];
 }
 
 /** Everything that a run tells the world. Reporters are functions of these and of nothing else. */

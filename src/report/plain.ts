@@ -27,8 +27,7 @@ export function createPlainReporter(options: Omit<ReporterOptions, 'kind' | 'dat
       if (event.kind === 'step-progress' && !progress.take(event.stepId)) return;
       if (event.kind === 'run-finished') {
         const { failedStep } = view;
-        const { sshConfigFile } = options;
-        options.stream.write(`\n${formatSummary(event.summary, { failedStep, sshConfigFile, paint })}\n`);
+        options.stream.write(`\n${formatSummary(event.summary, { failedStep, paint })}\n`);
         return;
       }
       const elapsed = ((now() - startedAtMs) / 1000).toFixed(2).padStart(6);

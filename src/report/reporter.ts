@@ -27,8 +27,6 @@ export interface ReporterOptions {
   /** Takes what is no part of the report. */
   readonly errorStream: ReportStream;
   readonly color: boolean;
-  /** For the commands to paste. */
-  readonly sshConfigFile?: string | undefined;
   /** Milliseconds of a monotonic clock; tests put their own. */
   readonly now?: () => number;
   /** The time of day, for JSON. */

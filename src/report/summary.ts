@@ -1,5 +1,4 @@
-import { join } from 'shlex';
-import type { Phase, ProbeReport, RunSummary } from '../events/event.ts';
+import type { Phase, ProbeReport, RunSummary, ToDo } from '../events/event.ts';
 import { formatFailure } from './failure.ts';
 import {
   createPaint,
@@ -14,8 +13,6 @@ import { sanitizeLine } from './sanitize.ts';
 export interface SummaryContext {
   /** The step that failed first, for people. */
   readonly failedStep?: string | undefined;
-  /** With which ssh reaches the hosts, for the commands to paste. */
-  readonly sshConfigFile?: string | undefined;
   readonly paint?: Paint;
 }
 
@@ -46,7 +43,7 @@ export function formatSummary(summary: RunSummary, context: SummaryContext = {})
   for (const failure of summary.undoFailures) {
     blocks.push(`${paint('bad', 'while rolling back:')} ${formatFailure(failure, { paint })}`);
   }
-  if (summary.outcome === 'rollback-incomplete') blocks.push(formatToDo(summary, context));
+  if (summary.toDo) blocks.push(formatToDo(summary.toDo));
   if (summary.warnings.length > 0) {
     blocks.push(
       summary.warnings.map((text) => `${paint('warning', 'warning:')} ${sanitizeLine(text)}`).join('\n'),
@@ -95,8 +92,7 @@ function whereabouts(summary: RunSummary): string {
       return `THE WORKLOAD RUNS NEITHER on ${source} NOR on ${destination}`;
     case 'unknown':
       // Nothing was touched, so not knowing where it runs is no alarm: it was perhaps not even found.
-      if (summary.outcome === 'superseded')
-        return `ask it with criu-flow status ${sanitizeLine(summary.runId)}`;
+      if (summary.outcome === 'superseded') return 'what becomes of the workload is decided there';
       if (summary.outcome === 'refused') return `the workload was not seen on ${source}`;
       return `WHERE THE WORKLOAD RUNS IS NOT KNOWN, look at ${source} and ${destination}`;
   }
@@ -169,36 +165,10 @@ function formatTable(rows: readonly Row[], paint: Paint): string {
 }
 
 /** What a person has to do, as commands to paste: first look, then put back what could not be put back. */
-function formatToDo(summary: RunSummary, context: SummaryContext): string {
-  const { workload } = summary;
-  const look =
-    workload === undefined
-      ? []
-      : [summary.source, summary.destination].map((host) =>
-          onHost(
-            host,
-            ['ps', '-o', 'pid,stat,etime,args', '-p', String(workload.pid)],
-            context.sshConfigFile,
-          ),
-        );
-  const failures = [...(summary.failure ? [summary.failure] : []), ...summary.undoFailures];
-  const repair = new Set(failures.flatMap((failure) => failure.command ?? []));
-  const lines = ['To do by hand, look first:', ...look.map((command) => `  ${sanitizeLine(command)}`)];
-  if (repair.size > 0) lines.push('then:', ...[...repair].map((command) => `  ${sanitizeLine(command)}`));
-  else {
-    const { runId } = summary;
-    lines.push(
-      'then, once what failed above is mended:',
-      ...['status', 'resume', 'rollback'].map(
-        (verb) => `  ${sanitizeLine(join(['criu-flow', verb, runId]))}`,
-      ),
-    );
-  }
-  return lines.join('\n');
-}
-
-function onHost(host: string, argv: readonly string[], sshConfigFile: string | undefined): string {
-  if (host === 'local') return join([...argv]);
-  const config = sshConfigFile === undefined ? [] : ['-F', sshConfigFile];
-  return join(['ssh', ...config, '--', host, join([...argv])]);
+function formatToDo({ look, mend }: ToDo): string {
+  const list = (commands: readonly string[]): string[] =>
+    commands.map((command) => `  ${sanitizeLine(command)}`);
+  if (mend.length === 0) return ['To look how it stands:', ...list(look)].join('\n');
+  const next = mend.length === 1 ? 'then, once what failed above is mended:' : 'then:';
+  return ['To do by hand, look first:', ...list(look), next, ...list(mend)].join('\n');
 }

@@ -81,9 +81,8 @@ class TreeReporter implements Reporter {
         this.#finishUndo(event);
         return;
       case 'run-finished': {
-        const { sshConfigFile } = this.#options;
         const { failedStep } = this.#view;
-        this.#closingText = formatSummary(event.summary, { failedStep, sshConfigFile, paint: this.#paint });
+        this.#closingText = formatSummary(event.summary, { failedStep, paint: this.#paint });
         this.#closeLines();
       }
     }

@@ -247,6 +247,14 @@ export const recordedRuns: Readonly<Record<RunName, readonly FlowEvent[]>> = {
         },
       ],
       warnings: [...summary.warnings, 'Something is left on a host'],
+      toDo: {
+        look: [
+          "ssh -- root@a 'ps -o pid,stat,etime,args -p 4711'",
+          "ssh -- root@b 'ps -o pid,stat,etime,args -p 4711'",
+          'criu-flow status 20261123-101112-abcd',
+        ],
+        mend: ["ssh -- root@b 'ls -l /srv'", 'criu-flow rollback 20261123-101112-abcd'],
+      },
     }),
   ],
 

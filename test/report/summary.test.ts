@@ -50,28 +50,42 @@ test.each<[Partial<RunSummary>, string]>([
     { outcome: 'rollback-incomplete', workloadIsOn: 'unknown', failure: failed },
     'Failed, and A PERSON IS NEEDED: WHERE THE WORKLOAD RUNS IS NOT KNOWN, look at root@a and root@b.',
   ],
+  [
+    { outcome: 'superseded', workloadIsOn: 'unknown' },
+    'Left to the controller that has taken this run up: what becomes of the workload is decided there.',
+  ],
 ])('the first line says how it ended and where the workload is: %j', (changes, firstLine) => {
   expect(formatSummary({ ...base, ...changes }).split('\n')[0]).toBe(firstLine);
 });
 
-test('a person who is needed gets commands to paste, by the way ssh reaches the hosts', () => {
-  const text = formatSummary(
-    {
+test('a person who is needed gets commands to paste: to look, to mend what failed, to go on', () => {
+  const look = ['ps -p 4711', 'criu-flow status r'];
+  const textOf = (mend: readonly string[]): string =>
+    formatSummary({
       ...base,
       outcome: 'rollback-incomplete',
       workloadIsOn: 'unknown',
-      source: 'local',
-      destination: 'b c',
-      workload: { pid: 4711, command: 'x', processes: 1 },
-      failure: { ...failed, command: 'ip addr del 10.0.0.9/24 dev eth0' },
-    },
-    { sshConfigFile: '/tmp/my config' },
-  );
-  expect(text).toContain(`To do by hand, look first:
-  ps -o pid,stat,etime,args -p 4711
-  ssh -F '/tmp/my config' -- 'b c' 'ps -o pid,stat,etime,args -p 4711'
+      failure: failed,
+      toDo: { look, mend },
+    });
+  expect(textOf(['ip addr del x', 'criu-flow rollback r'])).toContain(`To do by hand, look first:
+  ps -p 4711
+  criu-flow status r
 then:
-  ip addr del 10.0.0.9/24 dev eth0`);
+  ip addr del x
+  criu-flow rollback r
+`);
+  expect(textOf(['criu-flow rollback r'])).toContain(`
+then, once what failed above is mended:
+  criu-flow rollback r
+`);
+});
+
+test('of a run that somebody else has taken up there is only to look', () => {
+  const toDo = { look: ['criu-flow status r'], mend: [] };
+  expect(formatSummary({ ...base, outcome: 'superseded', workloadIsOn: 'unknown', toDo })).toContain(
+    '\n\nTo look how it stands:\n  criu-flow status r\n\n',
+  );
 });
 
 test('a command line longer than a screen is cut', () => {

@@ -52,7 +52,7 @@ export function showRunCommand(name: string, options: { readonly json: boolean }
   if (options.json) {
     process.stdout.write(`${toSafeJson({ ...toJson(run), journals })}\n`);
   } else {
-    const replay = createReplay(run.sshConfigFile);
+    const replay = createReplay();
     for (const { records } of journals) for (const record of records) replay(record);
     if (run.state.kind === 'open') process.stdout.write(`\n${describeOpen(run)}\n`);
   }
@@ -67,7 +67,7 @@ export function showRunCommand(name: string, options: { readonly json: boolean }
 export async function tailRunCommand(name: string): Promise<number> {
   const path = findRun(name);
   const run = scanRun(path);
-  const replay = createReplay(run.sshConfigFile);
+  const replay = createReplay();
   let controller: Controller | undefined;
   const lostReader = new AbortController();
   process.stdout.once('error', () => lostReader.abort());
@@ -313,7 +313,7 @@ function explainDamage(run: ListedRun, damage: FlowError): FlowError {
 }
 
 /** Prints the records of a journal on standard output, each as it was shown when it happened. */
-function createReplay(sshConfigFile: string | undefined): (record: JournalRecord) => void {
+function createReplay(): (record: JournalRecord) => void {
   const stream: ReportStream = process.stdout;
   const color = wantsColor(process.env, process.stdout);
   const paint = createPaint(color);
@@ -323,7 +323,6 @@ function createReplay(sshConfigFile: string | undefined): (record: JournalRecord
     stream,
     errorStream: stream,
     color,
-    sshConfigFile,
     now: () => atMs,
   });
   const note = (text: string): void => {

@@ -39,7 +39,6 @@ export async function takeUpCommand(
     stream: process.stdout,
     errorStream: process.stderr,
     color: wantsColor(process.env, process.stdout),
-    sshConfigFile: sshConfigFile ?? run.header.sshConfigFile,
   });
   const standing = new Standing();
   const { signal, stop } = abortOnSignals((text) => reporter.tell(text), standing);
