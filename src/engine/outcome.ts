@@ -9,6 +9,8 @@ export interface Progress {
   /** The destination's release was confirmed. */
   readonly released: boolean;
   readonly failure: FailureData | undefined;
+  /** Another controller has taken the run up. */
+  readonly superseded: boolean;
   readonly undoFailed: boolean;
   readonly objectiveMissed: boolean;
   /** After the release it was not seen to be alive. */
@@ -16,7 +18,7 @@ export interface Progress {
 }
 
 export function outcomeOf(progress: Progress): RunOutcome {
-  if (progress.failure?.code === 'SUPERSEDED') return 'superseded';
+  if (progress.superseded) return 'superseded';
   if (progress.lost) return 'rollback-incomplete';
   if (progress.released) {
     return progress.failure || progress.undoFailed || progress.objectiveMissed ? 'moved-but-missed' : 'done';

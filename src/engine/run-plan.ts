@@ -68,6 +68,7 @@ export async function finishRun(
     committed: state.committed,
     released: state.releasedAtMs !== undefined,
     failure,
+    superseded: [failure, ...undoFailures].some((each) => each?.code === 'SUPERSEDED'),
     undoFailed: undoFailures.length > 0,
     objectiveMissed: missed !== undefined,
     lost: isLost,

@@ -167,17 +167,14 @@ export class StepRunner {
     const hasWayBack = this.touched && !committed;
     const undoFailures = failure && hasWayBack ? await this.#undos.rollBack(emit, failure) : [];
     const superseded = undoFailures.find(({ code }) => code === 'SUPERSEDED');
-    if (superseded) return { failure: superseded, undoFailures: [] };
+    if (superseded) return { failure, undoFailures: [superseded] };
     const atEnd = this.#isUnderWay ? await this.#runAlways() : undefined;
     const lost = committed ? await attempt(() => this.#requireMoved()) : undefined;
-    if (lost) {
-      if (failure) emit({ kind: 'warning', text: `Before that: ${failure.message}` });
-      return { failure: lost, undoFailures: [], isLost: true };
-    }
+    const first = failure ?? atEnd;
+    if (lost) return { failure: first ?? lost, undoFailures: first ? [lost] : [], isLost: true };
     const left = await this.#finish(undoFailures);
     const late = left.find(({ code }) => code === 'SUPERSEDED');
-    if (late) return { failure: late, undoFailures: [] };
-    const first = failure ?? atEnd;
+    if (late) return { failure: first ?? late, undoFailures: first ? [late] : [] };
     if (left.length === 0) return { failure: first, undoFailures };
     if (committed) return { failure: first ?? leftBehind(left, this.#command('resume')), undoFailures };
     return { failure: first, undoFailures: this.#grave(left) };

@@ -80,7 +80,7 @@ export interface RunSummary {
   readonly probes?: readonly ProbeReport[];
   /** What went wrong first. */
   readonly failure?: FailureData;
-  /** What went wrong while putting things back. */
+  /** What went wrong after that, while putting things back for example. */
   readonly undoFailures: readonly FailureData[];
   /** Things a person should know although the run ended as it should. */
   readonly warnings: readonly string[];

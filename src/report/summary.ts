@@ -41,7 +41,8 @@ export function formatSummary(summary: RunSummary, context: SummaryContext = {})
   ];
   if (summary.failure) blocks.push(formatFailure(summary.failure, { step: context.failedStep, paint }));
   for (const failure of summary.undoFailures) {
-    blocks.push(`${paint('bad', 'while rolling back:')} ${formatFailure(failure, { paint })}`);
+    const when = failure.code === 'WORKLOAD_LOST' ? 'after that:' : 'while rolling back:';
+    blocks.push(`${paint('bad', when)} ${formatFailure(failure, { paint })}`);
   }
   if (summary.toDo) blocks.push(formatToDo(summary.toDo));
   if (summary.warnings.length > 0) {

@@ -8,6 +8,7 @@ const nothing: Progress = {
   committed: false,
   released: false,
   failure: undefined,
+  superseded: false,
   undoFailed: false,
   objectiveMissed: false,
   lost: false,
@@ -33,6 +34,18 @@ test.each([
   [
     'the source was ended and the destination not released',
     { touched: true, committed: true, failure },
+    'rollback-incomplete',
+    6,
+  ],
+  [
+    'somebody else took the run up while it was rolled back',
+    { touched: true, failure, superseded: true, undoFailed: true },
+    'superseded',
+    8,
+  ],
+  [
+    'a check failed, and what moved has ended',
+    { touched: true, committed: true, released: true, failure, lost: true, undoFailed: true },
     'rollback-incomplete',
     6,
   ],

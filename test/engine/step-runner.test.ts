@@ -95,6 +95,22 @@ describe('a run that has come to the commit', () => {
     expect(events).not.toContainEqual({ kind: 'phase-started', phase: 'clean-up' });
   });
 
+  test('what moved and has ended does not hide what had failed before', async () => {
+    const runner = await runnerFor(commit, {
+      uses: 'verify',
+      id: 'verify',
+      title: 'Verify',
+      checks: [{ kind: 'command', on: 'destination', argv: ['false'], timeoutMs: 1 }],
+      rollback: [],
+    });
+    runner.state.destinationHold = await heldByFakeCriu(host, directory.at('destination'));
+    expect(await runner.run()).toMatchObject({
+      isLost: true,
+      failure: { code: 'VERIFY_FAILED' },
+      undoFailures: [{ code: 'WORKLOAD_LOST', command: expect.stringContaining('/hold/settle again') }],
+    });
+  });
+
   test('a destination that cannot be released is told as that, also when a ^C came meanwhile, and nothing is undone', async () => {
     const runner = await runnerFor({
       ...commit,

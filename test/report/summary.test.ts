@@ -81,6 +81,17 @@ then, once what failed above is mended:
 `);
 });
 
+test('what failed first comes first, also when the workload was lost after that', () => {
+  const text = formatSummary({
+    ...base,
+    outcome: 'rollback-incomplete',
+    workloadIsOn: 'nowhere',
+    failure: failed,
+    undoFailures: [{ code: 'WORKLOAD_LOST', message: 'Process 1 has ended' }],
+  });
+  expect(text).toMatch(/error DUMP_FAILED: [^]*\n\nafter that: error WORKLOAD_LOST: Process 1 has ended\n/);
+});
+
 test('of a run that somebody else has taken up there is only to look', () => {
   const toDo = { look: ['criu-flow status r'], mend: [] };
   expect(formatSummary({ ...base, outcome: 'superseded', workloadIsOn: 'unknown', toDo })).toContain(
