@@ -19,12 +19,22 @@ export interface Progress {
 
 export function outcomeOf(progress: Progress): RunOutcome {
   if (progress.superseded) return 'superseded';
+  // A run that begins, and finds its workload taken, has touched nothing; one that is taken up is not over.
+  if (progress.failure?.code === 'LOCKED' && progress.committed) return 'locked';
   if (progress.lost) return 'rollback-incomplete';
   if (progress.released) {
     return progress.failure || progress.undoFailed || progress.objectiveMissed ? 'moved-but-missed' : 'done';
   }
   if (progress.committed || progress.undoFailed) return 'rollback-incomplete';
   return progress.touched ? 'rolled-back' : 'refused';
+}
+
+/** How an attempt to take a run back ended, which is never a move. */
+export function outcomeOfRollback(failures: readonly FailureData[]): RunOutcome {
+  const has = (code: FailureData['code']): boolean => failures.some((failure) => failure.code === code);
+  if (has('SUPERSEDED')) return 'superseded';
+  if (has('LOCKED')) return 'locked';
+  return failures.length > 0 ? 'rollback-incomplete' : 'rolled-back';
 }
 
 /** What the process exits with; docs/exit-codes.md is the table. */
@@ -37,6 +47,7 @@ export function exitCodeOf(outcome: RunOutcome, failure: FailureData | undefined
     case 'rollback-incomplete':
       return 6;
     case 'superseded':
+    case 'locked':
       return 8;
     case 'refused':
     case 'rolled-back': {

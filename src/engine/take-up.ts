@@ -9,12 +9,14 @@ import { RunDirectory } from '../store/run-directory.ts';
 import { readRun, type StoredRun } from '../store/read-run.ts';
 import { requireSameProcess, survivors } from '../workload/identity.ts';
 import { type Connection, connectLeniently } from './connection.ts';
+import { outcomeOfRollback } from './outcome.ts';
 import { type Progress, readProgress } from './read-progress.ts';
 import { finishRun } from './run-plan.ts';
 import { lookAtRun } from './run-on-host.ts';
 import { readSecretsLeniently } from './secrets.ts';
 import { type Goal, Session, viewOf } from './session.ts';
 import { type EarlierAttempt, nothingToTakeBack, pastCommit, StepRunner } from './step-runner.ts';
+import type { AttemptEnd } from './to-do.ts';
 
 export interface TakeUpOptions {
   readonly emit: EmitEvent;
@@ -227,8 +229,13 @@ async function takeBack(run: StoredRun, taken: Taken, options: TakeUpOptions): P
     code: 'INTERRUPTED',
     message: 'The controller of this run had ended',
   });
-  const outcome = undoFailures.length > 0 ? 'rollback-incomplete' : 'rolled-back';
-  return session.finish({ outcome, failure: undefined, undoFailures }, runner.state, taken.connection);
+  const outcome = outcomeOfRollback(undoFailures);
+  // Who else has the run, or its workload, is what a person must hear first.
+  const isStopped = outcome === 'superseded' || outcome === 'locked';
+  const end: AttemptEnd = isStopped
+    ? { outcome, failure: undoFailures[0], undoFailures: undoFailures.slice(1) }
+    : { outcome, failure: undefined, undoFailures };
+  return session.finish(end, runner.state, taken.connection);
 }
 
 async function goForward(run: StoredRun, taken: Taken, options: TakeUpOptions): Promise<RunSummary> {

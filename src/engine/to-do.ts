@@ -20,16 +20,18 @@ export function toDoOf(
 ): ToDo | undefined {
   const status = command('status');
   if (outcome === 'superseded') return { look: [status], mend: [] };
-  if (outcome !== 'rollback-incomplete') return undefined;
+  if (outcome !== 'rollback-incomplete' && outcome !== 'locked') return undefined;
   const ps = ['ps', '-o', 'pid,stat,etime,args', '-p', String(workload?.rootPid)];
   const hosts = workload ? [source, destination] : [];
   const failures = [...(failure ? [failure] : []), ...undoFailures];
   const asked = failures.flatMap((each) => each.command ?? []).filter((each) => each !== status);
+  const goOn = command(committed ? 'resume' : 'rollback');
+  // The other run is only to be looked at.
+  if (outcome === 'locked') return { look: [...new Set(asked)], mend: [goOn] };
   // What was refused says itself how to go on.
   const isRefused = failures.some(({ code }) => code === 'RESUME_REFUSED');
-  const goOn = isRefused ? [] : [command(committed ? 'resume' : 'rollback')];
   return {
     look: [...hosts.map((host) => commandOn(host, ps)), status],
-    mend: [...new Set([...asked, ...goOn])],
+    mend: [...new Set([...asked, ...(isRefused ? [] : [goOn])])],
   };
 }

@@ -28,6 +28,8 @@ export type RunOutcome =
   | 'rollback-incomplete'
   /** Another controller has taken the run up: what becomes of it is told there. */
   | 'superseded'
+  /** Another run has this workload, or its process ids: this one could not be taken up. */
+  | 'locked'
   /** It runs on the destination, but an objective or a check was missed. */
   | 'moved-but-missed';
 

@@ -1,5 +1,6 @@
 import { FlowError } from '../errors/flow-error.ts';
 import type { Host } from '../host/host.ts';
+import { quoteArguments } from '../host/quote.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { type Controller, stateOf, thisController } from './controller.ts';
 import { guardedHost } from './guarded-host.ts';
@@ -109,9 +110,15 @@ function lockedError(host: Host, holder: Holder): FlowError {
   return new FlowError('LOCKED', `Run ${holder.runId} has the process ids of this workload on ${host.name}`, {
     host: host.name,
     evidence: describeHolder(holder),
-    hint: 'Wait for its end. When it has died, roll it back from where its run directory is.',
-    command: `criu-flow rollback ${holder.runId}`,
+    hint: `Wait for its end. The command says how it stands${placeOf(holder)}.`,
+    command: quoteArguments(['criu-flow', 'status', holder.runId]),
   });
+}
+
+/** Its directory is with its controller. */
+function placeOf({ controller }: Holder): string {
+  if (!controller || stateOf(controller) !== 'elsewhere') return '';
+  return `, when ${controller.user} pastes it on ${controller.machine}`;
 }
 
 function supersededError(host: Host, holder: Holder): FlowError {

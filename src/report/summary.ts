@@ -1,4 +1,4 @@
-import type { Phase, ProbeReport, RunSummary, ToDo } from '../events/event.ts';
+import type { Phase, ProbeReport, RunOutcome, RunSummary, ToDo } from '../events/event.ts';
 import { formatFailure } from './failure.ts';
 import {
   createPaint,
@@ -44,7 +44,7 @@ export function formatSummary(summary: RunSummary, context: SummaryContext = {})
     const when = failure.code === 'WORKLOAD_LOST' ? 'after that:' : 'while rolling back:';
     blocks.push(`${paint('bad', when)} ${formatFailure(failure, { paint })}`);
   }
-  if (summary.toDo) blocks.push(formatToDo(summary.toDo));
+  if (summary.toDo) blocks.push(formatToDo(summary.outcome, summary.toDo));
   if (summary.warnings.length > 0) {
     blocks.push(
       summary.warnings.map((text) => `${paint('warning', 'warning:')} ${sanitizeLine(text)}`).join('\n'),
@@ -66,6 +66,8 @@ function ending(summary: RunSummary): string {
       return summary.failure ? `${cause(summary)} and rolled back` : 'Rolled back';
     case 'superseded':
       return 'Left to the controller that has taken this run up';
+    case 'locked':
+      return 'Not taken up, since another run has this workload or its process ids';
     case 'rollback-incomplete':
       return `${cause(summary)}, and A PERSON IS NEEDED`;
   }
@@ -166,10 +168,15 @@ function formatTable(rows: readonly Row[], paint: Paint): string {
 }
 
 /** What a person has to do, as commands to paste: first look, then put back what could not be put back. */
-function formatToDo({ look, mend }: ToDo): string {
+function formatToDo(outcome: RunOutcome, { look, mend }: ToDo): string {
   const list = (commands: readonly string[]): string[] =>
     commands.map((command) => `  ${sanitizeLine(command)}`);
   if (mend.length === 0) return ['To look how it stands:', ...list(look)].join('\n');
+  if (outcome === 'locked') {
+    return ['To look how that run stands:', ...list(look), 'then, when it is over:', ...list(mend)].join(
+      '\n',
+    );
+  }
   const next = mend.length === 1 ? 'then, once what failed above is mended:' : 'then:';
   return ['To do by hand, look first:', ...list(look), next, ...list(mend)].join('\n');
 }

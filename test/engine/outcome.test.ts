@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { exitCodeOf, outcomeOf, type Progress } from '../../src/engine/outcome.ts';
+import { exitCodeOf, outcomeOf, outcomeOfRollback, type Progress } from '../../src/engine/outcome.ts';
 import type { FailureData } from '../../src/events/event.ts';
 
 const failure: FailureData = { code: 'DUMP_FAILED', message: 'x' };
@@ -44,6 +44,18 @@ test.each([
     8,
   ],
   [
+    'another run has its workload when it begins',
+    { failure: { code: 'LOCKED', message: 'x' } },
+    'refused',
+    8,
+  ],
+  [
+    'another run has its pids when it is resumed',
+    { touched: true, committed: true, failure: { code: 'LOCKED', message: 'x' } },
+    'locked',
+    8,
+  ],
+  [
     'a check failed, and what moved has ended',
     { touched: true, committed: true, released: true, failure, lost: true, undoFailed: true },
     'rollback-incomplete',
@@ -69,4 +81,14 @@ test.each([
 test('a time-out that was rolled back ends with 124, a bug with 1', () => {
   expect(exitCodeOf('rolled-back', { code: 'TIMEOUT', message: 'x' })).toBe(124);
   expect(exitCodeOf('rolled-back', { code: 'BUG', message: 'x' })).toBe(1);
+});
+
+test.each([
+  [[], 'rolled-back', 5],
+  [[failure], 'rollback-incomplete', 6],
+  [[{ code: 'LOCKED', message: 'x' }], 'locked', 8],
+  [[failure, { code: 'SUPERSEDED', message: 'x' }], 'superseded', 8],
+] as const)('a rollback with the failures %j', (failures, outcome, exitCode) => {
+  expect(outcomeOfRollback(failures)).toBe(outcome);
+  expect(exitCodeOf(outcome, failures[0])).toBe(exitCode);
 });

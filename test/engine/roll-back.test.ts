@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Progress, readProgress } from '../../src/engine/read-progress.ts';
 import { Redactor } from '../../src/engine/redactor.ts';
 import { StepRunner } from '../../src/engine/step-runner.ts';
+import { lockWorkload } from '../../src/lock/workload-lock.ts';
 import type { CommandStep, Plan, PlanStep } from '../../src/plan/plan.ts';
 import type { JournalRecord } from '../../src/store/journal-format.ts';
 import { RunDirectory } from '../../src/store/run-directory.ts';
@@ -91,3 +92,25 @@ test.each<[string, boolean, readonly PlanStep[], ReturnType<typeof started>[]]>(
     expect(existsSync(directory.at('always'))).toBe(isDone);
   },
 );
+
+describe('who else has the workload is told, with a command that changes nothing of theirs', () => {
+  const workload = { kind: 'workload', workload: { rootPid: 42, processes: [{ pid: 42, threads: [42] }] } };
+  const progress = progressOf(started('lock'), workload, finished('lock'));
+
+  test.each(['a', 'b'])('another run, on %s', async (name) => {
+    await lockWorkload(rootedHost(name, directory.at(name)), { runId: 'r2', epoch: 1, pids: [42] });
+    const [failure, ...others] = await runnerOf([dump], progress).rollBack(reason);
+    expect(failure).toMatchObject({ code: 'LOCKED', host: name, command: 'criu-flow status r2' });
+    expect(JSON.stringify(failure)).not.toMatch(/rollback|resume|unlock/);
+    expect(others).toEqual([]);
+    expect(existsSync(directory.at('rolled-back'))).toBe(false);
+  });
+
+  test('another controller of this run', async () => {
+    await lockWorkload(rootedHost('a', directory.at('a')), { runId: 'r1', epoch: 3, pids: [42] });
+    expect(await runnerOf([dump], progress).rollBack(reason)).toMatchObject([
+      { code: 'SUPERSEDED', host: 'a' },
+    ]);
+    expect(existsSync(directory.at('rolled-back'))).toBe(false);
+  });
+});

@@ -66,6 +66,14 @@ test('a workload that was never found cannot be looked for', () => {
   ).toEqual(['status']);
 });
 
+test('another run is only to be looked at, and this one waits for it', () => {
+  const locked: FailureData = { code: 'LOCKED', message: 'x', command: 'criu-flow status other' };
+  expect(toDo({ outcome: 'locked', failure: locked })).toEqual({
+    look: ['criu-flow status other'],
+    mend: ['criu-flow rollback r'],
+  });
+});
+
 test('what somebody else has taken up is only to be looked at', () => {
   expect(toDo({ outcome: 'superseded', failure: { code: 'SUPERSEDED', message: 'x' } })).toEqual({
     look: ['criu-flow status r'],

@@ -54,6 +54,10 @@ test.each<[Partial<RunSummary>, string]>([
     { outcome: 'superseded', workloadIsOn: 'unknown' },
     'Left to the controller that has taken this run up: what becomes of the workload is decided there.',
   ],
+  [
+    { outcome: 'locked', workloadIsOn: 'source' },
+    'Not taken up, since another run has this workload or its process ids: the workload runs on root@a (the source).',
+  ],
 ])('the first line says how it ended and where the workload is: %j', (changes, firstLine) => {
   expect(formatSummary({ ...base, ...changes }).split('\n')[0]).toBe(firstLine);
 });
@@ -77,6 +81,15 @@ then:
 `);
   expect(textOf(['criu-flow rollback r'])).toContain(`
 then, once what failed above is mended:
+  criu-flow rollback r
+`);
+});
+
+test('when another run has the workload: look at that one, then go on with this one', () => {
+  const toDo = { look: ['criu-flow status other'], mend: ['criu-flow rollback r'] };
+  expect(formatSummary({ ...base, outcome: 'locked', toDo })).toContain(`To look how that run stands:
+  criu-flow status other
+then, when it is over:
   criu-flow rollback r
 `);
 });

@@ -215,6 +215,7 @@ const ENDINGS: Readonly<Record<RunOutcome, string>> = {
   'rolled-back': 'rolled back',
   'rollback-incomplete': 'A PERSON IS NEEDED',
   superseded: 'taken over',
+  locked: 'locked',
 };
 
 function endingOf({ state }: ListedRun): string {
