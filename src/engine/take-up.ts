@@ -1,7 +1,7 @@
 import { FlowError } from '../errors/flow-error.ts';
 import type { EmitEvent, RunSummary } from '../events/event.ts';
-import { stateOf } from '../lock/controller.ts';
-import { describeHolder, readBoot } from '../lock/workload-lock.ts';
+import { describeHolder, stateOf } from '../lock/controller.ts';
+import { readBoot } from '../lock/workload-lock.ts';
 import { digestOf } from '../plan/digest.ts';
 import { actingSteps, type Plan } from '../plan/plan.ts';
 import { type FlowCommand, flowCommandOf } from '../store/flow-command.ts';
@@ -113,7 +113,7 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
     const alive = locks.find(({ controller }) => controller !== undefined && stateOf(controller) === 'alive');
     if (alive && options.takeOver !== true) {
       throw new FlowError('LOCKED', `Run ${run.runId} is still at work`, {
-        evidence: describeHolder(alive),
+        evidence: describeHolder(alive.controller),
         hint: 'Let it come to its end, or interrupt it with ^C. One that hangs can be taken over with --take-over.',
       });
     }

@@ -2,7 +2,7 @@ import { FlowError } from '../errors/flow-error.ts';
 import type { Host } from '../host/host.ts';
 import { quoteArguments } from '../host/quote.ts';
 import { mustRunScript } from '../host/shell.ts';
-import { type Controller, stateOf, thisController } from './controller.ts';
+import { type Controller, describeHolder, parseController, stateOf, thisController } from './controller.ts';
 import { guardedHost } from './guarded-host.ts';
 import { BOOT_SCRIPT, BREAK_SCRIPT, LIST_SCRIPT, LOCK_SCRIPT, UNLOCK_SCRIPT } from './lock-scripts.ts';
 
@@ -43,7 +43,7 @@ export async function lockWorkload(
   );
   if (result.exitCode !== 0) {
     const [other = '', , , holder = ''] = result.stdout.split('\n');
-    const found = { runId: other, controller: parseController(holder) };
+    const found = { runId: other, controller: readHolder(holder) };
     throw result.exitCode === 3 ? lockedError(host, found) : supersededError(host, found);
   }
   return {
@@ -86,30 +86,16 @@ export async function listLocks(host: Host): Promise<ListedLock[]> {
       pids: pids.trim().split(' ').filter(Boolean).map(Number),
       epoch: Number(epoch),
       isVoid: boots !== 'same',
-      controller: parseController(holder),
+      controller: readHolder(holder),
     });
   }
   return locks;
 }
 
-/** For people: who that is, and whether it still works. */
-export function describeHolder({ controller }: Holder): string {
-  if (!controller) return 'nobody knows who';
-  const who = `process ${controller.pid} of ${controller.user} on ${controller.machine}`;
-  switch (stateOf(controller)) {
-    case 'alive':
-      return `${who}, which is at work`;
-    case 'ended':
-      return `${who}, which has ended`;
-    case 'elsewhere':
-      return `${who}; look there whether it is at work`;
-  }
-}
-
 function lockedError(host: Host, holder: Holder): FlowError {
   return new FlowError('LOCKED', `Run ${holder.runId} has the process ids of this workload on ${host.name}`, {
     host: host.name,
-    evidence: describeHolder(holder),
+    evidence: describeHolder(holder.controller),
     hint: `Wait for its end. The command says how it stands${placeOf(holder)}.`,
     command: quoteArguments(['criu-flow', 'status', holder.runId]),
   });
@@ -124,19 +110,14 @@ function placeOf({ controller }: Holder): string {
 function supersededError(host: Host, holder: Holder): FlowError {
   return new FlowError('SUPERSEDED', `Run ${holder.runId} was taken up by somebody else, says ${host.name}`, {
     host: host.name,
-    evidence: describeHolder(holder),
+    evidence: describeHolder(holder.controller),
     hint: 'Leave it to them: from here nothing more is done.',
   });
 }
 
-/** What another machine wrote is believed only as far as it has the form of what we write. */
-function parseController(text: string): Controller | undefined {
+function readHolder(text: string): Controller | undefined {
   try {
-    const { machine, user, pid, startTicks, bootId }: Record<string, unknown> = JSON.parse(text);
-    if (typeof machine !== 'string' || typeof user !== 'string' || typeof bootId !== 'string')
-      return undefined;
-    if (typeof pid !== 'number' || typeof startTicks !== 'number') return undefined;
-    return { machine, user, pid, startTicks, bootId };
+    return parseController(JSON.parse(text));
   } catch {
     return undefined;
   }

@@ -24,14 +24,8 @@ const runs = (...args: readonly string[]) => runCli(['runs', ...args], { env });
 const pathOf = (id: string): string => state.at('criu-flow', 'runs', id);
 
 const PLAN = { name: 'Move it', source: 'root@a', destination: 'root@b' };
-const DEAD: Controller = {
-  machine: hostname(),
-  user: 'eve',
-  pid: 7,
-  startTicks: 1,
-  bootId: 'an earlier one',
-};
-const ELSEWHERE: Controller = { ...DEAD, machine: 'another' };
+const DEAD: Controller = { ...thisController(), user: 'eve', pid: 7, startTicks: 1 };
+const ELSEWHERE: Controller = { ...DEAD, machine: 'another', bootId: 'another' };
 const FAILURE: FailureData = {
   code: 'DUMP_FAILED',
   message: 'criu dump on root@a ended with exit code 1',

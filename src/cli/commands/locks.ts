@@ -15,8 +15,9 @@ export async function locksCommand(
   hostNames: readonly string[],
   options: LocksCommandOptions,
 ): Promise<number> {
-  const [{ describeHolder, listLocks }, { sanitizeLine }] = await Promise.all([
+  const [{ listLocks }, { describeHolder }, { sanitizeLine }] = await Promise.all([
     import('../../lock/workload-lock.ts'),
+    import('../../lock/controller.ts'),
     import('../../report/sanitize.ts'),
   ]);
   for (const name of hostNames) {
@@ -24,7 +25,7 @@ export async function locksCommand(
       const locks = await listLocks(host);
       const lines = locks.map((lock) => {
         const age = lock.isVoid ? ', from before the last boot: void' : '';
-        return `${name}  ${lock.runId}  epoch ${lock.epoch}  pids ${lock.pids.join(', ') || 'none'}  ${describeHolder(lock)}${age}`;
+        return `${name}  ${lock.runId}  epoch ${lock.epoch}  pids ${lock.pids.join(', ') || 'none'}  ${describeHolder(lock.controller)}${age}`;
       });
       for (const line of locks.length === 0 ? [`${name}  no locks`] : lines)
         process.stdout.write(`${sanitizeLine(line)}\n`);
@@ -39,7 +40,7 @@ export async function unlockCommand(
   hostNames: readonly string[],
   options: LocksCommandOptions & { readonly reason: string },
 ): Promise<number> {
-  const [{ breakLock, describeHolder, listLocks }, { stateOf }, { sanitizeLine }] = await Promise.all([
+  const [{ breakLock, listLocks }, { describeHolder, stateOf }, { sanitizeLine }] = await Promise.all([
     import('../../lock/workload-lock.ts'),
     import('../../lock/controller.ts'),
     import('../../report/sanitize.ts'),
@@ -54,7 +55,7 @@ export async function unlockCommand(
       if (lock.controller && stateOf(lock.controller) === 'alive') {
         throw new FlowError('LOCKED', `Run ${runId} is still at work`, {
           host: name,
-          evidence: describeHolder(lock),
+          evidence: describeHolder(lock.controller),
           hint: 'Interrupt it with ^C: it rolls back and gives its locks up.',
         });
       }

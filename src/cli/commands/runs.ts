@@ -2,7 +2,7 @@ import { FlowError } from '../../errors/flow-error.ts';
 import type { FlowEvent, RunOutcome } from '../../events/event.ts';
 import { toFailureData } from '../../events/failure-data.ts';
 import { quoteArguments } from '../../host/quote.ts';
-import { type Controller, stateOf } from '../../lock/controller.ts';
+import { type Controller, parseController, stateOf } from '../../lock/controller.ts';
 import { createPaint, formatBytes, type Tint, wantsColor } from '../../report/format.ts';
 import { createPlainReporter } from '../../report/plain.ts';
 import type { ReportStream } from '../../report/reporter.ts';
@@ -83,7 +83,7 @@ export async function tailRunCommand(name: string): Promise<number> {
         process.stdout.write(`\n${describeOpen(scanRun(path))}\n`);
         return 6;
       }
-      if (next.value.kind === 'attempt') controller = controllerOf(next.value['controller']);
+      if (next.value.kind === 'attempt') controller = parseController(next.value['controller']);
       replay(next.value);
     }
   } catch (error) {
@@ -158,7 +158,7 @@ function namedRuns(names: readonly string[], runs: readonly ListedRun[], force: 
   );
   return runs.filter((run) => {
     if (!paths.has(run.path)) return false;
-    const controller = run.state.kind === 'open' ? controllerOf(run.state.controller) : undefined;
+    const controller = run.state.kind === 'open' ? parseController(run.state.controller) : undefined;
     if (controller && stateOf(controller) === 'alive') {
       throw new FlowError('LOCKED', `Run ${run.id} is still at work`, {
         evidence: describeController(controller),
@@ -280,7 +280,7 @@ function advice(runs: readonly ListedRun[]): string[] {
 }
 
 function describeOpen(run: ListedRun): string {
-  const controller = run.state.kind === 'open' ? controllerOf(run.state.controller) : undefined;
+  const controller = run.state.kind === 'open' ? parseController(run.state.controller) : undefined;
   const who = controller ? ` (${describeController(controller)})` : '';
   // A copy of a run directory elsewhere is named by its path.
   const name = quote(runName({ runId: run.id, path: run.path }));
@@ -380,7 +380,7 @@ const EVENTS: Readonly<Record<FlowEvent['kind'], true>> = {
 };
 
 function describeAttempt(record: Fields, count: number): string {
-  const controller = controllerOf(record['controller']);
+  const controller = parseController(record['controller']);
   const who = controller ? `, by ${describeController(controller)}` : '';
   return `attempt ${count}: ${String(record['goal'])}, ${localTime(record['at'])}${who}`;
 }
@@ -433,7 +433,7 @@ function toJson(run: ListedRun): Fields {
     const { kind, ...end } = state;
     return { ...rest, state: kind, isOver: isOver(state), ...end };
   }
-  const controller = controllerOf(state.controller);
+  const controller = parseController(state.controller);
   return {
     ...rest,
     state: { alive: 'at-work', ended: 'no-end', elsewhere: 'no-end-yet' }[whoWorks(controller)],
@@ -443,16 +443,8 @@ function toJson(run: ListedRun): Fields {
 
 /** `elsewhere` also when nothing tells who it is. */
 function whoWorks(value: unknown): ReturnType<typeof stateOf> {
-  const controller = controllerOf(value);
+  const controller = parseController(value);
   return controller ? stateOf(controller) : 'elsewhere';
-}
-
-function controllerOf(value: unknown): Controller | undefined {
-  if (!isFields(value)) return undefined;
-  const { machine, user, pid, startTicks, bootId } = value;
-  if (typeof machine !== 'string' || typeof user !== 'string' || typeof bootId !== 'string') return undefined;
-  if (typeof pid !== 'number' || typeof startTicks !== 'number') return undefined;
-  return { machine, user, pid, startTicks, bootId };
 }
 
 function describeController({ machine, user, pid }: Controller): string {
