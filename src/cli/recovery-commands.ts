@@ -9,7 +9,7 @@ import { examples } from './help.ts';
 export function addRecovery(program: Command, done: (exitCode: number) => void): void {
   reaching(program.command('status'))
     .description('say where the workload of a run is alive, and what to do next; asks both hosts')
-    .argument('<run>', "a run's id, or the path of its directory")
+    .argument('<run>', 'its id, a beginning or an end of it, or the path of its directory')
     .option('--json', 'for programs')
     .addHelpText(
       'after',
@@ -26,14 +26,17 @@ export function addRecovery(program: Command, done: (exitCode: number) => void):
   ] as const) {
     const command = reaching(program.command(goal))
       .description(description)
-      .argument('<run>', "a run's id, or the path of its directory")
+      .argument('<run>', 'its id, a beginning or an end of it, or the path of its directory')
       .addOption(
         new Option(
           '--reporter <kind>',
           'how to show it (default: tree on a terminal, else plain lines)',
         ).choices(REPORTER_KINDS),
       )
-      .option('--take-over', 'take it from a controller that is still at work, such as one that hangs')
+      .option(
+        '--take-over',
+        'take it from a controller that hangs, or that cannot be seen from here and has ended',
+      )
       .option('--force', 'go on although the plan or the workload has changed')
       .addHelpText('after', examples(`criu-flow ${goal} 20261123-142339-a1b2`))
       .action(async (run: string, options: TakeUpCommandOptions) => {
@@ -52,7 +55,7 @@ export function addRecovery(program: Command, done: (exitCode: number) => void):
   program
     .command('approve')
     .description('agree that a run goes on which waits for approval, or do not')
-    .argument('<run>', "a run's id, or the path of its directory")
+    .argument('<run>', 'its id, a beginning or an end of it, or the path of its directory')
     .option('--reject', 'end the run instead; what it has changed is rolled back')
     .option('--reason <text>', 'why, for whoever reads the journal')
     .addHelpText(

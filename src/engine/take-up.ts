@@ -1,7 +1,7 @@
 import { FlowError } from '../errors/flow-error.ts';
 import type { EmitEvent, RunSummary } from '../events/event.ts';
 import { describeHolder, stateOf } from '../lock/controller.ts';
-import { readBoot } from '../lock/workload-lock.ts';
+import { type ListedLock, readBoot } from '../lock/workload-lock.ts';
 import { digestOf } from '../plan/digest.ts';
 import { actingSteps, type Plan } from '../plan/plan.ts';
 import { type FlowCommand, flowCommandOf } from '../store/flow-command.ts';
@@ -23,7 +23,7 @@ export interface TakeUpOptions {
   readonly signal: AbortSignal;
   /** Instead of the file that the run began with, as on another machine. */
   readonly sshConfigFile?: string | undefined;
-  /** Takes the run from a controller that is still at work. */
+  /** Takes the run from a controller that is still at work, or that cannot be seen from here. */
   readonly takeOver?: boolean | undefined;
   /** Goes on although the plan, or what it is about, has changed. */
   readonly force?: boolean | undefined;
@@ -38,7 +38,7 @@ export interface TakeUpOptions {
  * Takes back what a run left that came to no end, up to the commit point. Idempotent; a rollback that was cut off goes
  * on where it was.
  * @throws FlowError RESUME_REFUSED after the commit point, and when the run's directory does not know its end; LOCKED while its
- *   controller is at work; HOST_UNREACHABLE when the source does not answer, which decides
+ *   controller is at work, or may be; HOST_UNREACHABLE when the source does not answer, which decides
  */
 export async function rollBackRun(run: StoredRun, options: TakeUpOptions): Promise<RunSummary | undefined> {
   const taken = await takeUp(run, options);
@@ -110,13 +110,7 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
       lookAtRun(connection.destination, run.runId, connection.lost.destination),
     ]);
     const locks = [source, destination].flatMap(({ lock }) => (lock ? [lock] : []));
-    const alive = locks.find(({ controller }) => controller !== undefined && stateOf(controller) === 'alive');
-    if (alive && options.takeOver !== true) {
-      throw new FlowError('LOCKED', `Run ${run.runId} is still at work`, {
-        evidence: describeHolder(alive.controller),
-        hint: 'Let it come to its end, or interrupt it with ^C. One that hangs can be taken over with --take-over.',
-      });
-    }
+    if (options.takeOver !== true) requireNobodyAtWork(run.runId, locks);
     const isCommitted =
       source.decision === 'commit' ||
       // It is told so when the source's copy has ended.
@@ -148,6 +142,27 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
     await connection.close();
     throw error;
   }
+}
+
+/** @throws FlowError LOCKED unless every controller that has a lock of the run is known to have ended */
+function requireNobodyAtWork(runId: string, locks: readonly ListedLock[]): void {
+  const alive = locks.find(({ controller }) => controller && stateOf(controller) === 'alive');
+  if (alive) {
+    throw new FlowError('LOCKED', `Run ${runId} is still at work`, {
+      evidence: describeHolder(alive.controller),
+      hint: 'Let it come to its end, or interrupt it with ^C. One that hangs can be taken over with --take-over.',
+    });
+  }
+  const unsure = locks.find(({ controller }) => !controller || stateOf(controller) === 'elsewhere');
+  if (!unsure) return;
+  const { controller } = unsure;
+  const look = controller
+    ? `Look on ${controller.machine}: “ps -fp ${controller.pid}” says there whether it runs, “criu-flow runs show ${runId}” what it does.`
+    : 'Make sure that nobody works on it.';
+  throw new FlowError('LOCKED', `Whether run ${runId} is still at work cannot be seen from here`, {
+    evidence: describeHolder(controller),
+    hint: `${look} Only when it has ended, take it over with --take-over.`,
+  });
 }
 
 /**

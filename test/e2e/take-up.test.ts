@@ -168,6 +168,37 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
     await expectOnly('a');
   });
 
+  /** As if another machine drove the run. */
+  const moveController = async (run: string, machine: string): Promise<void> => {
+    for (const host of ['a', 'b']) {
+      const file = `/var/lib/criu-flow/locks/${run}`;
+      await lab.sh(
+        host,
+        `sed -i 's/"machine":"[^"]*"/"machine":"${machine}"/; s/"bootId":"[^"]*"/"bootId":"x"/' ${file}`,
+      );
+    }
+  };
+
+  test('a controller on another machine is not taken over from unless a person says so; short ids do', async () => {
+    const run = await killedAt('phase transfer');
+    await moveController(run, 'another-machine');
+    const short = run.slice(-4);
+    for (const verb of ['rollback', 'resume']) {
+      const refused = await cli(verb, short);
+      expect(refused.exitCode, refused.stdout + refused.stderr).toBe(8);
+      expect(refused.stdout + refused.stderr).toMatch(
+        /LOCKED: Whether run \S+ is still at work cannot be seen from here[^]*Look on another-machine: “ps -fp \d+” [^]*--take-over/,
+      );
+    }
+    const status = await cli('status', short);
+    expect(status).toMatchObject({
+      exitCode: 6,
+      stdout: expect.stringContaining(`criu-flow rollback ${run}`),
+    });
+    expect(await cli('rollback', short, '--take-over')).toMatchObject({ exitCode: 0 });
+    await expectOnly('a');
+  });
+
   test('what a run has on the hosts is for root alone', async () => {
     const run = await killedAt('phase restore');
     const look = `for path in /var/lib/criu-flow/${run}-1 /var/lib/criu-flow/locks; do stat -c '%a %U' "$path"; done

@@ -13,14 +13,15 @@ type ApproveStep = Extract<ActingStep, { readonly uses: 'approve' }>;
  * `criu-flow approve`: answers the step of a run that waits for it. @returns 0
  * @throws FlowError APPROVAL_REFUSED when no step waits, or this person is not asked; RUN_NOT_FOUND
  */
-export async function approveCommand(idOrPath: string, options: ApproveCommandOptions): Promise<number> {
-  const [{ readRun }, { writeAnswer }, { sanitizeLine }, { readProgress }] = await Promise.all([
+export async function approveCommand(name: string, options: ApproveCommandOptions): Promise<number> {
+  const [{ readRun }, { findRun }, { writeAnswer }, { sanitizeLine }, { readProgress }] = await Promise.all([
     import('../../store/read-run.ts'),
+    import('../../store/list-runs.ts'),
     import('../../store/approvals.ts'),
     import('../../report/sanitize.ts'),
     import('../../engine/read-progress.ts'),
   ]);
-  const run = readRun(idOrPath);
+  const run = readRun(findRun(name));
   const { began, ended, outcome } = readProgress(run.records);
   const { steps } = run.plan as Plan;
   const step = steps.find(

@@ -7,13 +7,14 @@ export interface StatusCommandOptions {
 }
 
 /** `criu-flow status`: where the workload of a run is alive. @returns 0 when nothing is left to do, else 6 */
-export async function statusCommand(idOrPath: string, options: StatusCommandOptions): Promise<number> {
-  const [{ readRun }, { inspectRun }, { sanitizeLine }] = await Promise.all([
+export async function statusCommand(name: string, options: StatusCommandOptions): Promise<number> {
+  const [{ readRun }, { findRun }, { inspectRun }, { sanitizeLine }] = await Promise.all([
     import('../../store/read-run.ts'),
+    import('../../store/list-runs.ts'),
     import('../../engine/inspect-run.ts'),
     import('../../report/sanitize.ts'),
   ]);
-  const truth = await inspectRun(readRun(idOrPath), await configFile(options));
+  const truth = await inspectRun(readRun(findRun(name)), await configFile(options));
   if (options.json) {
     process.stdout.write(`${JSON.stringify(truth, null, 2)}\n`);
   } else {

@@ -14,11 +14,12 @@ export interface TakeUpCommandOptions {
 /** `criu-flow resume` and `criu-flow rollback`. @returns the exit code; docs/exit-codes.md is the table */
 export async function takeUpCommand(
   goal: 'resume' | 'rollback',
-  idOrPath: string,
+  name: string,
   options: TakeUpCommandOptions,
 ): Promise<number> {
   const [
     { readRun },
+    { findRun },
     { resumeRun, rollBackRun },
     { chooseReporter, createReporter },
     { wantsColor },
@@ -26,13 +27,14 @@ export async function takeUpCommand(
     { Standing },
   ] = await Promise.all([
     import('../../store/read-run.ts'),
+    import('../../store/list-runs.ts'),
     import('../../engine/take-up.ts'),
     import('../../report/create-reporter.ts'),
     import('../../report/format.ts'),
     import('../signals.ts'),
     import('../standing.ts'),
   ]);
-  const run = readRun(idOrPath);
+  const run = readRun(findRun(name));
   const sshConfigFile = await configFile(options);
   const reporter = await createReporter({
     kind: options.reporter ?? chooseReporter(process.env, process.stdout),
