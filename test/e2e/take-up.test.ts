@@ -1,9 +1,19 @@
-import { cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { labKillHost, labStartHost } from '../../src/lab/lab.ts';
 import { type CliResult, runCli } from '../helpers/cli.ts';
 import { labSkipReason, MigrationLab } from '../helpers/migration-lab.ts';
+import { paste } from '../helpers/paste.ts';
 
 /** Where the controller is killed: when its report says that this begins. */
 const MOMENTS = [
@@ -424,19 +434,58 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
     await expectOnly('b');
   });
 
-  test('locks tells who holds what; unlock takes a dead one away, with a reason', async () => {
+  test('locks tells who holds what, and what to do about the locks of a controller that has ended', async () => {
     const run = await killedAt('phase prepare');
-    const locks = await cli('locks', 'a', 'b');
-    expect(locks.stdout).toMatch(
-      new RegExp(`^a  ${run}  epoch 1  pids ${pid}  process .* which has ended$`, 'm'),
+    const { stdout } = await cli('locks', 'a', 'b');
+    expect(stdout).toMatch(new RegExp(`^a  ${run}  epoch 1  pids ${pid}  process .* which has ended$`, 'm'));
+    expect(stdout).toMatch(
+      new RegExp(`\n\nRun ${run} has no controller any more. How it .*:\n  criu-flow status ${run}\n$`),
     );
     expect((await cli('unlock', run, 'a')).exitCode).toBe(2);
-    expect(await cli('rollback', run)).toMatchObject({ exitCode: 0 });
+    expect(await paste(`criu-flow rollback ${run}`)).toMatchObject({ exitCode: 0 });
     expect(await cli('unlock', run, 'a', 'b', '--reason', 'a test')).toMatchObject({
       exitCode: 0,
       stdout: `a  run ${run} has no lock\nb  run ${run} has no lock\n`,
     });
     expect((await cli('locks', 'a')).stdout).toBe('a  no locks\n');
     await expectOnly('a');
+  });
+
+  test('unlock gives up the locks of a run whose directory is lost, by the command that locks prints', async () => {
+    const run = await killedAt('phase transfer');
+    const [state, lost] = ['runs', 'lost'].map((name) =>
+      join(lab.directory, 'state', 'criu-flow', name, run),
+    );
+    mkdirSync(join(lab.directory, 'state', 'criu-flow', 'lost'));
+    renameSync(state ?? '', lost ?? '');
+    const { stdout } = await cli('locks', 'a', 'b');
+    const [command] = /^ {2}criu-flow unlock .*$/m.exec(stdout) ?? [''];
+    expect(await paste(command)).toEqual({
+      exitCode: 0,
+      stdout: `a  unlocked run ${run}, pids ${pid}\nb  unlocked run ${run}, pids ${pid}\n`,
+      stderr: '',
+    });
+    expect((await cli('locks', 'a', 'b')).stdout).toBe('a  no locks\nb  no locks\n');
+    // Nobody is kept from the workload by it any more; what is left of it is taken back when its directory is found.
+    expect(await lab.sh('a', 'ls /var/lib/criu-flow')).toBe(`${run}-1`);
+    const rolledBack = await cli('rollback', lost ?? '');
+    expect(rolledBack.exitCode, rolledBack.stdout + rolledBack.stderr).toBe(0);
+    await expectOnly('a');
+  });
+
+  test('unlock takes nothing from a controller that is at work', async () => {
+    let unlocking: Promise<CliResult> | undefined;
+    const moved = await runCli(['run', recipe(), '--lab', lab.lab.name, '--reporter', 'plain'], {
+      onStdout: (text) => {
+        if (text.includes('phase prepare\n')) {
+          unlocking = cli('unlock', newestRun(), 'a', 'b', '--reason', 'a test');
+        }
+      },
+    });
+    const refused = await unlocking;
+    expect(refused?.exitCode, refused?.stdout).toBe(8);
+    expect(refused?.stderr).toMatch(/LOCKED: Run \S+ is still at work/);
+    expect(moved).toMatchObject({ exitCode: 0 });
+    await expectOnly('b');
   });
 });

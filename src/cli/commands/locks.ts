@@ -1,8 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import type { Host } from '../../host/host.ts';
 import { FlowError } from '../../errors/flow-error.ts';
+import type { LockOnHost } from '../lock-advice.ts';
 import { configFile } from '../ssh-config-file.ts';
 
 export interface LocksCommandOptions {
@@ -10,16 +12,20 @@ export interface LocksCommandOptions {
   readonly sshConfig?: string | undefined;
 }
 
-/** `criu-flow locks`: who holds which process ids on a host. @returns 0 */
+/** `criu-flow locks`: who holds which process ids on hosts, and what to do about locks that nobody needs. @returns 0 */
 export async function locksCommand(
   hostNames: readonly string[],
   options: LocksCommandOptions,
 ): Promise<number> {
-  const [{ listLocks }, { describeHolder }, { sanitizeLine }] = await Promise.all([
-    import('../../lock/workload-lock.ts'),
-    import('../../lock/controller.ts'),
-    import('../../report/sanitize.ts'),
-  ]);
+  const [{ listLocks }, { describeHolder }, { sanitizeLine }, { lockAdvice }, { runsDirectory }] =
+    await Promise.all([
+      import('../../lock/workload-lock.ts'),
+      import('../../lock/controller.ts'),
+      import('../../report/sanitize.ts'),
+      import('../lock-advice.ts'),
+      import('../../store/runs-directory.ts'),
+    ]);
+  const all: LockOnHost[] = [];
   for (const name of hostNames) {
     await withHost(name, options, async (host) => {
       const locks = await listLocks(host);
@@ -29,8 +35,12 @@ export async function locksCommand(
       });
       for (const line of locks.length === 0 ? [`${name}  no locks`] : lines)
         process.stdout.write(`${sanitizeLine(line)}\n`);
+      all.push(...locks.map((lock) => ({ host: name, lock })));
     });
   }
+  const isHere = (runId: string): boolean => existsSync(join(runsDirectory(), runId));
+  const advice = lockAdvice(all, { sshConfigFile: await configFile(options), isHere });
+  process.stdout.write(advice.map((line) => `${line}\n`).join(''));
   return 0;
 }
 
