@@ -1,8 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { FlowError } from '../errors/flow-error.ts';
 import { connectHost } from '../host/connect.ts';
+import { makeControlDirectory } from '../host/control-directory.ts';
 import type { Host } from '../host/host.ts';
 import type { Plan } from '../plan/plan.ts';
 
@@ -81,8 +80,7 @@ async function open(
   sshConfigFile: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly hosts: readonly [Opened, Opened, Opened]; readonly close: () => Promise<void> }> {
-  // Short: a unix socket's path has 108 bytes, and ssh adds to it (unix(7)).
-  const controlDirectory = await mkdtemp(join(tmpdir(), 'cf-'));
+  const controlDirectory = await makeControlDirectory();
   const options = {
     controlDirectory,
     ...(sshConfigFile === undefined ? {} : { sshConfigFile }),

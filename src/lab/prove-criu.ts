@@ -1,6 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { makeControlDirectory } from '../host/control-directory.ts';
 import { FlowError } from '../errors/flow-error.ts';
 import { connectHost } from '../host/connect.ts';
 import { lastLines } from './tools.ts';
@@ -11,7 +10,7 @@ import { lastLines } from './tools.ts';
  * @see criu(8), `check`
  */
 export async function proveCriu(sshConfigFile: string, hosts: readonly string[]): Promise<void> {
-  const controlDirectory = await mkdtemp(join(tmpdir(), 'cf-'));
+  const controlDirectory = await makeControlDirectory();
   try {
     await Promise.all(hosts.map((name) => proveOn(name, { sshConfigFile, controlDirectory })));
   } finally {

@@ -1,7 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { existsSync } from 'node:fs';
+import { makeControlDirectory } from '../../host/control-directory.ts';
 import type { Host } from '../../host/host.ts';
 import { FlowError } from '../../errors/flow-error.ts';
 import type { LockOnHost } from '../lock-advice.ts';
@@ -84,7 +84,7 @@ async function withHost(
   use: (host: Host) => Promise<void>,
 ): Promise<void> {
   const { connectHost } = await import('../../host/connect.ts');
-  const controlDirectory = await mkdtemp(join(tmpdir(), 'cf-'));
+  const controlDirectory = await makeControlDirectory();
   const sshConfigFile = await configFile(options);
   const host = await connectHost(name, {
     controlDirectory,
