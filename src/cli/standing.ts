@@ -12,6 +12,13 @@ export class Standing {
   #hasLock = false;
   #phase: Phase | undefined;
   #isReleased = false;
+  #isRollingBack = false;
+  readonly #isTakenUp: boolean;
+
+  /** @param isTakenUp an earlier attempt has left something on the hosts, whatever this one has done so far */
+  constructor({ isTakenUp = false }: { readonly isTakenUp?: boolean } = {}) {
+    this.#isTakenUp = isTakenUp;
+  }
 
   readonly onEvent = (event: FlowEvent): void => {
     if (event.kind === 'run-started') {
@@ -22,17 +29,28 @@ export class Standing {
       if (this.#phase === 'release') this.#isReleased = true;
       this.#phase = event.phase;
     }
+    // What begins anew after a rollback has a run of its own to tell of.
+    if (event.kind === 'run-started') this.#isRollingBack = false;
+    if (event.kind === 'rollback-started') this.#isRollingBack = true;
     if (event.kind === 'run-finished') this.#run = undefined;
   };
 
   /** Where the workload is, what is left on which host, and the commands that go on; whole sentences, a line each. */
   describe(): string {
     const run = this.#run;
-    if (!run || (!this.#hasLock && this.#phase === undefined)) return 'Nothing was touched.';
+    if (!run && this.#isTakenUp) return 'Nothing was touched by this take-up.';
+    const hasBegun = this.#hasLock || this.#phase !== undefined || this.#isRollingBack || this.#isTakenUp;
+    if (!run || !hasBegun) return 'Nothing was touched.';
     const { id, source, destination } = run;
     const left = `Left on ${source} and ${destination}: the run's lock`;
     const files = `${left}, /var/lib/criu-flow/${id}-*, criu and its rules.`;
     const then = (verb: string): string => `Go on with: criu-flow status ${id}, then criu-flow ${verb} ${id}`;
+    if (this.#isRollingBack) {
+      return `The rollback has begun and has not come to its end: the workload runs on ${source}, or will when it is rolled back.\n${files}\n${then('rollback')}`;
+    }
+    if (this.#isTakenUp && this.#phase === undefined) {
+      return `The run was taken up, and stands as the hosts say.\n${files}\nGo on with: criu-flow status ${id}`;
+    }
     switch (this.#phase) {
       case undefined:
         return `The workload runs on ${source}.\n${left}.\n${then('rollback')}`;

@@ -48,3 +48,25 @@ test('a run that has ended leaves nothing', () => {
   standing.onEvent({ kind: 'run-finished', summary: {} as never });
   expect(standing.describe()).toBe('Nothing was touched.');
 });
+
+test('left in the middle of a rollback, it says so, and how to go on', () => {
+  const standing = new Standing();
+  standing.onEvent(begun);
+  standing.onEvent({ kind: 'step-started', stepId: 'lock' });
+  standing.onEvent({ kind: 'phase-started', phase: 'transfer' });
+  standing.onEvent({ kind: 'rollback-started', reason: { code: 'TIMEOUT', message: 'x' }, actions: [] });
+  expect(standing.describe()).toMatch(
+    /^The rollback has begun and has not come to its end: .*\n.*\n.* rollback R$/,
+  );
+});
+
+test('a take-up never says that nothing is left: an earlier attempt has been there', () => {
+  const standing = new Standing({ isTakenUp: true });
+  expect(standing.describe()).toBe('Nothing was touched by this take-up.');
+  standing.onEvent(begun);
+  expect(standing.describe()).toMatch(
+    /^The run was taken up, and stands as the hosts say\.\nLeft on a and b: .*\nGo on with: criu-flow status R$/,
+  );
+  standing.onEvent({ kind: 'rollback-started', reason: { code: 'TIMEOUT', message: 'x' }, actions: [] });
+  expect(standing.describe()).toContain('rollback R');
+});

@@ -8,7 +8,7 @@ export interface StatusCommandOptions {
 
 /** `criu-flow status`: where the workload of a run is alive. @returns 0 when nothing is left to do, else 6 */
 export async function statusCommand(name: string, options: StatusCommandOptions): Promise<number> {
-  const [{ readRun }, { findRun }, { inspectRun }, { sanitizeLine }] = await Promise.all([
+  const [{ readRun }, { findRun }, { inspectRun }, { sanitizeLine, toSafeJson }] = await Promise.all([
     import('../../store/read-run.ts'),
     import('../../store/list-runs.ts'),
     import('../../engine/inspect-run.ts'),
@@ -16,7 +16,7 @@ export async function statusCommand(name: string, options: StatusCommandOptions)
   ]);
   const truth = await inspectRun(readRun(findRun(name)), await configFile(options));
   if (options.json) {
-    process.stdout.write(`${JSON.stringify(truth, null, 2)}\n`);
+    process.stdout.write(`${toSafeJson(truth)}\n`);
   } else {
     const lines = [
       truth.sentence,

@@ -42,7 +42,7 @@ export async function takeUpCommand(
     errorStream: process.stderr,
     color: wantsColor(process.env, process.stdout),
   });
-  const standing = new Standing();
+  const standing = new Standing({ isTakenUp: true });
   const { signal, stop } = abortOnSignals((text) => reporter.tell(text), standing);
   const emit = (event: FlowEvent): void => {
     standing.onEvent(event);
