@@ -79,6 +79,8 @@ export interface Recovery {
   readonly tasks: readonly (Task & { readonly executable: string })[];
   /** criu's arguments for restoring from the images, without a hold. */
   readonly again: readonly string[];
+  /** A fixed script that runs before that, with what it needs: the file `address` beside it, its values one a line. */
+  readonly beforeAgain?: { readonly script: string; readonly address: readonly string[] };
   /** criu's arguments for a second dump, which takes the sockets out of repair mode. */
   readonly heal?: readonly string[];
 }
@@ -356,6 +358,10 @@ function filesOf({ leaseSeconds, fence, onResume, recovery, endsAtAbort = false 
       ['again', recovery.again.join('\n')],
     );
     if (recovery.heal) files.push(['heal', recovery.heal.join('\n')]);
+    const { beforeAgain } = recovery;
+    if (beforeAgain) {
+      files.push(['before-again', beforeAgain.script], ['address', beforeAgain.address.join('\n')]);
+    }
   }
   return files.flat();
 }

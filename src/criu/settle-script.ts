@@ -15,6 +15,7 @@ import { REMOVE_LOCK_FUNCTION } from './lock-table.ts';
  *     boot     the host's boot in which it was made
  *     tasks    a line for each task: its pid, its start time (field 22 of /proc/PID/stat)
  *     again    criu's command that restores from the images, a word a line
+ *     before-again  what is done before that: it puts the service address back, which a host that was started again does not have
  *     heal     of a dump with connections: criu's command that dumps once more and leaves the tasks running
  *
  * Prints the result, and on failure why, with another exit code than 0; it may then be run again.
@@ -65,6 +66,7 @@ restore_again() {
   elif [ -f tasks.none ]; then
     fail "the host was started again before the images had digests, and parts of them may be lost; $all_the_same"
   fi
+  [ ! -f before-again ] || sh ./before-again
   become again || fail "criu restore ended with exit code $?, see $PWD/again.log"
   boot > boot
   rm -f tasks.none restored

@@ -6,6 +6,7 @@ import { SETTLE_DUMP_SCRIPT } from '../criu/settle-script.ts';
 import { FlowError } from '../errors/flow-error.ts';
 import { commandOn } from '../host/command-on.ts';
 import { mustRunScript } from '../host/shell.ts';
+import { ADDRESS_BACK_SCRIPT } from '../network/address-script.ts';
 import { fenceTable, serviceFence } from '../network/fence.ts';
 import { endOrphanSockets } from '../network/orphan-sockets.ts';
 import { touchMemory } from '../transfer/reserve.ts';
@@ -50,6 +51,9 @@ export const dump: StepType = {
         script: SETTLE_DUMP_SCRIPT,
         tasks: workload.processes,
         again: restoreArguments(options, 'again.log'),
+        ...(address && {
+          beforeAgain: { script: ADDRESS_BACK_SCRIPT, address: [address.cidr, address.device] },
+        }),
         ...(plan.network.connections === 'keep' && {
           heal: healArguments(workload.rootPid, { ...options, imagesDirectory: `${directory}/heal-images` }),
         }),

@@ -173,6 +173,16 @@ describe('where criu did not do its part', () => {
       expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ stdout: 'restored\n' });
     });
 
+    test('a host that was started again gets its service address back first', async () => {
+      await task.kill();
+      put('held', '4');
+      put('decision', 'abort');
+      put('boot', 'another');
+      put('before-again', `echo address >> "${directory.at('again')}"`);
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ stdout: 'restored\n' });
+      expect(again()).toBe("address\nit's $(reboot)\n");
+    });
+
     test('images without digests are whole in the boot that made them, and may be torn in the next one', async () => {
       await task.kill();
       rmSync(directory.at('images.sha256'));
