@@ -377,6 +377,23 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
       await expectOnly('b');
     });
 
+    test('that is started again restores what it held, with its address, when its images are known to be whole', async () => {
+      const run = await killedAt('phase transfer');
+      await killSource();
+      await startSource();
+      const images = `/var/lib/criu-flow/${run}-1/images`;
+      // The controller was killed in the moment in which the digests were begun.
+      await lab.sh('a', `rm -f ${images}.sha256`);
+      const refused = await cli('rollback', run);
+      expect(refused.exitCode, refused.stdout).toBe(6);
+      expect(refused.stdout).toContain(`touch ${images}.unchecked`);
+      await lab.sh('a', `touch ${images}.unchecked`);
+      expect(await cli('rollback', run)).toMatchObject({ exitCode: 0 });
+      expect(await lab.untilAnswered(20)).toMatchObject({ connected: true, lost: 0, duplicated: 0 });
+      expect(await lab.processStart('a', pid)).not.toBe('');
+      expect(await lab.sh('a', 'ls /var/lib/criu-flow 2> /dev/null || echo none')).toBe('none');
+    });
+
     test('is not gone when it answers', async () => {
       const run = await killedAt('phase transfer');
       const refused = await cli('resume', run, '--source-is-gone');
