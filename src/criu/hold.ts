@@ -232,6 +232,9 @@ export class CriuHold {
     );
     const word = stdout.trim();
     if (exitCode === 0) return SETTLED.find((each) => each === word);
+    const how = wasKilled(end) ? 'killed' : 'failed';
+    // It says itself what a person may do who knows better.
+    const allTheSame = /all the same[^:]*: (.+)$/.exec(stderr.trim())?.[1];
     throw new FlowError(
       'HOLD_LOST',
       `criu on ${this.host.name} ${describeEnd(end)}, and nobody did its part`,
@@ -239,9 +242,7 @@ export class CriuHold {
         host: this.host.name,
         evidence: stderr.trim(),
         hint: `The images are in ${posix.dirname(this.directory)}/images. When what it says is put right, try again.`,
-        command: commandOn(this.host, [
-          ...['sh', `${this.directory}/settle`, wasKilled(end) ? 'killed' : 'failed'],
-        ]),
+        command: commandOn(this.host, allTheSame?.split(' ') ?? ['sh', `${this.directory}/settle`, how]),
       },
     );
   }

@@ -1,5 +1,6 @@
 import { CriuHold } from '../criu/hold.ts';
 import { BOOT_FUNCTION } from '../host/boot-function.ts';
+import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { type ListedLock, listLocks } from '../lock/workload-lock.ts';
@@ -24,6 +25,8 @@ export interface HoldTruth {
   readonly isFromEarlierBoot: boolean;
   /** There are images that criu has finished. */
   readonly hasImages: boolean;
+  /** The host was started again before they had digests, and nobody has said yet that they will do. */
+  readonly areImagesUnsure: boolean;
   /** Clock ticks since boot at which criu was told to start; undefined when it was not. */
   readonly startedAtTicks?: number;
 }
@@ -64,8 +67,8 @@ export type Standing =
   | 'unknown';
 
 /**
- * Prints how a hold stands, its decision, whether it is of this boot, whether there are images, and when criu was told to start, in
- * hundredths of a second since boot: clock ticks (USER_HZ) are that on Linux. Argument: its directory.
+ * Prints how a hold stands, its decision, whether it is of this boot, whether there are images, when criu was told to start, in
+ * hundredths of a second since boot (clock ticks, USER_HZ, are that on Linux), and whether the images are `unsure`. Argument: its directory.
  */
 const HOLD_TRUTH_SCRIPT: string = `
 ${BOOT_FUNCTION}
@@ -84,7 +87,9 @@ if cd "$1" 2> /dev/null; then
   [ ! -f boot ] || [ "$(cat boot)" = "$(boot)" ] || boots=earlier
 fi
 read -r decision _ 2> /dev/null < decision || decision=none
-echo "$stands $decision $boots $images $started"
+sure=sure
+[ "$boots" = same ] || [ -f ../images.sha256 ] || [ -f ../images.unchecked ] || sure=unsure
+echo "$stands $decision $boots $images $started $sure"
 `;
 
 /** Asks both hosts; the journal only says what to ask for. Changes nothing. */
@@ -117,6 +122,7 @@ export async function inspectRun(run: StoredRun, sshConfigFile?: string): Promis
     const scene: Scene = {
       ...{ directory, plan, source, destination },
       command: flowCommandOf(run, sshConfigFile),
+      uncheckedCommand: commandOn(connection.source, ['touch', `${directory}/images.unchecked`]),
       restoreCommand: CriuHold.of(connection.destination, `${directory}/restore`).restoreCommand,
       onSource: source.failure ? undefined : await survivors(connection.source, workload.processes),
       onDestination: destination.failure
@@ -142,6 +148,8 @@ interface Scene {
   readonly onDestination: Found | undefined;
   /** Restores it there from its images, by hand. */
   readonly restoreCommand: string;
+  /** Says on the source that its images will do, though nobody can tell whether they are whole. */
+  readonly uncheckedCommand: string;
   /** As the journal knows. */
   readonly sourceHasEnded: boolean;
 }
@@ -243,7 +251,7 @@ function judgeWithoutSource(scene: Scene): Pick<RunTruth, 'standing' | 'sentence
 
 /** What can still be done about a workload that runs nowhere. */
 function wayBack(scene: Scene): Pick<RunTruth, 'sentence' | 'command'> {
-  const { command, directory, plan, restoreCommand } = scene;
+  const { command, directory, plan, restoreCommand, uncheckedCommand } = scene;
   const [source, destination] = [scene.source.hold, scene.destination.hold];
   const nowhere = `The workload runs neither on ${plan.source} nor on ${plan.destination}`;
   // The source may be cleaned up already.
@@ -258,6 +266,12 @@ function wayBack(scene: Scene): Pick<RunTruth, 'sentence' | 'command'> {
     return {
       sentence: `${nowhere}: the copy on ${plan.source} has ended, and its images are complete on ${plan.destination}.`,
       command: command('resume'),
+    };
+  }
+  if (source?.hasImages === true && source.decision !== 'commit' && source.areImagesUnsure) {
+    return {
+      sentence: `${nowhere}. ${plan.source} was started again before its images had digests, and parts of them may be lost: if you restore from them all the same, say so there, then roll back.`,
+      command: uncheckedCommand,
     };
   }
   if (source && source.decision !== 'commit' && source.hasImages) {
@@ -275,7 +289,9 @@ async function look(host: Host, runId: string, directory: string): Promise<HostT
       listLocks(host),
       mustRunScript(host, HOLD_TRUTH_SCRIPT, [directory], { what: 'Looking at criu' }),
     ]);
-    const [stands = '', decision = '', boots = '', images = '', started = ''] = stdout.trim().split(' ');
+    const [stands = '', decision = '', boots = '', images = '', started = '', isUnsure = ''] = stdout
+      .trim()
+      .split(' ');
     const lock = locks.find((each) => each.runId === runId);
     return {
       host: host.name,
@@ -284,6 +300,7 @@ async function look(host: Host, runId: string, directory: string): Promise<HostT
         decision: decision === 'commit' || decision === 'abort' ? decision : 'none',
         isFromEarlierBoot: boots === 'earlier',
         hasImages: images === 'whole',
+        areImagesUnsure: isUnsure === 'unsure',
         ...(/^\d+$/.test(started) ? { startedAtTicks: Number(started) } : {}),
       },
       ...(lock ? { lock } : {}),

@@ -384,6 +384,10 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
       const images = `/var/lib/criu-flow/${run}-1/images`;
       // The controller was killed in the moment in which the digests were begun.
       await lab.sh('a', `rm -f ${images}.sha256`);
+      expect(await cli('status', run)).toMatchObject({
+        exitCode: 6,
+        stdout: expect.stringMatching(/parts of them may be lost[^]*next: ssh .* a .*touch .*unchecked/),
+      });
       const refused = await cli('rollback', run);
       expect(refused.exitCode, refused.stdout).toBe(6);
       expect(refused.stdout).toContain(`touch ${images}.unchecked`);
