@@ -1,7 +1,8 @@
 // Breaks migrations on purpose and writes down what became of them. `npm run faults` is the matrix, every boundary of every
 // step by every fault; `npm run soak` is at least 300 migrations there and back with random faults. Both write their table
-// into docs/reliability.md when all of it is well. Further arguments: for the matrix a part of `boundary x fault`, and then nothing is written
-// down; for the soak a seed and how many migrations.
+// into docs/reliability.md when all of it is well, and was not cut short. Further arguments: for the matrix a part of
+// `boundary x fault`; for the soak a seed, how many migrations, and one choice, as a violation names it, to be made again
+// and again.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +12,8 @@ import { format, resolveConfig } from 'prettier';
 import { setUp } from './setup.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const [what, first = '', second = ''] = process.argv.slice(2);
+const [what, first = '', second = '', third = ''] = process.argv.slice(2);
+const WHOLE_SOAK = 300;
 const isSoak = what === 'soak';
 const labMissing = await setUp({ forTests: true });
 if (labMissing !== undefined) {
@@ -34,7 +36,8 @@ const vitest = spawnSync(
       CRIU_FLOW_FAULTS: isSoak ? '' : first,
       CRIU_FLOW_FAULTS_RESULT: result,
       ...(isSoak && first !== '' ? { CRIU_FLOW_SOAK_SEED: first } : {}),
-      ...(isSoak && second !== '' ? { CRIU_FLOW_SOAK_MIGRATIONS: second } : {}),
+      ...(isSoak ? { CRIU_FLOW_SOAK_MIGRATIONS: second === '' ? String(WHOLE_SOAK) : second } : {}),
+      ...(isSoak && third !== '' ? { CRIU_FLOW_SOAK_CHOICE: third } : {}),
     },
   },
 );
@@ -43,7 +46,8 @@ try {
   const text = isSoak ? soakTable(found) : matrixTable(found);
   console.log(text);
   // What was cut off, or found something, is for whoever ran it: the page holds whole results.
-  if (vitest.status === 0 && (isSoak || first === '')) await writeDown(isSoak ? 'soak' : 'matrix', text);
+  const isWhole = isSoak ? found.migrations >= WHOLE_SOAK && third === '' : first === '';
+  if (vitest.status === 0 && isWhole) await writeDown(isSoak ? 'soak' : 'matrix', text);
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }
@@ -73,24 +77,22 @@ function matrixTable(cells) {
   ].join('\n');
 }
 
-function soakTable({ seed, migrations, table }) {
-  const rows = table
-    .toSorted(([one], [other]) => (one < other ? -1 : 1))
-    .map(([fault, ends]) => {
-      const count = Object.values(ends).reduce((sum, each) => sum + each, 0);
-      const list = Object.entries(ends).toSorted(([, one], [, other]) => other - one);
-      return {
-        count,
-        line: `| ${fault} | ${count} | ${list.map(([end, times]) => `${times} ${end}`).join('; ')} |`,
-      };
-    });
-  const done = rows.reduce((sum, { count }) => sum + count, 0);
+function soakTable({ seed, migrations, seconds, misses, faults, phases }) {
+  const rows = faults.map(([fault, ends]) => {
+    const list = Object.entries(ends).toSorted(([, one], [, other]) => other - one);
+    const hits = list.reduce((sum, [, times]) => sum + times, 0);
+    return `| ${fault} | ${hits} | ${list.map(([end, times]) => `${times} ${end}`).join('; ')} |`;
+  });
   return [
-    `Seed ${seed}: ${done} of ${migrations} migrations came to their end with one copy, its client and its counter; 0 lost, 0 doubled, 0 left over in these.`,
+    `Seed ${seed}: ${migrations} migrations in ${Math.round(seconds / 60)} minutes; ${misses} more, whose fault found nothing to break, are not counted.`,
     '',
-    '| fault at a random moment | migrations | how they ended |',
+    '| fault | hits | how they ended |',
     '| --- | --- | --- |',
-    ...rows.map(({ line }) => line),
+    ...rows,
+    '',
+    '| phase | hits |',
+    '| --- | --- |',
+    ...phases.map(([phase, hits]) => `| ${phase} | ${hits} |`),
   ].join('\n');
 }
 

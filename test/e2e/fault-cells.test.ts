@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BOUNDARIES } from '../faults/boundaries.ts';
-import { FAULTS } from '../faults/fault.ts';
+import { MATRIX_FAULTS } from '../faults/matrix-faults.ts';
 import { runCell } from '../faults/run-cell.ts';
 import { labSkipReason, MigrationLab } from '../helpers/migration-lab.ts';
 
@@ -26,7 +26,7 @@ describe.skipIf(labSkipReason !== undefined)('of the fault matrix', () => {
 
   test.each(CELLS)('%s x %s: %s', async (before, what, expected) => {
     const boundary = BOUNDARIES.find(({ title }) => title === before);
-    const fault = FAULTS.find(({ title }) => title === what);
+    const fault = MATRIX_FAULTS.find(({ title }) => title === what);
     if (!boundary || !fault) throw new Error('no such cell');
     const { state, story, violations } = await runCell(lab, boundary, fault);
     expect(violations, `${state}\n${story}`).toEqual([]);

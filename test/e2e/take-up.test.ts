@@ -222,7 +222,6 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
 
   test('a host that was started again: resume refuses, or goes on when it is told to', async () => {
     const run = await killedAt('phase transfer');
-    await lab.forget('b');
     await labKillHost(lab.lab.name, 'b');
     await labStartHost(lab.lab.name, 'b');
     const refused = await cli('resume', run);
@@ -317,10 +316,7 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
   });
 
   describe('a source that is gone', () => {
-    const killSource = async (): Promise<void> => {
-      await lab.forget('a');
-      await labKillHost(lab.lab.name, 'a');
-    };
+    const killSource = (): Promise<void> => labKillHost(lab.lab.name, 'a');
     const startSource = (): Promise<void> => labStartHost(lab.lab.name, 'a');
 
     test('after the release: status says where the workload runs; back again, resume cleans up', async () => {

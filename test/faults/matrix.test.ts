@@ -1,11 +1,9 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { labSkipReason, MigrationLab } from '../helpers/migration-lab.ts';
 import { BOUNDARIES } from './boundaries.ts';
-import { FAULTS } from './fault.ts';
+import { bringFakeTime } from './clock-fault.ts';
+import { MATRIX_FAULTS } from './matrix-faults.ts';
 import { runCell } from './run-cell.ts';
 
 /** Most cells wait for connections to be given up: more labs than cores. */
@@ -20,7 +18,7 @@ describe.skipIf(labSkipReason !== undefined)('fault matrix', () => {
   const waiting: ((lab: MigrationLab) => void)[] = [];
   const table = new Map<string, string>();
 
-  const cells = FAULTS.flatMap((fault) => BOUNDARIES.map((boundary) => ({ fault, boundary }))).filter(
+  const cells = MATRIX_FAULTS.flatMap((fault) => BOUNDARIES.map((boundary) => ({ fault, boundary }))).filter(
     ({ fault, boundary }) => ONLY.test(`${boundary.title} x ${fault.title}`),
   );
   beforeAll(async () => {
@@ -59,21 +57,3 @@ describe.skipIf(labSkipReason !== undefined)('fault matrix', () => {
     });
   }
 });
-
-/** Debian's libfaketime, unpacked beside the labs: nothing is installed. */
-function bringFakeTime(labs: readonly MigrationLab[]): void {
-  const directory = mkdtempSync(join(tmpdir(), 'criu-flow-faketime-'));
-  try {
-    execFileSync('apt-get', ['download', 'libfaketime'], { cwd: directory, stdio: 'ignore' });
-    const file = readdirSync(directory).find((name) => name.endsWith('.deb')) ?? '';
-    execFileSync('dpkg', ['-x', file, 'root'], { cwd: directory });
-    const found = execFileSync('find', ['root', '-name', 'libfaketime.so.1'], {
-      cwd: directory,
-      encoding: 'utf8',
-    }).trim();
-    for (const { lab } of labs)
-      cpSync(join(directory, found), join(lab.sharedDirectory, 'libfaketime.so.1'), { dereference: true });
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-}

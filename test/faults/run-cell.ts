@@ -1,23 +1,16 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { CliResult } from '../helpers/cli.ts';
 import type { MigrationLab } from '../helpers/migration-lab.ts';
-import { BY_HAND, follow, leftOnHosts, lookAtService } from './aftermath.ts';
+import { copies, leftBehind, lookAtService, settledTraces } from './aftermath.ts';
 import { type Boundary, steps } from './boundaries.ts';
-import { afterwards, type Fault, type Scene, spreadPids } from './fault.ts';
+import { Controller, type StartedController } from './controller.ts';
+import type { Fault, Side } from './fault.ts';
+import { BY_HAND, follow, NOTHING_LEFT } from './follow.ts';
+import { settleIn } from './power-faults.ts';
 
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const pause = fileURLToPath(new URL('pause.mjs', import.meta.url));
-
-/** Milliseconds in which the controller must have come to an end of its own. */
-const CONTROLLER_MS = 240_000;
-
-/** Milliseconds until TCP has told the end of a session whose link was cut: the kernel says it again, more and more seldom. */
-const SETTLED_MS = 150_000;
 
 export interface CellResult {
   /** For the table: where the workload runs, and who brought it there. */
@@ -33,92 +26,70 @@ export async function runCell(lab: MigrationLab, boundary: Boundary, fault: Faul
   if (fault.notAtEnd !== undefined && boundary.title === 'end') {
     return { state: `– ${fault.notAtEnd}`, story: '', violations: [] };
   }
-  const stateDirectory = mkdtempSync(join(tmpdir(), 'criu-flow-cell-'));
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m,mode=0700', 'tmpfs', stateDirectory]);
-  const story: string[] = [];
+  const controller = new Controller(lab);
   try {
-    await spreadPids(lab);
-    await fault.before?.({ lab, stateDirectory });
+    for (const host of ['a', 'b'] as const) await settleIn(lab, host);
     const pid = await lab.startService({ memoryMiB: 4 });
-    const before = { a: await settledTraces(lab, 'a'), b: await settledTraces(lab, 'b') };
-    const env = { XDG_STATE_HOME: stateDirectory };
-    const controller = start(lab, boundary, env);
-    const scene: Scene = { lab, stateDirectory, controllerPid: controller.pid };
-    await controller.stopped;
-    const nothing = await fault.inject(scene);
-    if (nothing !== undefined) {
-      controller.kill('SIGKILL');
-      await controller.ended;
-      return { state: `– ${nothing}`, story: '', violations: [] };
+    const before = await settledTraces(lab);
+    const scene = { lab, controller, pid, from: 'a', to: 'b', random: () => 0 } as const;
+    await fault.before?.(scene);
+    const run = start(controller, lab, boundary);
+    await untilStopped(run, boundary);
+    const { missed } = await fault.inject({ ...scene, run });
+    if (missed !== undefined) {
+      run.signal('SIGKILL');
+      await run.ended;
+      await fault.after?.(scene);
+      return { state: `– ${missed}`, story: '', violations: [] };
     }
-    if (fault.endsController === true) controller.kill('SIGKILL');
-    controller.kill('SIGCONT');
-    const first = await controller.ended;
-    story.push(
-      `run: exit code ${first.exitCode}`,
-      first.stdout.split('\n').slice(-8).join('\n'),
-      first.stderr,
-    );
+    run.signal('SIGCONT');
+    const first = await run.ended;
     await fault.heal?.(scene);
-    const followed = first.exitCode === 0 ? [] : await follow(lab, env, story);
-    const ends = await look(lab, pid, before, followed.includes(BY_HAND));
+    const followed = first.exitCode === 0 ? NOTHING_LEFT : await follow(controller, first.stdout);
+    await fault.after?.(scene);
+    const on = await copies(lab);
+    const [host] = on;
+    // What is brought back by hand is older than its client knows it.
+    const isOlder = followed.commands.includes(BY_HAND);
     return {
-      state: describe(first, followed, ends.on),
-      story: story.join('\n'),
-      violations: ends.violations,
+      state: describe(first, followed.commands, on),
+      story: [first.stdout.split('\n').slice(-8).join('\n'), first.stderr, ...controller.story].join('\n'),
+      violations: [
+        ...(run.isLate() ? ['the run came to no end'] : []),
+        ...followed.violations,
+        ...(on.length === 1 ? [] : [`${on.length} copies`]),
+        ...(host === undefined || isOlder ? [] : await lookAtService(lab, host)),
+        ...(await leftBehind(lab, controller, before, host === 'b')),
+      ],
     };
   } finally {
-    await afterwards({ lab });
     await lab.reset();
     await lab.scrub();
-    execFileSync('umount', [stateDirectory]);
-    rmSync(stateDirectory, { recursive: true, force: true });
+    controller.close();
   }
 }
 
 /** Starts the move, which stops itself at the boundary. */
-function start(
-  lab: MigrationLab,
-  boundary: Boundary,
-  env: Readonly<Record<string, string>>,
-): {
-  readonly pid: number;
-  readonly stopped: Promise<void>;
-  readonly ended: Promise<CliResult>;
-  readonly kill: (signal: NodeJS.Signals) => void;
-} {
+function start(controller: Controller, lab: MigrationLab, boundary: Boundary): StartedController {
   const recipe = lab.writeRecipe({
     workload: 'pidFile: /srv/tcp/pid',
     network: `connections: keep, address: { cidr: ${lab.lab.serviceAddress} }`,
     files: ['/srv/tcp'],
     steps: steps(lab.address),
   });
-  const child = spawn(
-    process.execPath,
-    ['--import', pause, main, 'run', recipe, '--lab', lab.lab.name, '--reporter', 'json'],
-    {
-      env: { ...process.env, ...env, CRIU_FLOW_PAUSE_AT: boundary.event },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
-  let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  const pid = child.pid ?? 0;
-  const timer = setTimeout(() => child.kill('SIGKILL'), CONTROLLER_MS);
-  const ended = new Promise<CliResult>((resolve) => {
-    child.on('close', (exitCode) => {
-      clearTimeout(timer);
-      resolve({ exitCode, stdout, stderr });
-    });
+  return controller.start(['run', recipe, '--reporter', 'json'], {
+    environment: { NODE_OPTIONS: `--import ${pause}`, CRIU_FLOW_PAUSE_AT: boundary.event },
   });
-  const untilStopped = async (): Promise<void> => {
-    while (stateLetter(pid) !== 'T') {
-      if (child.exitCode !== null) throw new Error(`it never came to ${boundary.event}:\n${stdout}${stderr}`);
-      await sleep(5);
+}
+
+async function untilStopped(run: StartedController, boundary: Boundary): Promise<void> {
+  while (stateLetter(run.pid) !== 'T') {
+    if (run.isOver()) {
+      const { stdout, stderr } = await run.ended;
+      throw new Error(`it never came to ${boundary.event}:\n${stdout}${stderr}`);
     }
-  };
-  return { pid, stopped: untilStopped(), ended, kill: (signal) => child.kill(signal) };
+    await sleep(5);
+  }
 }
 
 function stateLetter(pid: number): string {
@@ -130,52 +101,7 @@ function stateLetter(pid: number): string {
   }
 }
 
-async function settledTraces(lab: MigrationLab, host: 'a' | 'b'): Promise<string> {
-  let traces = await lab.traces(host);
-  for (const deadline = performance.now() + 5000; performance.now() < deadline;) {
-    await sleep(50);
-    const now = await lab.traces(host);
-    if (now === traces) return now;
-    traces = now;
-  }
-  return traces;
-}
-
-/** One copy runs, with its client and without a hole in what it wrote; nothing else is left. */
-async function look(
-  lab: MigrationLab,
-  pid: number,
-  before: Readonly<Record<'a' | 'b', string>>,
-  isOlder: boolean,
-): Promise<{ readonly on: readonly ('a' | 'b')[]; readonly violations: readonly string[] }> {
-  const violations: string[] = [];
-  const starts = { a: await lab.processStart('a', pid), b: await lab.processStart('b', pid) };
-  const on = (['a', 'b'] as const).filter((host) => starts[host] !== '');
-  if (on.length !== 1) violations.push(`${on.length} copies run`);
-  const [host] = on;
-  if (host === undefined) return { on, violations };
-  if (!isOlder) violations.push(...(await lookAtService(lab, host)));
-  if (host === 'a') {
-    for (const name of ['a', 'b'] as const) {
-      const now = await lab.tracesSettled(name, before[name], SETTLED_MS);
-      if (now !== before[name]) violations.push(`left on ${name}:\n${difference(before[name], now)}`);
-    }
-    return { on, violations };
-  }
-  violations.push(...(await leftOnHosts(lab)));
-  return { on, violations };
-}
-
-function difference(before: string, now: string): string {
-  const [old, current] = [before.split('\n'), now.split('\n')];
-  const lines = [
-    ...old.filter((line) => !current.includes(line)).map((line) => `- ${line}`),
-    ...current.filter((line) => !old.includes(line)).map((line) => `+ ${line}`),
-  ];
-  return lines.join('\n');
-}
-
-function describe(first: CliResult, commands: readonly string[], on: readonly ('a' | 'b')[]): string {
+function describe(first: CliResult, commands: readonly string[], on: readonly Side[]): string {
   const where = on.length === 1 ? (on[0] === 'a' ? 'source' : 'destination') : `${on.length} copies`;
   return commands.length > 0
     ? `${where}, by ${commands.join(', ')}`

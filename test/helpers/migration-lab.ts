@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { onTestFailed } from 'vitest';
 import { runPlan } from '../../src/engine/run-plan.ts';
 import type { FlowEvent, RunSummary } from '../../src/events/event.ts';
-import { connectHost } from '../../src/host/connect.ts';
-import type { CommandResult, Host } from '../../src/host/host.ts';
-import { labDown, labUp, type Lab } from '../../src/lab/lab.ts';
+import type { CommandResult } from '../../src/host/host.ts';
+import { LocalHost } from '../../src/host/local.ts';
+import { labDown, labStatus, labUp, type Lab } from '../../src/lab/lab.ts';
 import { loadPlan } from '../../src/plan/load-plan.ts';
 
 /** Why this machine cannot build a lab; the set-up of `npm test` says so. Undefined when it can. */
@@ -29,8 +29,24 @@ export interface ClientReport {
   readonly error: string | null;
 }
 
+const machine = new LocalHost();
+
+/** Nothing of the environment of the tests reaches a host. */
+const ENVIRONMENT = ['env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/root'];
+
 export interface MigrationLabOptions {
   readonly rateMbitPerSecond?: number;
+}
+
+/** Undefined for one that has ended. @see proc_pid_stat(5), starttime */
+function startOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const [state = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return 'ZX'.includes(state) ? undefined : fields[18];
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -41,13 +57,12 @@ export class MigrationLab {
   readonly lab: Lab;
   /** Where this file's recipes and the journals of its runs are. */
   readonly directory: string;
-  readonly #controlDirectory: string;
-  readonly #hosts = new Map<string, Host>();
+  /** Process 1 of each host, as this machine numbers it, with its start time: another one is of a later boot. */
+  readonly #inits = new Map<string, { readonly pid: number; readonly start: string | undefined }>();
 
   private constructor(lab: Lab) {
     this.lab = lab;
     this.directory = mkdtempSync(join(tmpdir(), 'criu-flow-e2e-'));
-    this.#controlDirectory = mkdtempSync(join(tmpdir(), 'cft-'));
     process.env['XDG_STATE_HOME'] = join(this.directory, 'state');
   }
 
@@ -59,28 +74,26 @@ export class MigrationLab {
   }
 
   async down(): Promise<void> {
-    await Promise.all([...this.#hosts.values()].map((host) => host.close()));
     await labDown(this.lab.name);
     rmSync(this.directory, { recursive: true, force: true });
-    rmSync(this.#controlDirectory, { recursive: true, force: true });
   }
 
-  /** Forgets the connection to a host, for one that was killed. */
-  async forget(name: string): Promise<void> {
-    await this.#hosts.get(name)?.close();
-    this.#hosts.delete(name);
+  /** Process 1 of a host, as this machine numbers it. */
+  async init(name: string): Promise<number> {
+    const known = this.#inits.get(name);
+    if (known?.start !== undefined && startOf(known.pid) === known.start) return known.pid;
+    const { hosts } = await labStatus(this.lab.name);
+    const pid = hosts.find((host) => host.name === name)?.initPid;
+    if (pid === undefined) throw new Error(`${name} is off`);
+    this.#inits.set(name, { pid, start: startOf(pid) });
+    return pid;
   }
 
-  async on(name: string, argv: readonly string[], stdin?: string): Promise<CommandResult> {
-    let host = this.#hosts.get(name);
-    if (!host) {
-      host = await connectHost(name, {
-        sshConfigFile: this.lab.sshConfigFile,
-        controlDirectory: this.#controlDirectory,
-      });
-      this.#hosts.set(name, host);
-    }
-    return host.run(argv, stdin === undefined ? {} : { stdin });
+  /** Runs a command on a host, past its network and ssh, which may be what a test breaks. */
+  async on(name: string, argv: readonly string[]): Promise<CommandResult> {
+    const namespaces = ['--mount', '--uts', '--ipc', '--net', '--pid'];
+    const enter = ['nsenter', '--target', String(await this.init(name)), ...namespaces];
+    return machine.run([...enter, ...ENVIRONMENT, ...argv]);
   }
 
   /** Runs a shell script that must succeed; its standard output. */
@@ -151,6 +164,8 @@ export class MigrationLab {
           esac
         done
         [ -z "$(ip -o address show to "\${1%/*}")" ] || ip address del "$1" dev eth0
+        # What was killed left connections that the kernel would close for minutes.
+        ss -K -n -t -a src "\${1%/*}" > /dev/null 2>&1
         rm -rf /srv/* /run/report /run/client.pid`,
         this.lab.serviceAddress,
       );
@@ -166,7 +181,7 @@ export class MigrationLab {
           pid=\${file#/proc/} pid=\${pid%/cmdline}
           [ "$pid" != $$ ] || continue
           case $(tr '\\0' ' ' < "$file" 2> /dev/null) in
-          'criu '* | '/bin/sh /var/lib/criu-flow/'* | 'sh -c '*' criu-flow /var/lib/criu-flow/'* | 'ssh -F /var/lib/'* | 'timeout '*' dd '*) kill -KILL "$pid" ;;
+          'criu '* | '/bin/sh /var/lib/criu-flow/'* | 'sh -c '*' criu-flow /var/lib/criu-flow/'* | 'ssh -F /var/lib/'* | 'timeout '*' dd '* | sshd-session* | '/bin/sh ' | 'rsync '*) kill -KILL "$pid" ;;
           esac
         done
         nft flush ruleset
@@ -212,23 +227,29 @@ export class MigrationLab {
   }
 
   /**
-   * Everything on a host that a run could leave behind: firewall, addresses, files, processes. The workload itself is
-   * not in it, nor is arping, which announces an address for three seconds.
+   * Everything on a host that a run could leave behind: rules, addresses, mounts, connections of the service address
+   * without the address, every directory and every file that is newer than the lab, processes. The workload's own
+   * processes are not in it; nor is arping, which announces an address for three seconds, nor what criu remembers of the
+   * kernel, nor what the library that sets a clock ahead leaves.
    */
   async traces(name: string): Promise<string> {
     return this.sh(
       name,
       `nft list ruleset
-      ip -o -4 address show dev eth0 | awk '{ print $4 }'
-      find /var/lib/criu-flow -mindepth 1 -printf '%p %y %m\\n' 2> /dev/null | sort
-      find /root/.ssh -printf '%p %y %m\\n' | sort
+      ip -o address | sed 's/ *[\\\\].*//; s/ tentative//'
+      cut -d ' ' -f 1-3 /proc/mounts
+      ip -o address | grep -q " $1/" || ss -H -O -n -t -a src "$1" | grep -v '^TIME-WAIT'
+      find /var/lib/criu-flow -mindepth 1 -printf '%p %y %m\n' 2> /dev/null | sort
+      find /root/.ssh -printf '%p %y %m\n' | sort
       sha256sum /root/.ssh/authorized_keys
-      find /srv /tmp /var/tmp | sort
-      for file in /proc/[0-9]*/cmdline; do
-        line=$(tr '\\0' ' ' < "$file" 2> /dev/null)
-        case $line in '' | *sshd* | 'sh -c nft list ruleset'* | 'python3 /shared/examples/'* | '/bin/sh -c '* | 'tr '* | 'sort '* | 'arping '*) continue ;; esac
-        echo "process $line"
-      done | sort`,
+      find / /run /tmp /dev -xdev \\( -type d -o -cnewer /etc/hostname \\) |
+        grep -v -x -e /root/.ssh/authorized_keys -e /run/criu.kdat -e '/var/lib/criu-flow/.*' -e '/dev/shm/.*faketime.*' | sort -u
+      ps -e -o pid=,ppid=,args= -w -w | awk -v self=$$ '
+        $1 == self || $2 == self { next }
+        { sub(/^ *[0-9]+ +[0-9]+ /, "") }
+        /^(sshd: |python3 [/]shared[/]examples[/]|[[]?arping)/ { next }
+        { print "process " $0 }' | sort`,
+      this.address,
     );
   }
 
@@ -255,16 +276,12 @@ export class MigrationLab {
     readonly to?: string;
   }): Promise<RunSummary> {
     const file = this.writeRecipe(options);
-    const events: FlowEvent[] = [];
     const plan = await loadPlan({ recipe: file, inputs: [], cwd: this.directory });
     onTestFailed(async () => {
-      process.stderr.write(await this.#diagnosis(events));
+      process.stderr.write(await this.diagnosis(join(this.directory, 'state')));
     });
     return runPlan(plan, {
-      emit: (event) => {
-        events.push(event);
-        options.onEvent?.(event);
-      },
+      emit: (event) => options.onEvent?.(event),
       signal: options.signal ?? new AbortController().signal,
       sshConfigFile: this.lab.sshConfigFile,
     });
@@ -309,20 +326,23 @@ export class MigrationLab {
     return file;
   }
 
-  /** The journal, criu's logs, and what each host looks like. */
-  async #diagnosis(events: readonly FlowEvent[]): Promise<string> {
-    const parts = [`\n== events\n${events.map((event) => JSON.stringify(event)).join('\n')}`];
-    const runs = join(this.directory, 'state', 'criu-flow', 'runs');
-    for (const run of readdirSync(runs)) {
-      for (const file of readdirSync(join(runs, run)).filter((name) => name.endsWith('.log'))) {
-        parts.push(`== ${run}/${file}\n${readFileSync(join(runs, run, file), 'utf8').slice(-6000)}`);
+  /**
+   * For a person who looks into a failure: the journals, criu's logs, and what each host looks like.
+   * @param stateDirectory XDG_STATE_HOME of the runs
+   */
+  async diagnosis(stateDirectory: string): Promise<string> {
+    const parts = [''];
+    const runs = join(stateDirectory, 'criu-flow', 'runs');
+    for (const run of existsSync(runs) ? readdirSync(runs) : []) {
+      for (const file of readdirSync(join(runs, run)).filter((name) => /\.(log|jsonl)$/.test(name))) {
+        parts.push(`== ${run}/${file}\n${readFileSync(join(runs, run, file), 'utf8').slice(-20_000)}`);
       }
     }
     for (const name of ['a', 'b', 'c']) {
       const result = await this.on(name, [
         'sh',
         '-c',
-        'ps axo pid,ppid,stat,args; ip -br address; nft list ruleset; ls -lR /var/lib/criu-flow; tail -n 20 /var/lib/criu-flow/*/*/*.log',
+        'ps axo pid,ppid,stat,args; ip -br address; nft list ruleset; ss -O -n -t -a -p; ls -lR /var/lib/criu-flow /srv; tail -n 20 /var/lib/criu-flow/*/*/*.log',
       ]).catch((error: unknown) => ({ stdout: String(error), stderr: '' }));
       parts.push(`== host ${name}\n${result.stdout}${result.stderr}`);
     }
