@@ -22,15 +22,21 @@ interface Watched {
  */
 export class ProbeWatch {
   readonly #watched: readonly Watched[];
-  readonly #asker: () => Asker;
+  readonly #asker: () => Omit<Asker, 'signal'>;
   readonly #onOutage: (error: FlowError) => void;
-  #isOver = false;
+  /** What is still asked when it ends need not be answered any more: nobody waits for it. */
+  readonly #over = new AbortController();
+  #reports: readonly ProbeReport[] | undefined;
 
   /**
    * @param asker is asked for each question, since the hosts are locked meanwhile
    * @param onOutage is told each time that a probe has been without a good answer for longer than it may
    */
-  constructor(plans: readonly WatchPlan[], asker: () => Asker, onOutage: (error: FlowError) => void) {
+  constructor(
+    plans: readonly WatchPlan[],
+    asker: () => Omit<Asker, 'signal'>,
+    onOutage: (error: FlowError) => void,
+  ) {
     this.#asker = asker;
     this.#onOutage = onOutage;
     this.#watched = plans.map((plan) => ({
@@ -49,9 +55,14 @@ export class ProbeWatch {
     }
   }
 
-  /** Ends it. @returns what was seen of each probe */
+  /** Ends it. Idempotent. @returns what was seen of each probe */
   stop(): readonly ProbeReport[] {
-    this.#isOver = true;
+    this.#reports ??= this.#report();
+    this.#over.abort();
+    return this.#reports;
+  }
+
+  #report(): readonly ProbeReport[] {
     return this.#watched
       .filter(({ timer }) => timer !== undefined)
       .map((watched) => {
@@ -84,10 +95,10 @@ export class ProbeWatch {
   async #ask(watched: Watched): Promise<void> {
     const { check } = watched.plan;
     watched.asked += 1;
-    const wrong = await askCheck(this.#asker(), check, check.timeoutMs).catch((error: unknown) =>
-      String(error),
-    );
-    if (this.#isOver) return;
+    const { signal } = this.#over;
+    const asker = { ...this.#asker(), signal };
+    const wrong = await askCheck(asker, check, check.timeoutMs).catch((error: unknown) => String(error));
+    if (signal.aborted) return;
     if (wrong !== undefined) {
       watched.failed += 1;
       return;

@@ -21,6 +21,7 @@ import { type FlowPort, runSteps, withRetries } from './control-flow.ts';
 import type { Progress } from './read-progress.ts';
 import type { Redactor } from './redactor.ts';
 import { abortReason, stepSignal } from './step-signal.ts';
+import type { Asker } from '../steps/ask-check.ts';
 import { ProbeWatch } from './probe-watch.ts';
 import { attempt, UndoStack } from './undo-stack.ts';
 
@@ -145,7 +146,10 @@ export class StepRunner {
     const onOutage = (error: FlowError): void => {
       if (!this.state.committed) outage.abort(error);
     };
-    this.#watch = new ProbeWatch(options.plan.watches, () => this.#context('checks.during', never), onOutage);
+    // It only looks: what runs on this machine needs no leave of the hosts.
+    const { local } = options.connection;
+    const asker = (): Omit<Asker, 'signal'> => ({ ...this.#hosts, local, values: () => this.#values() });
+    this.#watch = new ProbeWatch(options.plan.watches, asker, onOutage);
     this.#command = flowCommandOf(options.directory, options.sshConfigFile);
   }
 
@@ -168,6 +172,8 @@ export class StepRunner {
     const undoFailures = failure && hasWayBack ? await this.#undos.rollBack(emit, failure) : [];
     const superseded = undoFailures.find(({ code }) => code === 'SUPERSEDED');
     if (superseded) return { failure, undoFailures: [superseded] };
+    // Before the hosts are cleaned up, and their locks given up: then nobody could ask on them.
+    this.#watch.stop();
     const atEnd = this.#isUnderWay ? await this.#runAlways() : undefined;
     const lost = committed ? await attempt(() => this.#requireMoved()) : undefined;
     const first = failure ?? atEnd;
@@ -596,9 +602,6 @@ export class StepRunner {
     return context;
   }
 }
-
-/** Of what goes on until it is stopped. */
-const never = new AbortController().signal;
 
 const NOT_RUN: StepResult = { stdout: '', stderr: '', exitCode: -1, status: 'skipped' };
 

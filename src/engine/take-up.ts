@@ -219,8 +219,11 @@ async function requireLost({ connection, hasImages }: Taken): Promise<void> {
     await connection.close();
     throw new FlowError('RESUME_REFUSED', message, { host, hint });
   };
-  if (!lost.source)
-    await refuse(source.name, `${source.name} answers: it is not gone`, 'Resume without --source-is-gone.');
+  // One that refuses a login, or shows another key, is there.
+  if (lost.source?.code !== 'HOST_UNREACHABLE') {
+    const hint = lost.source?.message ?? 'Resume without --source-is-gone.';
+    await refuse(source.name, `${source.name} answers: it is not gone`, hint);
+  }
   if (!hasImages) {
     await refuse(
       destination.name,

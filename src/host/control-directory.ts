@@ -19,9 +19,10 @@ export async function makeControlDirectory(): Promise<string> {
 }
 
 async function sweep(place: string): Promise<void> {
+  const own = readPidNamespace();
   for (const name of await readdir(place)) {
     const [pid, startTicks, namespace] = (NAME.exec(name)?.slice(1) ?? []).map((text) => parseInt(text, 36));
-    if (pid === undefined || namespace !== readPidNamespace() || startTicksOf(pid) === startTicks) continue;
+    if (pid === undefined || namespace !== own || startTicksOf(pid) === startTicks) continue;
     const path = join(place, name);
     const status = await lstat(path);
     // Somebody else's may only look like one.

@@ -20,6 +20,7 @@ export const approve: StepType = {
         expiresAt: new Date(expiresAtMs).toISOString(),
       });
       for (;;) {
+        context.signal.throwIfAborted();
         const answers = context.readAnswers(step.id).filter((answer) => isAsked(by, answer.by));
         const no = answers.find(({ isApproved }) => !isApproved);
         if (no) {

@@ -7,8 +7,8 @@ import type { WatchPlan } from '../../src/plan/plan.ts';
 import type { Asker } from '../../src/steps/ask-check.ts';
 
 const host = new LocalHost();
-const asker: Asker = {
-  ...{ source: host, destination: host, local: host, signal: new AbortController().signal },
+const asker: Omit<Asker, 'signal'> = {
+  ...{ source: host, destination: host, local: host },
   values: () => ({ inputs: new Map() }),
 };
 
@@ -87,4 +87,23 @@ test('of one that was never begun there is nothing to tell', () => {
       () => undefined,
     ).stop(),
   ).toEqual([]);
+});
+
+test('what is not answered when it ends keeps nobody waiting', async () => {
+  const open = new Set<unknown>();
+  server.removeAllListeners('request');
+  server.on('request', (request) => {
+    open.add(request);
+    request.once('close', () => open.delete(request));
+  });
+  const watch = new ProbeWatch(
+    [planWith({})],
+    () => asker,
+    () => undefined,
+  );
+  watch.start();
+  await expect.poll(() => open.size).toBeGreaterThan(1);
+  const reports = watch.stop();
+  await expect.poll(() => open.size).toBe(0);
+  expect(watch.stop()).toBe(reports);
 });

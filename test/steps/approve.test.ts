@@ -60,6 +60,13 @@ test('counts nobody who is not asked, and nobody under the name of another', asy
   });
 });
 
+test('an interruption ends the wait', async () => {
+  const interrupt = new AbortController();
+  const waiting = waits({}, interrupt.signal);
+  interrupt.abort(new Error('stopped'));
+  await expect(waiting).rejects.toThrow('stopped');
+});
+
 test('somebody who answers again has changed their mind', async () => {
   answer('alice', false);
   answer('alice');
