@@ -87,9 +87,10 @@ export interface Recovery {
 
 /**
  * What became of the workload on that host when criu did not end as it should: `resumed`, it runs on; `healed`, its sockets
- * had to be put right first; `restored`, from the images, with the pids that it had; `ended`.
+ * had to be put right first; `restored`, from the images, with the pids that it had; `ended`; `gone`, it has ended, and there are no
+ * whole images of it.
  */
-export type Settled = 'resumed' | 'healed' | 'restored' | 'ended';
+export type Settled = 'resumed' | 'healed' | 'restored' | 'ended' | 'gone';
 
 /**
  * One `criu dump` or `criu restore` that stops at its last point of return and waits for a decision. criu runs in a
@@ -233,15 +234,17 @@ export class CriuHold {
     const word = stdout.trim();
     if (exitCode === 0) return SETTLED.find((each) => each === word);
     const how = wasKilled(end) ? 'killed' : 'failed';
-    // It says itself what a person may do who knows better.
-    const allTheSame = /all the same[^:]*: (.+)$/.exec(stderr.trim())?.[1];
+    const [, evidence = '', allTheSame] = /^([^]*?)(?:\nrun: (.+))?$/.exec(stderr.trim()) ?? [];
     throw new FlowError(
       'HOLD_LOST',
       `criu on ${this.host.name} ${describeEnd(end)}, and nobody did its part`,
       {
         host: this.host.name,
-        evidence: stderr.trim(),
-        hint: `The images are in ${posix.dirname(this.directory)}/images. When what it says is put right, try again.`,
+        evidence,
+        hint:
+          allTheSame === undefined
+            ? `The images are in ${posix.dirname(this.directory)}/images. When what it says is put right, try again.`
+            : `The images are in ${posix.dirname(this.directory)}/images. To restore from them all the same, run the command, then try again.`,
         command: commandOn(this.host, allTheSame?.split(' ') ?? ['sh', `${this.directory}/settle`, how]),
       },
     );
@@ -333,7 +336,7 @@ function toTask(text: string): Task {
 /** Milliseconds: criu may have to write or read all of the workload's memory. */
 const SETTLE_TIMEOUT_MS = 300_000;
 
-const SETTLED = ['resumed', 'healed', 'restored', 'ended'] as const;
+const SETTLED = ['resumed', 'healed', 'restored', 'ended', 'gone'] as const;
 
 /** By a signal, as the shell tells it (128 + N); criu itself fails with 1 or 255. */
 function wasKilled(end: HoldEnd): boolean {

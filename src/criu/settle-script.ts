@@ -18,7 +18,8 @@ import { REMOVE_LOCK_FUNCTION } from './lock-table.ts';
  *     before-again  what is done before that: it puts the service address back, which a host that was started again does not have
  *     heal     of a dump with connections: criu's command that dumps once more and leaves the tasks running
  *
- * Prints the result, and on failure why, with another exit code than 0; it may then be run again.
+ * Prints the result; on failure why, with another exit code than 0: it may then be run again, as soon as a person has run the command
+ * that may follow in a line of its own, `run: …`, and by which it is done all the same.
  */
 const PRELUDE = `
 ${BOOT_FUNCTION}
@@ -41,7 +42,7 @@ look() {
   set -- \${stat##*) }
   state=$1 start=\${20}
 }
-fail() { echo "$1" >&2; exit 1; }
+fail() { echo "$1" >&2; [ -z "$2" ] || echo "run: $2" >&2; exit 1; }
 end_tasks() {
   rounds=0
   while pids=$(alive) && [ -n "$pids" ]; do
@@ -58,13 +59,13 @@ become() {
   (cd / && exec "$@") > "$file.output" 2>&1 < /dev/null 9>&-
 }
 restore_again() {
-  all_the_same="to restore from them all the same: touch \${PWD%/*}/images.unchecked"
+  all_the_same="touch \${PWD%/*}/images.unchecked"
   if [ -f ../images.unchecked ]; then
     :
   elif [ -f ../images.sha256 ]; then
-    (cd ../images && sha256sum --check --quiet ../images.sha256 >&2) || fail "the images have changed; $all_the_same"
+    (cd ../images && sha256sum --check --quiet ../images.sha256 >&2) || fail 'the images have changed' "$all_the_same"
   elif [ -f tasks.none ]; then
-    fail "the host was started again before the images had digests, and parts of them may be lost; $all_the_same"
+    fail 'the host was started again before the images had digests, and parts of them may be lost' "$all_the_same"
   fi
   [ ! -f before-again ] || sh ./before-again
   become again || fail "criu restore ended with exit code $?, see $PWD/again.log"
@@ -112,14 +113,17 @@ if [ "$1" = killed ]; then
     fi
     ;;
   *)
-    [ -f held ] || fail 'the workload has ended, and its images are not complete'
     # A criu that dies while it lets the tasks go leaves sockets in repair mode, and the workload ends within moments.
     if [ -f aborted ] && { [ -f tasks.none ] || [ "$(($(date +%s) - $(stat -c %Y aborted)))" -gt 10 ]; }; then
-      fail "the workload ran on after its images were made, and has ended since; to restore it all the same, as it was then: rm $PWD/aborted"
+      fail 'the workload ran on after its images were made, and has ended since' "rm $PWD/aborted"
     fi
     end_tasks
-    restore_again
-    result=restored
+    # Before it came to hold there is nothing whole to bring back.
+    result=gone
+    if [ -f held ]; then
+      restore_again
+      result=restored
+    fi
     ;;
   esac
   remove_lock dump.log "$root"

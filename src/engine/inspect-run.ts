@@ -1,9 +1,10 @@
+import type { FlowError } from '../errors/flow-error.ts';
 import { CriuHold } from '../criu/hold.ts';
 import { BOOT_FUNCTION } from '../host/boot-function.ts';
 import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
-import { type ListedLock, listLocks } from '../lock/workload-lock.ts';
+import type { ListedLock } from '../lock/workload-lock.ts';
 import type { Plan } from '../plan/plan.ts';
 import { type FlowCommand, flowCommandOf } from '../store/flow-command.ts';
 import type { StoredRun } from '../store/read-run.ts';
@@ -13,8 +14,8 @@ import { survivors } from '../workload/identity.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
 import { connectLeniently } from './connection.ts';
 import { type Progress, readProgress } from './read-progress.ts';
-import { lookAtRun } from './run-on-host.ts';
-import { hostDirectoryOf } from './step-runner.ts';
+import { lookAtRun, type RunOnHost } from './run-on-host.ts';
+import { hostDirectoryOf } from './host-directory.ts';
 
 /** How one criu of a run stands on its host. */
 export interface HoldTruth {
@@ -101,15 +102,18 @@ export async function inspectRun(run: StoredRun, sshConfigFile?: string): Promis
   try {
     const { source: lostSource, destination: lostDestination } = connection.lost;
     const found = await Promise.all([
-      lookAtRun(connection.source, run.runId, lostSource),
-      lookAtRun(connection.destination, run.runId, lostDestination),
+      ask(connection.source, run.runId, lostSource),
+      ask(connection.destination, run.runId, lostDestination),
     ]);
     // An older copy of the run's directory does not know the last attempt.
-    const epoch = Math.max(progress.movedInEpoch, ...found.flatMap(({ epochs }) => epochs));
+    const epoch = Math.max(
+      progress.movedInEpoch,
+      ...found.flatMap((each) => ('epochs' in each ? each.epochs : [])),
+    );
     const directory = hostDirectoryOf(run.runId, epoch);
     const [source, destination] = await Promise.all([
-      look(connection.source, run.runId, `${directory}/dump`),
-      look(connection.destination, run.runId, `${directory}/restore`),
+      look(connection.source, found[0], `${directory}/dump`),
+      look(connection.destination, found[1], `${directory}/restore`),
     ]);
     const truth = { runId: run.runId, source, destination };
     if (!workload) {
@@ -283,16 +287,23 @@ function wayBack(scene: Scene): Pick<RunTruth, 'sentence' | 'command'> {
   return { sentence: `${nowhere}, and there are no images of it.` };
 }
 
-async function look(host: Host, runId: string, directory: string): Promise<HostTruth> {
+/** @returns why it could not be asked, when it could not */
+async function ask(host: Host, runId: string, lost: FlowError | undefined): Promise<RunOnHost | FailureData> {
   try {
-    const [locks, { stdout }] = await Promise.all([
-      listLocks(host),
-      mustRunScript(host, HOLD_TRUTH_SCRIPT, [directory], { what: 'Looking at criu' }),
-    ]);
+    return await lookAtRun(host, runId, lost);
+  } catch (error) {
+    return toFailureData(error);
+  }
+}
+
+async function look(host: Host, found: RunOnHost | FailureData, directory: string): Promise<HostTruth> {
+  if (!('epochs' in found)) return { host: host.name, failure: found };
+  const { lock } = found;
+  try {
+    const { stdout } = await mustRunScript(host, HOLD_TRUTH_SCRIPT, [directory], { what: 'Looking at criu' });
     const [stands = '', decision = '', boots = '', images = '', started = '', isUnsure = ''] = stdout
       .trim()
       .split(' ');
-    const lock = locks.find((each) => each.runId === runId);
     return {
       host: host.name,
       hold: {

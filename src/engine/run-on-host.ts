@@ -2,7 +2,7 @@ import type { FlowError } from '../errors/flow-error.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { type ListedLock, listLocks } from '../lock/workload-lock.ts';
-import { hostDirectoryOf } from './step-runner.ts';
+import { hostDirectoryPrefix } from './host-directory.ts';
 
 /** What a host knows of a run. */
 export interface RunOnHost {
@@ -25,12 +25,16 @@ for directory in "$1"*; do
 done
 `;
 
-/** A host that is gone knows nothing; one that cannot say is no reason not to put the other one right. */
+/**
+ * Looks at what is there of a run. Changes nothing.
+ * @param lost why the host is not connected: then it knows nothing
+ * @throws FlowError as the host's commands do
+ */
 export async function lookAtRun(host: Host, runId: string, lost: FlowError | undefined): Promise<RunOnHost> {
   if (lost) return { epochs: [], decision: 'none', hasImages: false };
   const [locks, { stdout }] = await Promise.all([
     listLocks(host),
-    mustRunScript(host, RUN_SCRIPT, [hostDirectoryOf(runId, '')], { what: 'Looking at the run' }),
+    mustRunScript(host, RUN_SCRIPT, [hostDirectoryPrefix(runId)], { what: 'Looking at the run' }),
   ]);
   const attempts = stdout
     .split('\n')

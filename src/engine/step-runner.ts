@@ -5,18 +5,18 @@ import { type ActingStep, actingSteps, type CommandSpec, type Plan } from '../pl
 import { runCommand } from '../steps/command.ts';
 import { STEP_TYPES } from '../steps/registry.ts';
 import type { Action, RunState, StepContext } from '../steps/step.ts';
-import type { Host } from '../host/host.ts';
 import { readAnswers, untilAnswered } from '../store/approvals.ts';
 import { type FlowCommand, flowCommandOf } from '../store/flow-command.ts';
 import type { RunDirectory } from '../store/run-directory.ts';
 import { CriuHold } from '../criu/hold.ts';
 import type { StepResult, TemplateValues } from '../template/scope.ts';
-import { witnessedHost } from '../lock/guarded-host.ts';
-import { lockWorkload, unlockWorkload } from '../lock/workload-lock.ts';
 import { idsOf, readWorkload, type WorkloadFacts } from '../workload/facts.ts';
 import { findWorkload } from '../workload/find.ts';
 import { survivors } from '../workload/identity.ts';
 import type { Connection } from './connection.ts';
+import { attemptIdOf, hostDirectoryOf } from './host-directory.ts';
+import { RunHosts } from './run-hosts.ts';
+import { leftBehind, nothingToTakeBack, pastCommit } from './refusals.ts';
 import { type FlowPort, runSteps, withRetries } from './control-flow.ts';
 import type { Progress } from './read-progress.ts';
 import type { Redactor } from './redactor.ts';
@@ -24,9 +24,6 @@ import { abortReason, stepSignal } from './step-signal.ts';
 import type { Asker } from '../steps/ask-check.ts';
 import { ProbeWatch } from './probe-watch.ts';
 import { attempt, UndoStack } from './undo-stack.ts';
-
-/** Where runs keep their things on the hosts: on disk, since images are as large as the workload's memory. */
-const HOST_DIRECTORY = '/var/lib/criu-flow';
 
 /** An attempt of the run that came to no end. */
 export interface EarlierAttempt {
@@ -57,53 +54,6 @@ export interface StepRunnerOptions {
   readonly redactor: Redactor;
 }
 
-/**
- * The directory of a run on both hosts.
- * @param epoch of the attempt that began the move: each has a directory of its own
- */
-export function hostDirectoryOf(runId: string, epoch: number | ''): string {
-  return `${HOST_DIRECTORY}/${attemptIdOf(runId, epoch)}`;
-}
-
-function attemptIdOf(runId: string, epoch: number | ''): string {
-  return `${runId}-${epoch}`;
-}
-
-/** There is nothing to take back any more. */
-export function pastCommit(runId: string, command: FlowCommand): FlowError {
-  return new FlowError('RESUME_REFUSED', `Run ${runId} is past its commit point: there is no way back`, {
-    hint: "The source's copy has ended. What is left to do is to let the destination's copy run.",
-    command: command('resume'),
-  });
-}
-
-/** A run directory that does not know the end of its run must not undo it. */
-export function nothingToTakeBack(runId: string, source: string, command: FlowCommand): FlowError {
-  return new FlowError(
-    'RESUME_REFUSED',
-    `Nothing of run ${runId} is left on ${source}, nor is its workload`,
-    {
-      host: source,
-      hint: 'It has moved, or has ended since. This directory of the run does not know its end: it is an older copy, or its disk was full. Nothing was taken back.',
-      command: command('status'),
-    },
-  );
-}
-
-/** What is left on the hosts, with the command that cleans it up later. */
-function leftBehind(left: readonly FailureData[], command: string): FailureData {
-  const [first] = left;
-  const hosts = [...new Set(left.map(({ host }) => host ?? 'a host'))].join(' and ');
-  return {
-    code: 'CLEAN_UP_FAILED',
-    message: `Something of the run is left on ${hosts}`,
-    ...(first?.host === undefined ? {} : { host: first.host }),
-    evidence: first?.message ?? '',
-    hint: 'The workload is not concerned. The lock there stays until it is cleaned up.',
-    command,
-  };
-}
-
 /** Milliseconds for finding the workload and locking it. */
 const LOCK_TIMEOUT_MS = 60_000;
 
@@ -123,9 +73,8 @@ export class StepRunner {
   touched = false;
   readonly #options: StepRunnerOptions;
   readonly #undos = new UndoStack();
-  #hosts: Pick<Connection, 'source' | 'destination'>;
+  readonly #hosts: RunHosts;
   readonly #command: FlowCommand;
-  #isLocked = false;
   /** Of an earlier attempt. */
   #began: ReadonlySet<string> = new Set();
   #finished: ReadonlySet<string> = new Set();
@@ -139,7 +88,7 @@ export class StepRunner {
 
   constructor(options: StepRunnerOptions) {
     this.#options = options;
-    this.#hosts = options.connection;
+    this.#hosts = new RunHosts(options);
     const outage = new AbortController();
     this.#signal = AbortSignal.any([options.signal, outage.signal]);
     // After the commit there is nothing to roll back to: then it is an objective that was missed.
@@ -147,8 +96,10 @@ export class StepRunner {
       if (!this.state.committed) outage.abort(error);
     };
     // It only looks: what runs on this machine needs no leave of the hosts.
-    const { local } = options.connection;
-    const asker = (): Omit<Asker, 'signal'> => ({ ...this.#hosts, local, values: () => this.#values() });
+    const asker = (): Omit<Asker, 'signal'> => ({
+      ...this.#hosts.unwitnessed,
+      values: () => this.#values(),
+    });
     this.#watch = new ProbeWatch(options.plan.watches, asker, onOutage);
     this.#command = flowCommandOf(options.directory, options.sshConfigFile);
   }
@@ -181,9 +132,16 @@ export class StepRunner {
     const left = await this.#finish(undoFailures);
     const late = left.find(({ code }) => code === 'SUPERSEDED');
     if (late) return { failure: first ?? late, undoFailures: first ? [late] : [] };
-    if (left.length === 0) return { failure: first, undoFailures };
+    if (left.length === 0)
+      return { failure: first, undoFailures: [...undoFailures, ...this.#lostOnSource()] };
     if (committed) return { failure: first ?? leftBehind(left, this.#command('resume')), undoFailures };
-    return { failure: first, undoFailures: this.#grave(left) };
+    return { failure: first, undoFailures: [...this.#grave(left), ...this.#lostOnSource()] };
+  }
+
+  /** Taken back or not, the workload is what a person asks for. */
+  #lostOnSource(): readonly FailureData[] {
+    const { lostOnSource } = this.state;
+    return lostOnSource ? [toFailureData(lostOnSource)] : [];
   }
 
   /** A destination that is lost before its restore began has nothing but copies, and its lock to say so. */
@@ -223,7 +181,7 @@ export class StepRunner {
    */
   async rollBack(reason: FailureData): Promise<readonly FailureData[]> {
     this.#adopt();
-    const locking = await attempt(() => this.lock());
+    const locking = await attempt(() => this.#lock());
     const isDestination = locking?.host === this.#options.connection.destination.name;
     if (locking && !(locking.code === 'HOST_UNREACHABLE' && isDestination)) return [locking];
     this.#adopt();
@@ -234,7 +192,7 @@ export class StepRunner {
     if (this.#isUnderWay) await this.#runAlways();
     if (locking && this.#options.earlier?.wasAtWork === true) undoFailures.push(locking);
     const left = await this.#finish(undoFailures);
-    return left.length === 0 ? undoFailures : this.#grave(left);
+    return [...(left.length === 0 ? undoFailures : this.#grave(left)), ...this.#lostOnSource()];
   }
 
   /** Read again under the lock: who was at work until then may have committed meanwhile, and cleaned up. */
@@ -292,53 +250,21 @@ export class StepRunner {
     }
     const left = this.touched ? await this.#cleanUp() : [];
     const hosts = new Set(left.map(({ host }) => host));
-    return [...left, ...(await this.#unlock(hosts))];
+    const locks = await this.#hosts.unlock(hosts);
+    for (const { host, message } of locks) {
+      this.#options.emit({ kind: 'warning', text: `The lock on ${host} is left: ${message}` });
+    }
+    return [...left, ...locks];
   }
 
   /**
    * Takes the workload's process ids on both hosts, or takes them over from an earlier attempt. Every command after it
    * looks first whether this is still so.
    */
-  async lock(): Promise<void> {
-    const { connection, runId, epoch, directory } = this.#options;
-    const pids = this.state.workload ? idsOf(this.state.workload) : [];
-    this.#isLocked = true;
-    if (this.state.sourceHasEnded === true && connection.lost.source) {
-      const { host: destination } = await lockWorkload(connection.destination, { runId, epoch, pids });
-      this.#hosts = { source: connection.source, destination };
-      return;
-    }
-    const source = await lockWorkload(connection.source, { runId, epoch, pids });
-    this.#hosts = { source: source.host, destination: connection.destination };
-    const destination = await lockWorkload(connection.destination, { runId, epoch, pids });
-    this.#hosts = { source: source.host, destination: destination.host };
-    const boots = { source: source.boot, destination: destination.boot };
-    directory.append({ kind: 'boots', ...boots }, { durable: false });
-  }
-
-  /** This machine: what runs here obeys the epoch too, of which the hosts know. */
-  get #local(): Host {
-    const { connection } = this.#options;
-    const { source, destination } = this.#hosts;
-    if (source !== connection.source) return witnessedHost(connection.local, source);
-    return destination === connection.destination
-      ? connection.local
-      : witnessedHost(connection.local, destination);
-  }
-
-  /** Gives the locks up, but on those hosts. A host that does not answer keeps its own, which is void after its next boot. */
-  async #unlock(except: ReadonlySet<string | undefined>): Promise<readonly FailureData[]> {
-    if (!this.#isLocked) return [];
-    const { connection, runId, epoch, emit } = this.#options;
-    const left: FailureData[] = [];
-    for (const host of [connection.source, connection.destination]) {
-      if (except.has(host.name)) continue;
-      const failure = await attempt(() => unlockWorkload(host, runId, epoch));
-      if (!failure) continue;
-      left.push(failure);
-      emit({ kind: 'warning', text: `The lock on ${host.name} is left: ${failure.message}` });
-    }
-    return left;
+  async #lock(): Promise<void> {
+    const { workload, sourceHasEnded } = this.state;
+    const boots = await this.#hosts.lock(workload ? idsOf(workload) : [], sourceHasEnded !== true);
+    if (boots) this.#options.directory.append({ kind: 'boots', ...boots }, { durable: false });
   }
 
   async #runSteps(): Promise<void> {
@@ -350,7 +276,7 @@ export class StepRunner {
       await this.#show({ stepId: 'lock', title, timeoutMs: LOCK_TIMEOUT_MS }, async ({ source }) => {
         const workload = await readWorkload(source, await findWorkload(source, plan.workload));
         this.#remember(workload);
-        await this.lock();
+        await this.#lock();
         return undefined;
       });
     }
@@ -402,7 +328,7 @@ export class StepRunner {
   /** Goes on after the commit point of an earlier attempt. */
   async #takeOver(): Promise<void> {
     this.#adopt();
-    await this.lock();
+    await this.#lock();
     this.#adopt();
     this.#setHolds();
     const commit = this.#options.plan.steps.find(({ uses }) => uses === 'commit');
@@ -573,7 +499,7 @@ export class StepRunner {
       attemptId: attemptIdOf(runId, earlier?.epoch ?? epoch),
       source: this.#hosts.source,
       destination: this.#hosts.destination,
-      local: this.#local,
+      local: this.#hosts.local,
       runDirectory: this.#hostDirectory,
       sshConfigFile,
       keepImages,

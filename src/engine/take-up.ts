@@ -15,7 +15,8 @@ import { finishRun } from './run-plan.ts';
 import { lookAtRun } from './run-on-host.ts';
 import { readSecretsLeniently } from './secrets.ts';
 import { type Goal, Session, viewOf } from './session.ts';
-import { type EarlierAttempt, nothingToTakeBack, pastCommit, StepRunner } from './step-runner.ts';
+import { type EarlierAttempt, StepRunner } from './step-runner.ts';
+import { nothingToTakeBack, pastCommit } from './refusals.ts';
 import type { AttemptEnd } from './to-do.ts';
 
 export interface TakeUpOptions {

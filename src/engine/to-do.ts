@@ -28,8 +28,10 @@ export function toDoOf(
   const goOn = command(committed ? 'resume' : 'rollback');
   // The other run is only to be looked at.
   if (outcome === 'locked') return { look: [...new Set(asked)], mend: [goOn] };
-  // What was refused says itself how to go on.
-  const isRefused = failures.some(({ code }) => code === 'RESUME_REFUSED');
+  // What was refused says itself how to go on; of a workload that is lost on the source nothing is left to take back.
+  const isRefused = failures.some(
+    ({ code }) => code === 'RESUME_REFUSED' || (code === 'WORKLOAD_LOST' && !committed),
+  );
   return {
     look: [...hosts.map((host) => commandOn(host, ps)), status],
     mend: [...new Set([...asked, ...(isRefused ? [] : [goOn])])],

@@ -16,7 +16,7 @@ export type HookName = keyof NonNullable<Recipe['hooks']>;
 /** A step at the top, or a hook of one. */
 export interface TopStep<Kind = AnyStep | AddedStep> {
   readonly step: Kind;
-  /** Where it is in the recipe; of one that is added, what it is added to. */
+  /** Where it is in the recipe; of one that is added, the step that it is added to. */
   readonly path: Path;
   /** Tells it from the others: its place among the steps from 1, or `dump.before.1`. */
   readonly number: string;
@@ -47,42 +47,41 @@ type WithSteps = Pick<Recipe, 'steps' | 'always' | 'hooks'>;
 export function orderSteps(recipe: WithSteps): readonly TopStep[] {
   const { steps, always = [] } = recipe;
   const ordered: TopStep[] = [];
-  const verifies = steps.flatMap(({ uses }, index) => (uses === 'verify' ? [index] : []));
   let stage: Stage = 'before-commit';
-  let count = 0;
-  const hook = (name: HookName, when: keyof Hook): void => {
+  const hook = (name: HookName | undefined, when: keyof Hook): void => {
+    if (name === undefined) return;
     for (const [index, step] of (recipe.hooks?.[name]?.[when] ?? []).entries()) {
       const path = ['hooks', name, when, index];
       ordered.push({ step, path, number: `${name}.${when}.${index + 1}`, stage, isAdded: false });
     }
   };
-  const around = (name: HookName, step: AnyStep | AddedStep, path: Path, number: string): void => {
-    const isAdded = path.length === 1;
-    hook(name, 'before');
-    if (step.uses === 'commit') stage = 'commit';
-    ordered.push({ step, path, number, stage, isAdded });
-    if (step.uses === 'commit') stage = 'after-commit';
-    hook(name, 'after');
+  const add = (top: Omit<TopStep, 'stage'>, before: HookName | undefined, after = before): void => {
+    hook(before, 'before');
+    const isCommit = top.step.uses === 'commit';
+    ordered.push({ ...top, stage: isCommit ? 'commit' : stage });
+    if (isCommit) stage = 'after-commit';
+    hook(after, 'after');
   };
+  const verifies = steps.flatMap(({ uses }, index) => (uses === 'verify' ? [index] : []));
   const hasCommit = steps.some(({ uses }) => uses === 'commit');
+  let count = 0;
   for (const [index, step] of steps.entries()) {
     const path = ['steps', index];
-    if (step.uses === 'dump') around('prepare', { uses: 'prepare' }, ['steps'], 'prepare');
-    const name = HOOK_NAMES[step.uses];
+    if (step.uses === 'dump') add({ step: PREPARE, path, number: 'prepare', isAdded: true }, 'prepare');
     count += 1;
+    const own = { step, path, number: String(count), isAdded: false };
     if (step.uses === 'verify') {
-      if (index === verifies[0]) hook('verify', 'before');
-      ordered.push({ step, path, number: String(count), stage, isAdded: false });
-      if (index === verifies.at(-1)) hook('verify', 'after');
-    } else if (name) {
-      around(name, step, path, String(count));
+      add(
+        own,
+        index === verifies[0] ? 'verify' : undefined,
+        index === verifies.at(-1) ? 'verify' : undefined,
+      );
     } else {
-      ordered.push({ step, path, number: String(count), stage, isAdded: false });
+      add(own, HOOK_NAMES[step.uses]);
     }
-    if (step.uses === 'restore' && !hasCommit) {
-      count += 1;
-      around('commit', { uses: 'commit' }, ['steps'], String(count));
-    }
+    if (step.uses !== 'restore' || hasCommit) continue;
+    count += 1;
+    add({ step: COMMIT, path, number: String(count), isAdded: true }, 'commit');
   }
   for (const [index, step] of always.entries()) {
     const number = `always.${index + 1}`;
@@ -90,6 +89,9 @@ export function orderSteps(recipe: WithSteps): readonly TopStep[] {
   }
   return ordered;
 }
+
+const PREPARE: AddedStep = { uses: 'prepare' };
+const COMMIT: AddedStep = { uses: 'commit' };
 
 /** The hooks of each step type that has some of its own. */
 export const HOOK_NAMES: Readonly<Partial<Record<AnyStep['uses'], HookName>>> = {

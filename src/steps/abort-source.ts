@@ -1,13 +1,13 @@
 import type { CriuHold } from '../criu/hold.ts';
 import { FlowError } from '../errors/flow-error.ts';
-import { readWorkload } from '../workload/facts.ts';
-import { requireSameProcess } from '../workload/identity.ts';
+import { readWorkload, type WorkloadFacts } from '../workload/facts.ts';
+import { requireSameProcess, survivors } from '../workload/identity.ts';
 import type { StepContext } from './step.ts';
 
 /**
  * Aborts the source's hold: criu resumes the tasks, unlocks their network and takes TCP out of repair mode. Where criu was
- * lost, the hold's recovery does that; a workload that it had to restore is known by its new start time from then on.
- * Idempotent.
+ * lost, the hold's recovery does that; a workload that it had to restore is known by its new start time from then on. One that has
+ * ended, and of which there are no whole images, is noted as lost: the rest can be taken back all the same. Idempotent.
  * @throws FlowError RESUME_REFUSED when the source was told to commit: then nothing may be taken back; HOLD_LOST,
  *   WORKLOAD_NOT_FOUND when it does not run on
  */
@@ -29,11 +29,28 @@ export async function abortSource(context: StepContext, hold: CriuHold): Promise
       host: source.name,
     });
   }
+  // One that criu was never told of ended by itself, or with its host.
+  const isGone = end.kind === 'absent' && (await survivors(source, workload.processes)).length === 0;
+  if (settled === 'gone' || isGone) {
+    state.lostOnSource = lostOnSource(source.name, workload);
+    return;
+  }
   // Restored by this abort or by an earlier one.
   const isNew = settled === 'restored' && (await hasChanged(context));
   if (!isNew) return requireSameProcess(source, workload);
   context.remember(await readWorkload(source, workload.rootPid));
   context.warn(`criu on ${source.name} was lost: the workload was restored there from its images.`);
+}
+
+function lostOnSource(host: string, { rootPid, processes }: WorkloadFacts): FlowError {
+  return new FlowError(
+    'WORKLOAD_LOST',
+    `Process ${rootPid} (${processes[0]?.command}) on ${host} has ended`,
+    {
+      host,
+      hint: 'It ended with its host, or by itself, before there were whole images of it. What the run had done is taken back: start it as it is started otherwise.',
+    },
+  );
 }
 
 async function hasChanged({ source, state }: StepContext): Promise<boolean> {

@@ -1,4 +1,5 @@
 import type { CriuHold, Task } from '../criu/hold.ts';
+import type { FlowError } from '../errors/flow-error.ts';
 import type { Phase } from '../events/event.ts';
 import type { Host } from '../host/host.ts';
 import type { ActingStep, Plan } from '../plan/plan.ts';
@@ -23,6 +24,8 @@ export interface RunState {
    * is gone. Then the source need not be asked.
    */
   sourceHasEnded?: boolean;
+  /** Why nothing of the workload could be brought back on the source: it ended there, and there are no whole images. */
+  lostOnSource?: FlowError;
   /** The controller's monotonic clock, in milliseconds, when the freeze was ordered. */
   frozenAtMs?: number;
   /** The same clock when the destination's release was confirmed. */

@@ -124,14 +124,25 @@ describe('where criu did not do its part', () => {
       expect(again()).toBe("it's $(reboot)\n");
     });
 
-    test.each(['incomplete', 'changed'])('but not from images that are %s', async (how) => {
+    test('but not from images that have changed, until a person says so', async () => {
+      await task.kill();
+      put('held', '4');
+      put('decision', 'abort criu');
+      writeFileSync(directory.at('images', 'core-1.img'), 'corf');
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({
+        exitCode: 1,
+        stdout: '',
+        stderr: expect.stringContaining(
+          `the images have changed\nrun: touch ${directory.at('images.unchecked')}\n`,
+        ),
+      });
+      expect(again()).toBe('');
+    });
+
+    test('one that has ended before its images were whole is gone: there is nothing to try again', async () => {
       await task.kill();
       put('decision', 'abort criu');
-      if (how === 'changed') {
-        put('held', '4');
-        writeFileSync(directory.at('images', 'core-1.img'), 'corf');
-      }
-      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ exitCode: 1, stdout: '' });
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ exitCode: 0, stdout: 'gone\n' });
       expect(again()).toBe('');
     });
 
