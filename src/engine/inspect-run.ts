@@ -11,6 +11,7 @@ import type { StoredRun } from '../store/read-run.ts';
 import { toFailureData } from '../events/failure-data.ts';
 import type { FailureData } from '../events/event.ts';
 import { survivors } from '../workload/identity.ts';
+import { readAlive } from '../workload/alive.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
 import { connectLeniently } from './connection.ts';
 import { type Progress, readProgress } from './read-progress.ts';
@@ -323,18 +324,6 @@ async function look(host: Host, found: RunOnHost | FailureData, directory: strin
 
 const STANDS = ['absent', 'armed', 'working', 'holds', 'ended'] as const;
 
-/** Prints the boot, then of each pid that is alive: the pid, its start time, the command line. Arguments: the pids. */
-const ALIVE_SCRIPT = `
-${BOOT_FUNCTION}
-boot
-for pid; do
-  [ -r "/proc/$pid/stat" ] || continue
-  command=$(tr '\\0\\n\\t' '   ' < "/proc/$pid/cmdline")
-  set -- $(sed 's/^.*) //' "/proc/$pid/stat" 2> /dev/null)
-  case $1 in [ZX] | '') ;; *) echo "$pid \${20} $command" ;; esac
-done
-`;
-
 /**
  * The workload's processes on the destination. Restored ones have other start times than they had: they are known by what the
  * hold or the journal says of that, else by their likeness.
@@ -345,19 +334,10 @@ async function findOnDestination(
   { rootPid, processes }: WorkloadFacts,
   hold: HoldTruth | undefined,
 ): Promise<Found> {
-  const { stdout } = await mustRunScript(
+  const { boot, alive } = await readAlive(
     host,
-    ALIVE_SCRIPT,
-    processes.map(({ pid }) => String(pid)),
-    {
-      what: 'Looking at the workload',
-    },
+    processes.map(({ pid }) => pid),
   );
-  const [boot = '', ...lines] = stdout.trimEnd().split('\n');
-  const alive = lines.map((line) => {
-    const [pid, startTicks, ...command] = line.split(' ');
-    return { pid: Number(pid), startTicks: Number(startTicks), command: command.join(' ').trim() };
-  });
   const pidsOf = (isIt: (process: (typeof alive)[number]) => boolean): readonly number[] =>
     alive.filter(isIt).map(({ pid }) => pid);
   if (hold && hold.stands !== 'absent') {

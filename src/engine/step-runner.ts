@@ -12,6 +12,7 @@ import { CriuHold } from '../criu/hold.ts';
 import type { StepResult, TemplateValues } from '../template/scope.ts';
 import { idsOf, readWorkload, type WorkloadFacts } from '../workload/facts.ts';
 import { findWorkload } from '../workload/find.ts';
+import { readAlive } from '../workload/alive.ts';
 import { survivors } from '../workload/identity.ts';
 import type { Connection } from './connection.ts';
 import { attemptIdOf, hostDirectoryOf } from './host-directory.ts';
@@ -204,8 +205,13 @@ export class StepRunner {
     if (hasFinished || stands?.decision === 'commit') throw pastCommit(this.#options.runId, this.#command);
     if (stands?.isThere !== false || !workload) return;
     const alive = await survivors(this.#hosts.source, workload.processes);
-    if (alive.length === 0)
-      throw nothingToTakeBack(this.#options.runId, this.#hosts.source.name, this.#command);
+    if (alive.length > 0) return;
+    // What is not on the destination either did not move: it ended while the run had hardly begun. A restored process may have
+    // given itself another command line since: whoever has one of the pids, which preflight saw free, is in doubt the workload.
+    const pids = workload.processes.map(({ pid }) => pid);
+    const { alive: maybeMoved } = await readAlive(this.#hosts.destination, pids);
+    if (maybeMoved.length === 0) return;
+    throw nothingToTakeBack(this.#options.runId, this.#hosts.source.name, this.#command);
   }
 
   /** Makes an earlier attempt's effects this one's to undo, in the order in which they were made. */

@@ -22,19 +22,20 @@ export async function abortSource(context: StepContext, hold: CriuHold): Promise
       hint: "There is no way back: what is left to do is to let the destination's copy run. Resume the run.",
     });
   }
-  // Cleaned up by an earlier rollback, which has looked.
-  if (decision === 'none') return;
   if (end.kind === 'exited' && end.exitCode === 0) {
     throw new FlowError('HOLD_LOST', `criu on ${source.name} ended as if it had committed`, {
       host: source.name,
     });
   }
   // One that criu was never told of ended by itself, or with its host.
-  const isGone = end.kind === 'absent' && (await survivors(source, workload.processes)).length === 0;
+  const isUntouched = decision === 'none' || end.kind === 'absent';
+  const isGone = isUntouched && (await survivors(source, workload.processes)).length === 0;
   if (settled === 'gone' || isGone) {
     state.lostOnSource = lostOnSource(source.name, workload);
     return;
   }
+  // Never made ready, or cleaned up by an earlier rollback, which has looked.
+  if (decision === 'none') return;
   // Restored by this abort or by an earlier one.
   const isNew = settled === 'restored' && (await hasChanged(context));
   if (!isNew) return requireSameProcess(source, workload);

@@ -10,7 +10,8 @@ const CELLS = [
   ['transfer', 'source criu killed', 'source (5)'],
   ['transfer', 'ssh refused by the source', 'source, by rollback'],
   ['restore', 'images truncated', 'source (5)'],
-  ['commit', 'source hold script killed', 'source (5)'],
+  // Who finds it gone first decides, the commit or its supervisor; its tasks have run nothing until then.
+  ['commit', 'source hold script killed', 'source (5)', 'destination (0)'],
   ['commit', 'disk full on the destination', 'destination (0)'],
   ['release', 'controller SIGKILL', 'destination, by resume'],
   ['release', 'destination criu killed', 'destination (0)'],
@@ -24,12 +25,12 @@ describe.skipIf(labSkipReason !== undefined)('of the fault matrix', () => {
   });
   afterAll(() => lab?.down());
 
-  test.each(CELLS)('%s x %s: %s', async (before, what, expected) => {
+  test.each(CELLS)('%s x %s: %s', async (before, what, ...expected) => {
     const boundary = BOUNDARIES.find(({ title }) => title === before);
     const fault = MATRIX_FAULTS.find(({ title }) => title === what);
     if (!boundary || !fault) throw new Error('no such cell');
     const { state, story, violations } = await runCell(lab, boundary, fault);
     expect(violations, `${state}\n${story}`).toEqual([]);
-    expect(state, story).toBe(expected);
+    expect(expected, story).toContain(state);
   });
 });

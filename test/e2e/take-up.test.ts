@@ -1,18 +1,10 @@
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { labKillHost, labStartHost } from '../../src/lab/lab.ts';
 import { type CliResult, runCli } from '../helpers/cli.ts';
-import { labSkipReason, MigrationLab } from '../helpers/migration-lab.ts';
+import { labSkipReason } from '../helpers/migration-lab.ts';
+import { MOVE_STEPS, MovingService } from '../helpers/moving-service.ts';
 import { paste } from '../helpers/paste.ts';
 
 /** Where the controller is killed: when its report says that this begins. */
@@ -26,81 +18,9 @@ const MOMENTS = [
   'phase clean-up',
 ] as const;
 
-const STEPS = '- uses: preflight\n- uses: dump\n- uses: transfer/rsync\n- uses: restore';
-
 describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed', () => {
-  let lab: MigrationLab;
-  let pid: number;
-  let traces: Readonly<Record<'a' | 'b', string>>;
-  beforeAll(async () => {
-    lab = await MigrationLab.up();
-  });
-  afterAll(() => lab?.down());
-  beforeEach(async () => {
-    pid = await lab.startService({ memoryMiB: 16 });
-    traces = { a: await lab.traces('a'), b: await lab.traces('b') };
-  });
-  afterEach(() => lab.reset());
-
-  const toLab = ['--lab', ''];
-  const cli = (...args: readonly string[]): Promise<CliResult> => {
-    toLab[1] = lab.lab.name;
-    return runCli([...args, ...toLab]);
-  };
-
-  const recipe = (): string => recipeOf(STEPS);
-  const recipeOf = (steps: string): string =>
-    lab.writeRecipe({
-      workload: 'pidFile: /srv/tcp/pid',
-      network: `connections: keep, address: { cidr: ${lab.lab.serviceAddress} }`,
-      files: ['/srv/tcp'],
-      steps,
-    });
-  const newestRun = (): string =>
-    readdirSync(join(lab.directory, 'state', 'criu-flow', 'runs'))
-      .toSorted()
-      .at(-1) ?? '';
-
-  /** Starts to move the service, and kills the controller at a moment. @returns the run's id */
-  const killedAt = async (moment: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<string> => {
-    const { exitCode, stdout } = await runCli(
-      ['run', recipe(), '--lab', lab.lab.name, '--reporter', 'plain'],
-      {
-        onStdout: (text, kill) => {
-          if (text.includes(`${moment}\n`)) kill(signal);
-        },
-      },
-    );
-    expect(exitCode, stdout).toBe(null);
-    return (
-      readdirSync(join(lab.directory, 'state', 'criu-flow', 'runs'))
-        .toSorted()
-        .at(-1) ?? ''
-    );
-  };
-
-  /** One copy runs, on that host; the client has all its answers; nothing else is left. */
-  const expectOnly = async (host: 'a' | 'b'): Promise<void> => {
-    const other = host === 'a' ? 'b' : 'a';
-    expect(await lab.processStart(host, pid)).not.toBe('');
-    expect(await lab.processStart(other, pid)).toBe('');
-    expect(await lab.untilAnswered(20)).toMatchObject({
-      connected: true,
-      lost: 0,
-      duplicated: 0,
-      forgotten: 0,
-      error: null,
-    });
-    for (const name of ['a', 'b']) {
-      const left =
-        'find /var/lib/criu-flow 2> /dev/null; nft list ruleset; wc -l < /root/.ssh/authorized_keys';
-      expect(await lab.sh(name, left), `left on ${name}`).toBe('1');
-    }
-    if (host === 'a') {
-      expect(await lab.tracesSettled('a', traces.a)).toBe(traces.a);
-      expect(await lab.tracesSettled('b', traces.b)).toBe(traces.b);
-    }
-  };
+  const service = new MovingService();
+  const { cli, recipe, newestRun, killedAt, expectOnly } = service;
 
   test.each(MOMENTS)('%s: resume brings it to its end', async (moment) => {
     const run = await killedAt(moment);
@@ -141,9 +61,11 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
   });
 
   test('killed when all was done but its last line: resume finds nothing more to do, rollback ends no copy', async () => {
-    expect((await runCli(['run', recipe(), '--lab', lab.lab.name, '--reporter', 'plain'])).exitCode).toBe(0);
+    expect(
+      (await runCli(['run', recipe(), '--lab', service.lab.lab.name, '--reporter', 'plain'])).exitCode,
+    ).toBe(0);
     const run = newestRun();
-    const journal = join(lab.directory, 'state', 'criu-flow', 'runs', run, 'journal.jsonl');
+    const journal = join(service.runsDirectory, run, 'journal.jsonl');
     const lines = readFileSync(journal, 'utf8').trimEnd().split('\n');
     writeFileSync(journal, `${lines.slice(0, -1).join('\n')}\n`);
     expect(await cli('rollback', run)).toMatchObject({ exitCode: 4 });
@@ -157,7 +79,7 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
     let frozen: Promise<CliResult> | undefined;
     let wake = (): void => undefined;
     const run = await new Promise<string>((resolve) => {
-      frozen = runCli(['run', recipe(), '--lab', lab.lab.name, '--reporter', 'plain'], {
+      frozen = runCli(['run', recipe(), '--lab', service.lab.lab.name, '--reporter', 'plain'], {
         onStdout: (text, kill) => {
           if (!text.includes('phase transfer\n')) return;
           kill('SIGSTOP');
@@ -170,7 +92,7 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
     expect(refused).toMatchObject({ exitCode: 8 });
     expect(refused.stdout + refused.stderr).toMatch(/LOCKED: .*still at work[^]*--take-over/);
     expect(await cli('rollback', run, '--take-over')).toMatchObject({ exitCode: 0 });
-    expect(await lab.untilAnswered(20)).toMatchObject({ connected: true, lost: 0, duplicated: 0 });
+    expect(await service.lab.untilAnswered(20)).toMatchObject({ connected: true, lost: 0, duplicated: 0 });
     wake();
     const woken = await frozen;
     expect(woken?.exitCode, woken?.stdout).toBe(8);
@@ -182,7 +104,7 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
   const moveController = async (run: string, machine: string): Promise<void> => {
     for (const host of ['a', 'b']) {
       const file = `/var/lib/criu-flow/locks/${run}`;
-      await lab.sh(
+      await service.lab.sh(
         host,
         `sed -i 's/"machine":"[^"]*"/"machine":"${machine}"/; s/"bootId":"[^"]*"/"bootId":"x"/' ${file}`,
       );
@@ -213,8 +135,8 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
     const run = await killedAt('phase restore');
     const look = `for path in /var/lib/criu-flow/${run}-1 /var/lib/criu-flow/locks; do stat -c '%a %U' "$path"; done
       find /var/lib/criu-flow -perm /022 ! -type l`;
-    for (const name of ['a', 'b']) expect(await lab.sh(name, look)).toBe('700 root\n700 root');
-    const state = join(lab.directory, 'state', 'criu-flow', 'runs', run);
+    for (const name of ['a', 'b']) expect(await service.lab.sh(name, look)).toBe('700 root\n700 root');
+    const state = join(service.runsDirectory, run);
     expect((statSync(state).mode & 0o777).toString(8)).toBe('700');
     expect(await cli('rollback', run)).toMatchObject({ exitCode: 0 });
     await expectOnly('a');
@@ -222,8 +144,8 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
 
   test('a host that was started again: resume refuses, or goes on when it is told to', async () => {
     const run = await killedAt('phase transfer');
-    await labKillHost(lab.lab.name, 'b');
-    await labStartHost(lab.lab.name, 'b');
+    await labKillHost(service.lab.lab.name, 'b');
+    await labStartHost(service.lab.lab.name, 'b');
     const refused = await cli('resume', run);
     expect(refused.exitCode).toBe(4);
     expect(refused.stdout + refused.stderr).toMatch(
@@ -236,7 +158,7 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
 
   test('the second ^C leaves at once, and says what is left and how to go on', async () => {
     let sent = 0;
-    const left = await runCli(['run', recipe(), '--lab', lab.lab.name, '--reporter', 'plain'], {
+    const left = await runCli(['run', recipe(), '--lab', service.lab.lab.name, '--reporter', 'plain'], {
       onStdout: (text, kill) => {
         if (sent > 0 || !text.includes('phase transfer\n')) return;
         sent = 1;
@@ -258,164 +180,18 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
     await expectOnly('a');
   });
 
-  /** Starts to move the service; at a moment the run's directory is copied, and the run goes on to its end. @returns the copy */
-  const copiedAt = async (moment: string, steps?: string): Promise<string> => {
-    const copy = join(lab.directory, `copy-${moment.replace(' ', '-')}`);
-    const file = steps === undefined ? recipe() : recipeOf(steps);
-    const done = await runCli(['run', file, '--lab', lab.lab.name, '--reporter', 'plain'], {
-      onStdout: (text, kill) => {
-        if (!text.includes(`${moment}\n`)) return;
-        kill('SIGSTOP');
-        cpSync(join(lab.directory, 'state', 'criu-flow', 'runs', newestRun()), copy, { recursive: true });
-        kill('SIGCONT');
-      },
-    });
-    expect(done.exitCode, done.stdout).toBe(0);
-    return copy;
-  };
-
-  test.each(['phase prepare', 'phase restore'])(
-    'a copy of the run’s directory from %s undoes nothing of a run that has moved',
-    async (moment) => {
-      const mark =
-        '- { uses: command, with: { on: source, argv: ["true"] }, rollback: [{ uses: command, with: { on: source, argv: [touch, /srv/second-copy] } }] }';
-      const copy = await copiedAt(moment, `${mark}\n${STEPS}`);
-      expect(await cli('status', copy)).toMatchObject({
-        exitCode: 0,
-        stdout: expect.stringContaining(
-          'The workload runs on b, as far as its pid and its command line tell',
-        ),
-      });
-      for (const verb of ['rollback', 'resume', 'resume --force']) {
-        const refused = await cli(...verb.split(' '), copy);
-        expect(refused.exitCode, refused.stdout + refused.stderr).toBe(4);
-        expect(refused.stdout + refused.stderr).toMatch(
-          /Nothing of run \S+ is left on a, nor is its workload[^]*criu-flow status/,
-        );
-      }
-      await expectOnly('b');
-      expect(await lab.sh('a', 'ls /srv')).not.toContain('second-copy');
-    },
-  );
-
-  test('a copy that does not know the last attempt is told so, and does nothing', async () => {
-    const first = await killedAt('phase prepare');
-    const runs = join(lab.directory, 'state', 'criu-flow', 'runs');
-    const copy = join(lab.directory, 'copy-of-the-first-attempt');
-    cpSync(join(runs, first), copy, { recursive: true });
-    await runCli(['resume', first, '--lab', lab.lab.name, '--reporter', 'plain'], {
-      onStdout: (text, kill) => {
-        if (text.includes('phase restore\n')) kill('SIGKILL');
-      },
-    });
-    const refused = await cli('rollback', copy);
-    expect(refused.exitCode, refused.stdout + refused.stderr).toBe(4);
-    expect(refused.stdout + refused.stderr).toContain(`Run ${first} was taken up since`);
-    expect(await cli('rollback', first)).toMatchObject({ exitCode: 0 });
-    await expectOnly('a');
-  });
-
-  describe('a source that is gone', () => {
-    const killSource = (): Promise<void> => labKillHost(lab.lab.name, 'a');
-    const startSource = (): Promise<void> => labStartHost(lab.lab.name, 'a');
-
-    test('after the release: status says where the workload runs; back again, resume cleans up', async () => {
-      const run = await killedAt('phase clean-up');
-      await killSource();
-      expect(await cli('status', run)).toMatchObject({
-        exitCode: 6,
-        stdout: expect.stringMatching(/^The workload runs on b\. a cannot be asked\.\n/),
-      });
-      await startSource();
-      expect(await cli('resume', run)).toMatchObject({ exitCode: 0 });
-      await expectOnly('b');
-    });
-
-    test('between commit and release: resume lets the destination’s copy run', async () => {
-      const run = await killedAt('phase release');
-      await killSource();
-      expect(await cli('status', run)).toMatchObject({
-        exitCode: 6,
-        stdout: expect.stringMatching(
-          /^Nobody runs: the copy on a has ended, and the one on b is whole and waits\. a cannot be asked\.\n.*\n.*criu-flow resume/,
-        ),
-      });
-      const resumed = await cli('resume', run);
-      expect(resumed.exitCode, resumed.stdout + resumed.stderr).toBe(7);
-      expect(await lab.untilAnswered(20)).toMatchObject({ connected: true, lost: 0, duplicated: 0 });
-      await startSource();
-      expect(await cli('resume', run)).toMatchObject({ exitCode: 0 });
-      await expectOnly('b');
-    });
-
-    test('before the commit: nothing runs until a person answers for it, and the source never runs it again', async () => {
-      const run = await killedAt('phase commit');
-      const copy = join(lab.directory, 'copy-before-the-commit');
-      cpSync(join(lab.directory, 'state', 'criu-flow', 'runs', run), copy, { recursive: true });
-      await killSource();
-      for (const verb of ['rollback', 'resume']) {
-        const refused = await cli(verb, run);
-        expect(refused.exitCode, refused.stdout + refused.stderr).toBe(4);
-        expect(refused.stdout + refused.stderr).toContain(`criu-flow resume ${run} --source-is-gone`);
-      }
-      // Held, or given up by its lease.
-      expect(
-        await lab.sh('b', `cat /var/lib/criu-flow/${run}-1/restore/decision 2> /dev/null || echo none`),
-      ).not.toContain('commit');
-      const resumed = await cli('resume', run, '--source-is-gone');
-      expect(resumed.exitCode, resumed.stdout + resumed.stderr).toBe(7);
-      expect(await lab.processStart('b', pid)).not.toBe('');
-      await startSource();
-      // Whoever has no more than an old copy cannot bring the source's copy back.
-      expect((await cli('rollback', copy)).exitCode).toBe(4);
-      expect(await cli('resume', run, '--source-is-gone')).toMatchObject({ exitCode: 0 });
-      expect(await lab.processStart('a', pid)).toBe('');
-      await expectOnly('b');
-    });
-
-    test('that is started again restores what it held, with its address, when its images are known to be whole', async () => {
-      const run = await killedAt('phase transfer');
-      await killSource();
-      await startSource();
-      const images = `/var/lib/criu-flow/${run}-1/images`;
-      // The controller was killed in the moment in which the digests were begun.
-      await lab.sh('a', `rm -f ${images}.sha256`);
-      expect(await cli('status', run)).toMatchObject({
-        exitCode: 6,
-        stdout: expect.stringMatching(/parts of them may be lost[^]*next: ssh .* a .*touch .*unchecked/),
-      });
-      const refused = await cli('rollback', run);
-      expect(refused.exitCode, refused.stdout).toBe(6);
-      expect(refused.stdout).toContain(`touch ${images}.unchecked`);
-      await lab.sh('a', `touch ${images}.unchecked`);
-      expect(await cli('rollback', run)).toMatchObject({ exitCode: 0 });
-      expect(await lab.untilAnswered(20)).toMatchObject({ connected: true, lost: 0, duplicated: 0 });
-      expect(await lab.processStart('a', pid)).not.toBe('');
-      expect(await lab.sh('a', 'ls /var/lib/criu-flow 2> /dev/null || echo none')).toBe('none');
-    });
-
-    test('is not gone when it answers', async () => {
-      const run = await killedAt('phase transfer');
-      const refused = await cli('resume', run, '--source-is-gone');
-      expect(refused.exitCode).toBe(4);
-      expect(refused.stdout + refused.stderr).toContain('a answers: it is not gone');
-      expect(await cli('rollback', run)).toMatchObject({ exitCode: 0 });
-      await expectOnly('a');
-    });
-  });
-
   test('what a controller that was taken over from would run on its own machine is not run either', async () => {
-    const [gate, mark] = [join(lab.directory, 'gate'), join(lab.directory, 'woken')];
+    const [gate, mark] = [join(service.lab.directory, 'gate'), join(service.lab.directory, 'woken')];
     const local = (argv: readonly string[]): string =>
       `- { uses: command, timeout: 10m, with: { on: local, argv: ${JSON.stringify(argv)} }, readOnly: true }\n`;
     const commands =
       local(['sh', '-c', 'until [ -e "$1" ]; do sleep 0.05; done', 'sh', gate]) + local(['touch', mark]);
-    const file = recipeOf(STEPS.replace('- uses: restore', `${commands}- uses: restore`));
+    const file = recipe(MOVE_STEPS.replace('- uses: restore', `${commands}- uses: restore`));
     let frozen: Promise<CliResult> | undefined;
     let frozenOnce = false;
     let wake = (): void => undefined;
     const run = await new Promise<string>((resolve) => {
-      frozen = runCli(['run', file, '--lab', lab.lab.name, '--reporter', 'plain'], {
+      frozen = runCli(['run', file, '--lab', service.lab.lab.name, '--reporter', 'plain'], {
         onStdout: (text, kill) => {
           // Its title is said once more when it fails.
           if (frozenOnce || !text.includes('Run sh on this machine\n')) return;
@@ -437,10 +213,10 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
 
   test('two runs cannot have the same workload', async () => {
     let second: Promise<CliResult> | undefined;
-    const first = await runCli(['run', recipe(), '--lab', lab.lab.name, '--reporter', 'plain'], {
+    const first = await runCli(['run', recipe(), '--lab', service.lab.lab.name, '--reporter', 'plain'], {
       onStdout: (text) => {
         if (text.includes('phase prepare\n')) {
-          second = runCli(['run', recipe(), '--lab', lab.lab.name, '--reporter', 'plain']);
+          second = runCli(['run', recipe(), '--lab', service.lab.lab.name, '--reporter', 'plain']);
         }
       },
     });
@@ -454,7 +230,9 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
   test('locks tells who holds what, and what to do about the locks of a controller that has ended', async () => {
     const run = await killedAt('phase prepare');
     const { stdout } = await cli('locks', 'a', 'b');
-    expect(stdout).toMatch(new RegExp(`^a  ${run}  epoch 1  pids ${pid}  process .* which has ended$`, 'm'));
+    expect(stdout).toMatch(
+      new RegExp(`^a  ${run}  epoch 1  pids ${service.pid}  process .* which has ended$`, 'm'),
+    );
     expect(stdout).toMatch(
       new RegExp(`\n\nRun ${run} has no controller any more. How it .*:\n  criu-flow status ${run}\n$`),
     );
@@ -471,20 +249,20 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
   test('unlock gives up the locks of a run whose directory is lost, by the command that locks prints', async () => {
     const run = await killedAt('phase transfer');
     const [state, lost] = ['runs', 'lost'].map((name) =>
-      join(lab.directory, 'state', 'criu-flow', name, run),
+      join(service.lab.directory, 'state', 'criu-flow', name, run),
     );
-    mkdirSync(join(lab.directory, 'state', 'criu-flow', 'lost'));
+    mkdirSync(join(service.lab.directory, 'state', 'criu-flow', 'lost'));
     renameSync(state ?? '', lost ?? '');
     const { stdout } = await cli('locks', 'a', 'b');
     const [command] = /^ {2}criu-flow unlock .*$/m.exec(stdout) ?? [''];
     expect(await paste(command)).toEqual({
       exitCode: 0,
-      stdout: `a  unlocked run ${run}, pids ${pid}\nb  unlocked run ${run}, pids ${pid}\n`,
+      stdout: `a  unlocked run ${run}, pids ${service.pid}\nb  unlocked run ${run}, pids ${service.pid}\n`,
       stderr: '',
     });
     expect((await cli('locks', 'a', 'b')).stdout).toBe('a  no locks\nb  no locks\n');
     // Nobody is kept from the workload by it any more; what is left of it is taken back when its directory is found.
-    expect(await lab.sh('a', 'ls /var/lib/criu-flow')).toBe(`${run}-1`);
+    expect(await service.lab.sh('a', 'ls /var/lib/criu-flow')).toBe(`${run}-1`);
     const rolledBack = await cli('rollback', lost ?? '');
     expect(rolledBack.exitCode, rolledBack.stdout + rolledBack.stderr).toBe(0);
     await expectOnly('a');
@@ -492,7 +270,7 @@ describe.skipIf(labSkipReason !== undefined)('a run whose controller is killed',
 
   test('unlock takes nothing from a controller that is at work', async () => {
     let unlocking: Promise<CliResult> | undefined;
-    const moved = await runCli(['run', recipe(), '--lab', lab.lab.name, '--reporter', 'plain'], {
+    const moved = await runCli(['run', recipe(), '--lab', service.lab.lab.name, '--reporter', 'plain'], {
       onStdout: (text) => {
         if (text.includes('phase prepare\n')) {
           unlocking = cli('unlock', newestRun(), 'a', 'b', '--reason', 'a test');

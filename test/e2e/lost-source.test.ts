@@ -1,0 +1,128 @@
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { labKillHost, labStartHost } from '../../src/lab/lab.ts';
+import { runCli } from '../helpers/cli.ts';
+import { labSkipReason } from '../helpers/migration-lab.ts';
+import { MovingService } from '../helpers/moving-service.ts';
+
+describe.skipIf(labSkipReason !== undefined)('a source that is gone', () => {
+  const service = new MovingService();
+  const { cli, killedAt, expectOnly } = service;
+
+  const killSource = (): Promise<void> => labKillHost(service.lab.lab.name, 'a');
+  const startSource = (): Promise<void> => labStartHost(service.lab.lab.name, 'a');
+
+  test('after the release: status says where the workload runs; back again, resume cleans up', async () => {
+    const run = await killedAt('phase clean-up');
+    await killSource();
+    expect(await cli('status', run)).toMatchObject({
+      exitCode: 6,
+      stdout: expect.stringMatching(/^The workload runs on b\. a cannot be asked\.\n/),
+    });
+    await startSource();
+    expect(await cli('resume', run)).toMatchObject({ exitCode: 0 });
+    await expectOnly('b');
+  });
+
+  test('between commit and release: resume lets the destination’s copy run', async () => {
+    const run = await killedAt('phase release');
+    await killSource();
+    expect(await cli('status', run)).toMatchObject({
+      exitCode: 6,
+      stdout: expect.stringMatching(
+        /^Nobody runs: the copy on a has ended, and the one on b is whole and waits\. a cannot be asked\.\n.*\n.*criu-flow resume/,
+      ),
+    });
+    const resumed = await cli('resume', run);
+    expect(resumed.exitCode, resumed.stdout + resumed.stderr).toBe(7);
+    expect(await service.lab.untilAnswered(20)).toMatchObject({ connected: true, lost: 0, duplicated: 0 });
+    await startSource();
+    expect(await cli('resume', run)).toMatchObject({ exitCode: 0 });
+    await expectOnly('b');
+  });
+
+  test('before the commit: nothing runs until a person answers for it, and the source never runs it again', async () => {
+    const run = await killedAt('phase commit');
+    const copy = join(service.lab.directory, 'copy-before-the-commit');
+    cpSync(join(service.runsDirectory, run), copy, { recursive: true });
+    await killSource();
+    for (const verb of ['rollback', 'resume']) {
+      const refused = await cli(verb, run);
+      expect(refused.exitCode, refused.stdout + refused.stderr).toBe(4);
+      expect(refused.stdout + refused.stderr).toContain(`criu-flow resume ${run} --source-is-gone`);
+    }
+    // Held, or given up by its lease.
+    expect(
+      await service.lab.sh('b', `cat /var/lib/criu-flow/${run}-1/restore/decision 2> /dev/null || echo none`),
+    ).not.toContain('commit');
+    const resumed = await cli('resume', run, '--source-is-gone');
+    expect(resumed.exitCode, resumed.stdout + resumed.stderr).toBe(7);
+    expect(await service.lab.processStart('b', service.pid)).not.toBe('');
+    await startSource();
+    // Whoever has no more than an old copy cannot bring the source's copy back.
+    expect((await cli('rollback', copy)).exitCode).toBe(4);
+    expect(await cli('resume', run, '--source-is-gone')).toMatchObject({ exitCode: 0 });
+    expect(await service.lab.processStart('a', service.pid)).toBe('');
+    await expectOnly('b');
+  });
+
+  test('that is started again restores what it held, with its address, when its images are known to be whole', async () => {
+    const run = await killedAt('phase transfer');
+    await killSource();
+    await startSource();
+    const images = `/var/lib/criu-flow/${run}-1/images`;
+    // The controller was killed in the moment in which the digests were begun.
+    await service.lab.sh('a', `rm -f ${images}.sha256`);
+    expect(await cli('status', run)).toMatchObject({
+      exitCode: 6,
+      stdout: expect.stringMatching(/parts of them may be lost[^]*next: ssh .* a .*touch .*unchecked/),
+    });
+    const refused = await cli('rollback', run);
+    expect(refused.exitCode, refused.stdout).toBe(6);
+    expect(refused.stdout).toContain(`touch ${images}.unchecked`);
+    await service.lab.sh('a', `touch ${images}.unchecked`);
+    expect(await cli('rollback', run)).toMatchObject({ exitCode: 0 });
+    expect(await service.lab.untilAnswered(20)).toMatchObject({ connected: true, lost: 0, duplicated: 0 });
+    expect(await service.lab.processStart('a', service.pid)).not.toBe('');
+    expect(await service.lab.sh('a', 'ls /var/lib/criu-flow 2> /dev/null || echo none')).toBe('none');
+  });
+
+  test('is not gone when it answers', async () => {
+    const run = await killedAt('phase transfer');
+    const refused = await cli('resume', run, '--source-is-gone');
+    expect(refused.exitCode).toBe(4);
+    expect(refused.stdout + refused.stderr).toContain('a answers: it is not gone');
+    expect(await cli('rollback', run)).toMatchObject({ exitCode: 0 });
+    await expectOnly('a');
+  });
+
+  test('is not gone either when it only shows another key', async () => {
+    const run = await killedAt('phase transfer');
+    const config = join(service.lab.directory, 'ssh_config');
+    const known = readFileSync(service.lab.lab.sshConfigFile, 'utf8');
+    writeFileSync(config, `Host a\n  UserKnownHostsFile /dev/null\n${known}`);
+    const refused = await runCli(['resume', run, '--source-is-gone', '--ssh-config', config]);
+    expect(refused.exitCode, refused.stdout + refused.stderr).toBe(4);
+    expect(refused.stdout + refused.stderr).toMatch(/a answers: it is not gone[^]*key/);
+    expect(await cli('rollback', run)).toMatchObject({ exitCode: 0 });
+    await expectOnly('a');
+  });
+
+  test('that takes the workload along before it was dumped: a rollback cleans up, and says that it is lost', async () => {
+    const run = await killedAt('phase prepare');
+    await killSource();
+    await startSource();
+    const ended = await cli('rollback', run);
+    expect(ended.exitCode, ended.stdout).toBe(6);
+    expect(ended.stdout).toMatch(/WORKLOAD_LOST: Process \d+ \(python3 .*\) on a has ended/);
+    expect(ended.stdout).not.toContain(`criu-flow rollback ${run}`);
+    for (const host of ['a', 'b']) {
+      expect(await service.lab.sh(host, 'ls /var/lib/criu-flow 2> /dev/null || echo none')).toBe('none');
+    }
+    expect(await cli('status', run)).toMatchObject({
+      exitCode: 6,
+      stdout: expect.stringContaining('no images of it'),
+    });
+  });
+});

@@ -1,0 +1,89 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import { type CliResult, runCli } from './cli.ts';
+import { MigrationLab } from './migration-lab.ts';
+
+export const MOVE_STEPS = '- uses: preflight\n- uses: dump\n- uses: transfer/rsync\n- uses: restore';
+
+/** A service with its client, which each test of a file starts to move, on a lab of the file's own. */
+export class MovingService {
+  #lab: MigrationLab | undefined;
+  #pid = 0;
+  #traces: Readonly<Record<'a' | 'b', string>> = { a: '', b: '' };
+
+  /** To be called in a `describe`: the lab is there for all of its tests, and a new service for each. */
+  constructor() {
+    beforeAll(async () => {
+      this.#lab = await MigrationLab.up();
+    });
+    afterAll(() => this.#lab?.down());
+    beforeEach(async () => {
+      this.#pid = await this.lab.startService({ memoryMiB: 16 });
+      this.#traces = { a: await this.lab.traces('a'), b: await this.lab.traces('b') };
+    });
+    afterEach(() => this.lab.reset());
+  }
+
+  get lab(): MigrationLab {
+    if (!this.#lab) throw new Error('no lab');
+    return this.#lab;
+  }
+
+  get pid(): number {
+    return this.#pid;
+  }
+
+  /** Where the runs' directories are. */
+  get runsDirectory(): string {
+    return join(this.lab.directory, 'state', 'criu-flow', 'runs');
+  }
+
+  /** Runs a command about the lab's hosts. */
+  readonly cli = (...args: readonly string[]): Promise<CliResult> =>
+    runCli([...args, '--lab', this.lab.lab.name]);
+
+  readonly recipe = (steps: string = MOVE_STEPS): string =>
+    this.lab.writeRecipe({
+      workload: 'pidFile: /srv/tcp/pid',
+      network: `connections: keep, address: { cidr: ${this.lab.lab.serviceAddress} }`,
+      files: ['/srv/tcp'],
+      steps,
+    });
+
+  /** Starts to move the service; `onStdout` sees each piece of the report. */
+  readonly run = (
+    onStdout?: (text: string, kill: (signal: NodeJS.Signals) => void) => void,
+    recipe: string = this.recipe(),
+  ): Promise<CliResult> =>
+    runCli(['run', recipe, '--lab', this.lab.lab.name, '--reporter', 'plain'], onStdout ? { onStdout } : {});
+
+  readonly newestRun = (): string => readdirSync(this.runsDirectory).toSorted().at(-1) ?? '';
+
+  /** Starts to move the service, and kills the controller at a moment. @returns the run's id */
+  readonly killedAt = async (moment: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<string> => {
+    const { exitCode, stdout } = await this.run((text, kill) => {
+      if (text.includes(`${moment}\n`)) kill(signal);
+    });
+    expect(exitCode, stdout).toBe(null);
+    return this.newestRun();
+  };
+
+  /** One copy runs, on that host; the client has all its answers; nothing else is left. */
+  readonly expectOnly = async (host: 'a' | 'b'): Promise<void> => {
+    const { lab } = this;
+    expect(await lab.processStart(host, this.#pid)).not.toBe('');
+    expect(await lab.processStart(host === 'a' ? 'b' : 'a', this.#pid)).toBe('');
+    expect(await lab.untilAnswered(20)).toMatchObject({
+      ...{ connected: true, lost: 0, duplicated: 0, forgotten: 0, error: null },
+    });
+    for (const name of ['a', 'b']) {
+      const left =
+        'find /var/lib/criu-flow 2> /dev/null; nft list ruleset; wc -l < /root/.ssh/authorized_keys';
+      expect(await lab.sh(name, left), `left on ${name}`).toBe('1');
+    }
+    if (host === 'b') return;
+    expect(await lab.tracesSettled('a', this.#traces.a)).toBe(this.#traces.a);
+    expect(await lab.tracesSettled('b', this.#traces.b)).toBe(this.#traces.b);
+  };
+}
