@@ -40,7 +40,7 @@ export async function copies(lab: MigrationLab): Promise<readonly Side[]> {
 export async function lookAtService(lab: MigrationLab, host: Side): Promise<readonly string[]> {
   const violations: string[] = [];
   try {
-    const { connected, lost, duplicated, forgotten, error } = await lab.untilAnswered(20, 120_000);
+    const { connected, lost, duplicated, forgotten, error } = await lab.untilAnswered(20);
     if (!connected || lost + duplicated + forgotten > 0 || error !== null) {
       violations.push(`client: ${JSON.stringify({ connected, lost, duplicated, forgotten, error })}`);
     }

@@ -9,7 +9,7 @@ import { runPlan } from '../../src/engine/run-plan.ts';
 import type { FlowEvent, RunSummary } from '../../src/events/event.ts';
 import type { CommandResult } from '../../src/host/host.ts';
 import { LocalHost } from '../../src/host/local.ts';
-import { labDown, labStatus, labUp, type Lab } from '../../src/lab/lab.ts';
+import { labDown, labStartHost, labStatus, labUp, type Lab } from '../../src/lab/lab.ts';
 import { loadPlan } from '../../src/plan/load-plan.ts';
 
 /** Why this machine cannot build a lab; the set-up of `npm test` says so. Undefined when it can. */
@@ -152,9 +152,11 @@ export class MigrationLab {
     return Number(pid);
   }
 
-  /** Ends what the tests started, on all hosts, and removes its traces. */
+  /** Ends what the tests started, on all hosts, and removes its traces. A host that a test left off is started. */
   async reset(): Promise<void> {
-    for (const name of ['a', 'b', 'c']) {
+    const { hosts } = await labStatus(this.lab.name);
+    for (const { name, initPid } of hosts) {
+      if (initPid === undefined) await labStartHost(this.lab.name, name);
       await this.sh(
         name,
         `for file in /proc/[0-9]*/cmdline; do
@@ -196,8 +198,11 @@ export class MigrationLab {
     return report;
   }
 
-  /** Waits until the client has that many more answers; fails when it lost its connection or the time is over. */
-  async untilAnswered(more: number, timeoutMs = 20_000): Promise<ClientReport> {
+  /**
+   * Waits until the client has that many more answers; fails when it lost its connection or the time is over. After an outage
+   * TCP tries again only when a time as long as the outage has passed, at most two minutes (RFC 6298, TCP_RTO_MAX).
+   */
+  async untilAnswered(more: number, timeoutMs = 130_000): Promise<ClientReport> {
     const deadlineMs = performance.now() + timeoutMs;
     let first: number | undefined;
     for (;;) {
