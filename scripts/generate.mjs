@@ -31,12 +31,19 @@ if (isCheck && drifted.length > 0) {
 
 /** The types of a recipe that passed the validator. */
 function types() {
-  return compile(forTypes(schema), 'Recipe', {
+  return compile(forTypes(wholeRecipe()), 'Recipe', {
     bannerComment: `/* ${banner} */`,
     additionalProperties: false,
     format: true,
     style: { printWidth: 110, singleQuote: true, trailingComma: 'all' },
   });
+}
+
+/** A recipe as a run has it: of the kind `move`, laid over what it extends. */
+function wholeRecipe() {
+  const { if: _, then: __, else: move, ...rest } = schema;
+  const { kind: ___, extends: ____, ...properties } = schema.properties;
+  return { ...rest, properties, required: [...rest.required, ...move.else.required] };
 }
 
 /**

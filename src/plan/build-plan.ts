@@ -14,10 +14,10 @@ import { RecipeRenderer } from './render-recipe.ts';
  * @throws RecipeError when a template yields what its place cannot take
  */
 export function buildPlan(recipe: ValidRecipe, inputs: ResolvedInputs): Plan {
-  const renderer = new RecipeRenderer(recipe, inputs);
+  const renderer = new RecipeRenderer(recipe.data, inputs);
   const { steps: _, hooks: __, always: ___, rollback: rawRollback, ...rest } = recipe.data;
   const data = renderer.render(rest, []) as Omit<Recipe, 'steps' | 'hooks' | 'always' | 'rollback'>;
-  const builder = new StepBuilder(renderer, data);
+  const builder = new StepBuilder(renderer, data, recipe.used);
   const ordered = orderSteps(recipe.data);
   const steps = ordered.filter(({ stage }) => stage !== 'end').flatMap((top) => builder.build(top));
   const always = ordered.filter(({ stage }) => stage === 'end').flatMap((top) => builder.build(top));
@@ -38,8 +38,8 @@ export function buildPlan(recipe: ValidRecipe, inputs: ResolvedInputs): Plan {
     rollback,
     always: always as CommandStep[],
     watches: (data.checks?.during ?? []).map((each) => toWatch(each, builder)),
-    inputs: Object.fromEntries(inputs.values),
-    secrets: inputs.secrets,
+    inputs: Object.fromEntries([...inputs.values, ...builder.usedInputs.values]),
+    secrets: { ...inputs.secrets, ...builder.usedInputs.secrets },
   };
   return { ...plan, digest: digestOf(plan) };
 }

@@ -1,4 +1,5 @@
 import { parseDuration } from '../recipe/duration.ts';
+import type { TemplateValue } from '../template/filters.ts';
 import type { Path } from '../recipe/path.ts';
 import type {
   ApproveStep,
@@ -6,22 +7,28 @@ import type {
   CheckOrProbe,
   Command,
   Recipe,
+  RecipeStep,
   Retry,
   Rollback,
 } from '../recipe/recipe.generated.ts';
 import type { AnyStep, BLOCK_LISTS, TopStep } from '../recipe/walk-steps.ts';
+import type { UsedRecipe } from '../recipe/finding.ts';
+import type { ResolvedInputs } from './inputs.ts';
+import { resolveGiven } from './used-inputs.ts';
 import type {
   ActingStep,
   Approval,
   Check,
   CommandSpec,
   CommandStep,
+  BlockStep,
   Late,
   PlanStep,
   PlanText,
   RetryPolicy,
+  SecretSource,
 } from './plan.ts';
-import type { RecipeRenderer } from './render-recipe.ts';
+import { RecipeRenderer } from './render-recipe.ts';
 
 /** What a step does, for people, unless the recipe has words of its own. */
 const TITLES: Readonly<Record<Exclude<ActingStep['uses'], 'command'>, string>> = {
@@ -45,10 +52,17 @@ type Shared = Pick<Recipe, 'retries' | 'probes'>;
 export class StepBuilder {
   readonly #renderer: RecipeRenderer;
   readonly #shared: Shared;
+  readonly #used: ReadonlyMap<object, UsedRecipe>;
+  /** Of the recipes that are used, by their names in the plan. */
+  readonly usedInputs: { values: Map<string, TemplateValue>; secrets: Record<string, SecretSource> } = {
+    values: new Map(),
+    secrets: {},
+  };
 
-  constructor(renderer: RecipeRenderer, shared: Shared) {
+  constructor(renderer: RecipeRenderer, shared: Shared, used: ReadonlyMap<object, UsedRecipe>) {
     this.#renderer = renderer;
     this.#shared = shared;
+    this.#used = used;
   }
 
   /** A step at the top, once for each item of its `forEach`. */
@@ -83,6 +97,7 @@ export class StepBuilder {
   }
 
   #step(step: AnyStep, path: Path, number: string, item: string | undefined): PlanStep {
+    if (step.uses === 'recipe') return this.#recipe(step, path, number, item);
     if (step.uses !== 'block') return this.#acting(step, path, number, item);
     const { steps, rescue = [], always = [] } = step;
     const list = (
@@ -105,8 +120,50 @@ export class StepBuilder {
     };
   }
 
+  /** The steps of a recipe that is used stand in a block, and see inputs and results of their own. */
+  #recipe(step: RecipeStep, path: Path, number: string, item: string | undefined): BlockStep {
+    const recipe = this.#used.get(step);
+    if (!recipe) throw new Error('a recipe that is used was not loaded');
+    const inputs = resolveGiven(
+      this.#renderer,
+      recipe,
+      step.with.inputs ?? {},
+      [...path, 'with', 'inputs'],
+      item,
+    );
+    const renderer = new RecipeRenderer(recipe.data, inputs, {
+      name: number,
+      recipe,
+      findings: this.#renderer.findings,
+    });
+    const { retries, probes } = recipe.data;
+    const shared = renderer.render({ retries, probes }, []) as Shared;
+    const builder = new StepBuilder(renderer, shared, recipe.used);
+    const steps = recipe.data.steps.flatMap((child, index) =>
+      builder.#each(child, ['steps', index], `${number}.${index + 1}`),
+    );
+    this.#keep(inputs, number);
+    this.#keep(builder.usedInputs);
+    return {
+      id: `${number}-recipe`,
+      title: withItem(step.name ?? recipe.data.name, item),
+      ...this.#when(step.if, path, item),
+      rollback: [],
+      uses: 'block',
+      steps,
+      rescue: [],
+      always: [],
+    };
+  }
+
+  #keep({ values, secrets }: ResolvedInputs, scope?: string): void {
+    const nameOf = (name: string): string => (scope === undefined ? name : `${scope}/${name}`);
+    for (const [name, value] of values) this.usedInputs.values.set(nameOf(name), value);
+    for (const [name, source] of Object.entries(secrets)) this.usedInputs.secrets[nameOf(name)] = source;
+  }
+
   #acting(
-    raw: Exclude<AnyStep, { readonly uses: 'block' }>,
+    raw: Exclude<AnyStep, { readonly uses: 'block' | 'recipe' }>,
     path: Path,
     number: string,
     item: string | undefined,
@@ -145,7 +202,7 @@ export class StepBuilder {
       ...step,
     };
     return {
-      ...(register === undefined ? {} : { register }),
+      ...(register === undefined ? {} : { register: this.#renderer.nameOf(register) }),
       ...(retry === undefined ? {} : { retry: this.#retry(retry) }),
       ...(exitCodes === undefined ? {} : { exitCodes }),
       ...(irreversible === undefined ? {} : { irreversible }),

@@ -211,7 +211,8 @@ function secretSource(name: string, text: unknown): Found {
   };
 }
 
-function declaredSource({ env, file, command }: RecipeSecretSource): SecretSource {
+/** Where a recipe itself says that a secret is. */
+export function declaredSource({ env, file, command }: RecipeSecretSource): SecretSource {
   if (env !== undefined) return { env };
   if (file !== undefined) return { file };
   if (command === undefined) throw new Error('the schema lets no other source through');

@@ -1,3 +1,4 @@
+import { FlowError } from '../errors/flow-error.ts';
 import type { CheckedRecipe } from '../recipe/check-recipe.ts';
 import type { Diagnostic } from '../recipe/diagnostic.ts';
 import { RecipeError } from '../recipe/recipe-error.ts';
@@ -26,7 +27,7 @@ export interface LoadPlanOptions {
  */
 export async function loadPlan(options: LoadPlanOptions): Promise<Plan> {
   const { recipe, diagnostics } = await check(options.recipe, options.cwd);
-  if (!recipe) throw invalid(diagnostics);
+  if (!recipe) throw invalid(options.recipe, diagnostics);
   const [{ resolveInputs }, { buildPlan }, { readInputs }] = await Promise.all([
     import('./inputs.ts'),
     import('./build-plan.ts'),
@@ -56,8 +57,13 @@ async function check(recipe: string, cwd: string): Promise<CheckedRecipe> {
   return checkRecipe(recipe, cwd);
 }
 
-function invalid(diagnostics: readonly Diagnostic[]): RecipeError {
+function invalid(recipe: string, diagnostics: readonly Diagnostic[]): FlowError {
   const [first, ...rest] = diagnostics.filter(({ severity }) => severity === 'error');
-  if (!first) throw new Error('a recipe without an error was refused');
+  if (!first) {
+    const hint = 'A step of another recipe uses it: `- uses: recipe`, `with: { recipe: ./it.yaml }`.';
+    return new FlowError('USAGE', `${recipe} has steps for other recipes, and cannot run by itself`, {
+      hint,
+    });
+  }
   return new RecipeError('RECIPE_INVALID', [first, ...rest]);
 }

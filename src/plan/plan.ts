@@ -55,6 +55,8 @@ export interface FilePlan {
  */
 export interface Late {
   readonly template: string;
+  /** Of a recipe that is used: it reads the inputs, secrets and results whose names begin with this and a slash, as its own. */
+  readonly scope?: string;
   /** Of the step's `forEach`. */
   readonly item?: string;
 }

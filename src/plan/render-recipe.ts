@@ -1,8 +1,8 @@
 import { kindAt } from '../recipe/fields.ts';
-import type { Finding, ValidRecipe } from '../recipe/finding.ts';
+import type { Finding, RecipeSteps, UsedRecipe } from '../recipe/finding.ts';
 import { describePath, type Path } from '../recipe/path.ts';
 import { isTemplateField } from '../recipe/template-findings.ts';
-import { checkValue } from '../recipe/values.ts';
+import { checkValue, type ValueKind, type ValueProblem } from '../recipe/values.ts';
 import { walkSteps } from '../recipe/walk-steps.ts';
 import type { TemplateType, TemplateValue } from '../template/filters.ts';
 import { inspectTemplate } from '../template/gate.ts';
@@ -11,16 +11,31 @@ import { typeOf } from '../template/scope.ts';
 import type { ResolvedInputs } from './inputs.ts';
 import type { Late } from './plan.ts';
 
+/** A recipe that is used, as a part of the plan. */
+export interface RendererScope {
+  /** With which the names of its inputs, secrets and results begin in the plan. */
+  readonly name: string;
+  readonly recipe: UsedRecipe;
+  /** Where its findings are told of. */
+  readonly findings: Finding[];
+}
+
 /** Renders the templates of a recipe, as far as that can be done before the run, and checks what they yield. */
 export class RecipeRenderer {
   /** What the templates yield that their places cannot take. */
-  readonly findings: Finding[] = [];
+  readonly findings: Finding[];
+  readonly inputs: ResolvedInputs;
+  readonly #scope: RendererScope | undefined;
   readonly #values: ReadonlyMap<string, TemplateValue>;
   readonly #secrets: ReadonlySet<string>;
   readonly #types: ReadonlyMap<string, TemplateType>;
   readonly #results: ReadonlySet<string>;
 
-  constructor(recipe: ValidRecipe, { values, secrets }: ResolvedInputs) {
+  constructor(data: RecipeSteps, inputs: ResolvedInputs, scope?: RendererScope) {
+    const { values, secrets } = inputs;
+    this.inputs = inputs;
+    this.#scope = scope;
+    this.findings = scope?.findings ?? [];
     this.#values = values;
     this.#secrets = new Set(Object.keys(secrets));
     this.#types = new Map([
@@ -28,10 +43,20 @@ export class RecipeRenderer {
       ...[...this.#secrets].map((name): [string, TemplateType] => [name, 'text']),
     ]);
     this.#results = new Set(
-      [...walkSteps(recipe.data)].flatMap(({ step }) =>
+      [...walkSteps(data)].flatMap(({ step }) =>
         'register' in step && step.register !== undefined ? [step.register] : [],
       ),
     );
+  }
+
+  /** Tells of a value that its place cannot take. */
+  refuse(path: Path, problem: ValueProblem, code: Finding['code'] = 'wrong-value'): void {
+    this.findings.push({ path, at: 'value', code, ...problem, recipe: this.#scope?.recipe });
+  }
+
+  /** The name in the plan of what a recipe calls so. */
+  nameOf(name: string): string {
+    return this.#scope === undefined ? name : `${this.#scope.name}/${name}`;
   }
 
   /**
@@ -59,23 +84,34 @@ export class RecipeRenderer {
     });
     const { inputs, results } = inspected;
     if (results.length > 0 || inputs.some((name) => this.#secrets.has(name))) {
-      return { template, ...(item === undefined ? {} : { item }) } satisfies Late;
+      const scope = this.#scope && { scope: this.#scope.name };
+      return { template, ...scope, ...(item === undefined ? {} : { item }) } satisfies Late;
     }
     const kind = kindAt(path);
     const yielded = renderInspected(inspected, { inputs: this.#values, item });
     const isList = typeof yielded === 'object';
-    for (const each of isList && kind !== 'items' ? yielded : [yielded]) {
-      const problem = kind && checkValue(describePath(path), kind, each);
+    for (const each of isList && kind !== 'items' && kind !== 'given' ? yielded : [yielded]) {
+      const problem = kind && kind !== 'given' && checkValue(describePath(path), kind, each);
       if (!problem) continue;
       const lines = [problem.hint, origin(inputs)].filter((line) => line !== undefined);
-      const hint = lines.length === 0 ? undefined : lines.join('\n');
-      this.findings.push({ path, at: 'value', code: 'wrong-value', message: problem.message, hint });
+      this.refuse(path, {
+        message: problem.message,
+        ...(lines.length === 0 ? {} : { hint: lines.join('\n') }),
+      });
     }
     // A template that is one expression yields a number where its input is one.
-    const keeps = kind === 'pid' || kind === 'port' || kind === 'status' || kind === 'condition';
+    const keeps = KEEP_THEIR_TYPE.has(kind);
     return keeps || isList ? yielded : String(yielded);
   }
 }
+
+const KEEP_THEIR_TYPE: ReadonlySet<ValueKind | undefined> = new Set([
+  'pid',
+  'port',
+  'status',
+  'condition',
+  'given',
+]);
 
 /** Which inputs a value came from: they are what a person can change without the recipe. */
 function origin(names: readonly string[]): string | undefined {

@@ -1,4 +1,5 @@
 import { renderTemplate } from '../template/render.ts';
+import type { TemplateValue } from '../template/filters.ts';
 import type { TemplateValues } from '../template/scope.ts';
 import type { CommandSpec, Late, PlanText } from './plan.ts';
 
@@ -24,7 +25,7 @@ export function resolveCommand(spec: CommandSpec, values: TemplateValues): Resol
 /** Whether a step is done. */
 export function resolveCondition(when: false | Late | undefined, values: TemplateValues): boolean {
   if (typeof when !== 'object') return when !== false;
-  return renderTemplate(when.template, { ...values, item: when.item }) === true;
+  return renderLate(when, values) === true;
 }
 
 /** A command's arguments as a person may read them: what is not known yet, or is a secret, stands as its template. */
@@ -34,10 +35,27 @@ export function describeArgv(argv: readonly PlanText[]): string {
 
 function resolveText(text: PlanText, values: TemplateValues): string {
   if (typeof text === 'string') return text;
-  return String(renderTemplate(text.template, { ...values, item: text.item }));
+  return String(renderLate(text, values));
 }
 
-function resolveItems({ template, item }: Late, values: TemplateValues): readonly string[] {
-  const yielded = renderTemplate(template, { ...values, item });
+function resolveItems(late: Late, values: TemplateValues): readonly string[] {
+  const yielded = renderLate(late, values);
   return typeof yielded === 'object' ? yielded : [String(yielded)];
+}
+
+function renderLate(
+  { template, item, scope }: Late,
+  { inputs, results = new Map() }: TemplateValues,
+): TemplateValue {
+  const seen =
+    scope === undefined
+      ? { inputs, results }
+      : { inputs: within(scope, inputs), results: within(scope, results) };
+  return renderTemplate(template, { ...seen, item });
+}
+
+/** What a recipe that is used sees, by the names that it knows. */
+function within<Value>(scope: string, values: ReadonlyMap<string, Value>): ReadonlyMap<string, Value> {
+  const own = [...values].filter(([name]) => name.startsWith(`${scope}/`));
+  return new Map(own.map(([name, value]) => [name.slice(scope.length + 1), value]));
 }

@@ -14,6 +14,7 @@ export type DiagnosticCode =
   | 'checks'
   | 'hosts'
   | 'files'
+  | 'recipe'
   | 'unused-input'
   | 'input';
 

@@ -38,6 +38,12 @@ export function explainSchemaError(error: SchemaError, path: Path): Finding[] {
       const members = error.parentSchema?.oneOf?.flatMap((member) => member.required ?? []) ?? [];
       return members.length === 0 ? [] : [choice(path, where, members, error.data)];
     }
+    case 'false schema': {
+      const name = String(path.at(-1));
+      const message = `Steps that other recipes use have no ${code(name)}`;
+      const hint = 'Take it out: the recipe that uses them has it. A whole recipe has no `kind`.';
+      return [{ path, at: 'key', code: 'unknown-key', message, hint }];
+    }
     case 'minProperties':
     case 'maxProperties':
       return [choice(path, where, Object.keys(error.parentSchema?.properties ?? {}), error.data)];
@@ -47,8 +53,7 @@ export function explainSchemaError(error: SchemaError, path: Path): Finding[] {
       const name = error.params['tagValue'];
       if (name === undefined) return [];
       if (typeof name === 'string' && STEP_TYPES.includes(name)) {
-        const [place, holds] =
-          path[0] === 'hooks' ? ['a hook', 'A hook holds'] : ['a block', 'A block holds'];
+        const [place, holds] = placeOf(path);
         const hint = `The steps of the move stand at the top, one after the other. ${holds} what is around them.`;
         return [wrong([...path, 'uses'], `${code(name)} cannot stand in ${place}`, hint)];
       }
@@ -77,6 +82,13 @@ export function explainSchemaError(error: SchemaError, path: Path): Finding[] {
   return [wrongValue(error, path, where)];
 }
 
+/** Where a step stands that may only hold some. */
+function placeOf(path: Path): readonly [place: string, holds: string] {
+  if (path[0] === 'hooks') return ['a hook', 'A hook holds'];
+  if (path.length === 2) return ['steps that other recipes use', 'They hold'];
+  return ['a block', 'A block holds'];
+}
+
 /** What the names in these mappings are names of. */
 const NAMED: Readonly<Record<string, string>> = {
   env: 'a variable',
@@ -95,6 +107,7 @@ const STEP_TYPES = Object.keys({
   command: true,
   approve: true,
   block: true,
+  recipe: true,
 } satisfies Record<Step['uses'], true>);
 
 function unknownKey(error: SchemaError, path: Path): Finding {

@@ -59,6 +59,8 @@ const FIELDS: readonly Field[] = [
   ['steps.*.retry.maxDelay', 'duration'],
   ...command('steps.*.with'),
   ...command('steps.*.rollback.*.with'),
+  ['steps.*.with.inputs.*', 'given', ['secrets']],
+  ['steps.*.with.inputs.*.*', 'argument'],
   ['steps.*.with.message', 'argument'],
   ['steps.*.with.by.*', 'argument'],
   ['steps.*.with.expires', 'duration'],

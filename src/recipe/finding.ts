@@ -1,6 +1,6 @@
 import type { Recipe } from './recipe.generated.ts';
 import { type Diagnostic, diagnosticAt, type DiagnosticDetails } from './diagnostic.ts';
-import type { Locations, Range } from './locations.ts';
+import type { Locations, Place, Range } from './locations.ts';
 import type { Path } from './path.ts';
 import type { SourceFile } from './source-file.ts';
 
@@ -11,39 +11,69 @@ export interface ParsedRecipe {
   readonly locations: Locations;
 }
 
-/** A recipe that the schema accepts. */
-export interface ValidRecipe extends ParsedRecipe {
-  readonly data: Recipe;
+/** What a recipe that others use has of a recipe. */
+export type RecipeSteps = Pick<
+  Recipe,
+  'version' | 'name' | 'description' | 'inputs' | 'retries' | 'probes' | 'steps'
+>;
+
+/** A recipe that the schema accepts, with the recipes that its steps use. */
+export interface ValidRecipe<Data extends RecipeSteps = Recipe> extends ParsedRecipe {
+  readonly data: Data;
+  /** By the step that uses it. */
+  readonly used: ReadonlyMap<object, UsedRecipe>;
+}
+
+/** A recipe that a step of another one uses. */
+export interface UsedRecipe extends ValidRecipe<RecipeSteps> {
+  readonly usedBy: { readonly recipe: Pick<ParsedRecipe, 'source' | 'locations'>; readonly path: Path };
 }
 
 /** A mistake, and which key or value of the recipe it is about. */
 export interface Finding extends DiagnosticDetails {
   readonly path: Path;
+  /** The used recipe that it is in. */
+  readonly recipe?: UsedRecipe | undefined;
   /** What to point at. */
   readonly at: 'key' | 'value';
   /** The part of the value, a template, that is wrong. */
   readonly part?: { readonly template: string; readonly offset: number; readonly length: number };
 }
 
-/** Diagnostics in the order of the file, at most {@link MAX_DIAGNOSTICS}. */
+/** Diagnostics in the order of the files, at most {@link MAX_DIAGNOSTICS}. */
 export function toDiagnostics(
   parsed: Pick<ParsedRecipe, 'source' | 'locations'>,
   findings: readonly Finding[],
 ): Diagnostic[] {
-  return findings
-    .map((finding) => ({ finding, range: rangeOf(parsed, finding) }))
-    .toSorted((a, b) => a.range[0] - b.range[0])
+  const placed = findings.map((finding) => ({
+    finding: withUse(finding),
+    ...placeOf(finding.recipe ?? parsed, finding),
+  }));
+  const files = [...new Set([parsed.source, ...placed.map(({ source }) => source)])];
+  return placed
+    .toSorted((a, b) => files.indexOf(a.source) - files.indexOf(b.source) || a.range[0] - b.range[0])
     .slice(0, MAX_DIAGNOSTICS)
-    .map(({ finding, range }) => diagnosticAt(parsed.source, range, finding));
+    .map(({ finding, source, range }) => diagnosticAt(source, range, finding));
 }
 
 /** More would hide the first. */
 export const MAX_DIAGNOSTICS = 20;
 
-function rangeOf(parsed: Pick<ParsedRecipe, 'source' | 'locations'>, finding: Finding): Range {
-  if (finding.at === 'key') return parsed.locations.ofKey(finding.path);
-  const whole = parsed.locations.ofValue(finding.path);
-  return finding.part === undefined ? whole : partOf(parsed.source.text, whole, finding.part);
+/** Whoever reads of another file than the one that was given is told how it came in. */
+function withUse(finding: Finding): Finding {
+  const { recipe, hint } = finding;
+  if (!recipe) return finding;
+  const { locations } = recipe.usedBy.recipe;
+  const { source, range } = locations.ofKey(recipe.usedBy.path);
+  const { line, column } = source.positionAt(range[0]);
+  const use = `It is used at ${source.name}:${line}:${column}`;
+  return { ...finding, hint: hint === undefined ? use : `${hint}\n${use}` };
+}
+
+function placeOf({ locations }: Pick<ParsedRecipe, 'locations'>, finding: Finding): Place {
+  if (finding.at === 'key') return locations.ofKey(finding.path);
+  const { source, range } = locations.ofValue(finding.path);
+  return { source, range: finding.part === undefined ? range : partOf(source.text, range, finding.part) };
 }
 
 /**

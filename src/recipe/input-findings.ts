@@ -5,7 +5,7 @@ import { code } from './printable.ts';
 import type { Input, Recipe } from './recipe.generated.ts';
 
 /** Inputs whose keys do not fit each other, and defaults that their inputs would refuse. */
-export function inputFindings({ inputs = {} }: Recipe): Finding[] {
+export function inputFindings({ inputs = {} }: Pick<Recipe, 'inputs'>): Finding[] {
   return Object.entries(inputs).flatMap(([name, input]) => {
     const finding = misfit(name, input);
     return finding ? [finding] : [];

@@ -9,8 +9,10 @@ import { walkSteps } from './walk-steps.ts';
 /** Milliseconds: a probe that is asked more often would be a load. */
 const LEAST_EVERY_MS = 50;
 
+type ProbedRecipe = Pick<Recipe, 'probes' | 'checks' | 'steps'>;
+
 /** Names of probes that are nowhere, probes that nothing asks, and ones that are asked too often. */
-export function probeFindings(recipe: Recipe): Finding[] {
+export function probeFindings(recipe: ProbedRecipe): Finding[] {
   const known = Object.keys(recipe.probes ?? {});
   const asked = [...namesIn(recipe)];
   const used = new Set(asked.map(({ name }) => name));
@@ -25,7 +27,7 @@ export function probeFindings(recipe: Recipe): Finding[] {
   ];
 }
 
-function* namesIn(recipe: Recipe): Generator<{ readonly name: string; readonly path: Path }> {
+function* namesIn(recipe: ProbedRecipe): Generator<{ readonly name: string; readonly path: Path }> {
   const { before = [], during = [], after = [] } = recipe.checks ?? {};
   yield* namesAmong(before, ['checks', 'before']);
   yield* namesAmong(after, ['checks', 'after']);
@@ -46,7 +48,7 @@ function* namesAmong(
   }
 }
 
-function tooOften({ checks }: Recipe): Finding[] {
+function tooOften({ checks }: Pick<Recipe, 'checks'>): Finding[] {
   return (checks?.during ?? []).flatMap(({ every }, index): Finding[] => {
     const everyMs = every === undefined ? undefined : parseDuration(every);
     if (everyMs === undefined || everyMs >= LEAST_EVERY_MS) return [];

@@ -9,23 +9,33 @@ import { suggest } from './suggest.ts';
 
 const bundledDirectory = fileURLToPath(new URL('../../recipes', import.meta.url));
 
+/** The text of a recipe. */
+export interface ReadRecipe {
+  /** Its absolute path. */
+  readonly path: string;
+  readonly source: SourceFile;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
 /**
  * Reads a recipe: a file when it has a slash or ends with `.yaml`, else a bundled recipe by its name.
  * @throws FlowError RECIPE_NOT_FOUND
  */
-export async function readRecipeFile(
-  recipe: string,
-  cwd: string,
-): Promise<{ readonly source: SourceFile; readonly diagnostics: readonly Diagnostic[] }> {
+export async function readRecipeFile(recipe: string, cwd: string): Promise<ReadRecipe> {
   const isName = !recipe.includes('/') && !/\.ya?ml$/.test(recipe);
-  const path = isName ? join(bundledDirectory, `${recipe}.yaml`) : resolve(cwd, recipe);
+  const path = isName ? bundledPath(recipe) : resolve(cwd, recipe);
   const name = isName || isAbsolute(recipe) ? path : relative(cwd, path);
   try {
-    return await readSource(path, name, 'recipe');
+    return { path, ...(await readSource(path, name, 'recipe')) };
   } catch (error) {
     if (error instanceof FlowError) throw error;
     throw isName ? await noSuchName(recipe) : await notReadable(name, error);
   }
+}
+
+/** Where a bundled recipe is, or would be. */
+export function bundledPath(name: string): string {
+  return join(bundledDirectory, `${name}.yaml`);
 }
 
 async function noSuchName(name: string): Promise<FlowError> {
@@ -39,7 +49,8 @@ async function noSuchName(name: string): Promise<FlowError> {
   });
 }
 
-async function bundledNames(): Promise<string[]> {
+/** The names of the bundled recipes. */
+export async function bundledNames(): Promise<string[]> {
   const files = await readdir(bundledDirectory);
   return files.filter((file) => file.endsWith('.yaml')).map((file) => basename(file, '.yaml'));
 }

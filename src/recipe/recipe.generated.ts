@@ -78,11 +78,16 @@ export type Step =
   | VerifyStep
   | CommandStep
   | ApproveStep
-  | BlockStep;
+  | BlockStep
+  | RecipeStep;
 /**
  * One step: `uses` says which type.
  */
-export type BlockItem = CommandStep | VerifyStep | BlockStep;
+export type BlockItem = CommandStep | VerifyStep | BlockStep | RecipeStep;
+/**
+ * Another recipe: a file, from the directory of this one (`./notify.yaml`); the name of a bundled one; or `npm:PACKAGE/FILE`, of a package that is installed there.
+ */
+export type Reference = string;
 /**
  * Commands that run, in order, when the run is rolled back after this step began.
  *
@@ -798,7 +803,7 @@ export interface ApproveStep {
   };
 }
 /**
- * Steps that stand together, with what to do when one of them fails and what to do in any case. `command`, `verify` and `block` may stand in it; the steps of the move may not.
+ * Steps that stand together, with what to do when one of them fails and what to do in any case. `command`, `verify`, `block` and `recipe` may stand in it; the steps of the move may not.
  */
 export interface BlockStep {
   /**
@@ -829,6 +834,36 @@ export interface BlockStep {
    * @minItems 1
    */
   always?: [BlockItem, ...BlockItem[]];
+}
+/**
+ * Does the steps of another recipe, one of `kind: steps`, with inputs of their own.
+ */
+export interface RecipeStep {
+  /**
+   * The step type.
+   */
+  uses: 'recipe';
+  /**
+   * What the step does, for people. The step type has words of its own.
+   */
+  name?: string;
+  if?: Condition;
+  forEach?: ForEach;
+  /**
+   * Which recipe, and its inputs.
+   */
+  with: {
+    recipe: Reference;
+    /**
+     * The inputs of that recipe. It sees no others.
+     */
+    inputs?: {
+      /**
+       * The value of one input.
+       */
+      [k: string]: string | number | boolean | string[];
+    };
+  };
 }
 /**
  * One command.

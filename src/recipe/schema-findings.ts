@@ -1,6 +1,7 @@
 import validator from '../../schemas/recipe.validator.generated.cjs';
 import { explainSchemaError } from './explain-schema-error.ts';
-import type { Finding, ParsedRecipe, ValidRecipe } from './finding.ts';
+import type { Finding, ParsedRecipe, RecipeSteps } from './finding.ts';
+import type { Recipe } from './recipe.generated.ts';
 import { pathKey, type Path } from './path.ts';
 
 /** Checks a recipe against schemas/recipe.schema.json; without findings it is a valid one. */
@@ -12,12 +13,10 @@ export function schemaFindings(parsed: ParsedRecipe): readonly Finding[] {
   return withoutEchoes(findings);
 }
 
-/** Narrows what {@link schemaFindings} found nothing wrong with. */
-export function assertValid(
-  parsed: ParsedRecipe,
-  findings: readonly Finding[],
-): asserts parsed is ValidRecipe {
-  if (findings.length > 0) throw new Error('the recipe is not valid');
+/** What {@link schemaFindings} found nothing wrong with: a whole recipe, or steps that others use. */
+export function toValid({ data }: ParsedRecipe): { readonly whole?: Recipe; readonly steps: RecipeSteps } {
+  const recipe = data as Recipe & { readonly kind?: string };
+  return recipe.kind === 'steps' ? { steps: recipe } : { whole: recipe, steps: recipe };
 }
 
 /** What `propertyNames` found inside of a name, and the members of a choice, are told of by their parents. */
@@ -45,8 +44,11 @@ function withoutEchoes(findings: readonly Finding[]): Finding[] {
   const mistyped = new Set(
     findings.filter(({ path }) => path.at(-1) === 'uses').map(({ path }) => pathKey(path.slice(0, -1))),
   );
+  // What it needs depends on its kind.
+  const isOfNoKind = findings.some(({ path }) => path.length === 1 && path[0] === 'kind');
   const seen = new Set<string>();
   return findings.filter(({ code, path, message }) => {
+    if (isOfNoKind && code === 'missing-key' && path.length === 0) return false;
     if (code === 'missing-key' && explained.has(pathKey(path))) return false;
     if (path.at(-1) !== 'uses' && path.some((_, length) => mistyped.has(pathKey(path.slice(0, length))))) {
       return false;

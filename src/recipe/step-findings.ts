@@ -1,4 +1,4 @@
-import type { Finding } from './finding.ts';
+import type { Finding, RecipeSteps, UsedRecipe, ValidRecipe } from './finding.ts';
 import type { Path } from './path.ts';
 import { code } from './printable.ts';
 import type { BlockStep, CommandStep, Recipe } from './recipe.generated.ts';
@@ -12,20 +12,48 @@ const MAX_BLOCKS = 3;
  * Commands that change something before the commit and have no undo; names of results and retries that are there twice,
  * or nowhere; and what the keys of steps cannot be together.
  */
-export function stepFindings(recipe: Recipe): readonly Finding[] {
-  const retries = Object.keys(recipe.retries ?? {});
-  const registered = new Set<string>();
-  const findings: Finding[] = [...hookFindings(recipe)];
-  for (const placed of walkSteps(recipe)) {
-    const { step, path, stage } = placed;
-    findings.push(...blockFindings(placed), ...retryFindings(step, path, retries));
-    if (stage === 'after-commit') findings.push(...rollbackFindings(step, path));
-    if (step.uses === 'approve') findings.push(...approveFindings(placed));
-    if (step.uses !== 'command') continue;
-    if (stage !== 'end') findings.push(...undoFindings(step, path, stage === 'before-commit'));
-    findings.push(...registerFindings(placed, registered));
+export function stepFindings({ data, used }: ValidRecipe): readonly Finding[] {
+  // Each recipe has names of its own.
+  const registered = new Map<UsedRecipe | undefined, Set<string>>();
+  const findings: Finding[] = [...hookFindings(data)];
+  for (const placed of walkSteps(data, used)) {
+    const { recipe } = placed;
+    const names = registered.get(recipe) ?? new Set();
+    registered.set(recipe, names);
+    const retries = Object.keys((recipe?.data ?? data).retries ?? {});
+    const found = [...nameFindings(placed, retries, names), ...placeFindings(placed)];
+    findings.push(...found.map((each) => ({ ...each, recipe })));
   }
   return findings;
+}
+
+/** The same of steps that other recipes use, but for where they stand: that is not known yet. */
+export function ownStepFindings(data: RecipeSteps): readonly Finding[] {
+  const retries = Object.keys(data.retries ?? {});
+  const registered = new Set<string>();
+  return [...walkSteps(data)].flatMap((placed) => nameFindings(placed, retries, registered));
+}
+
+/** Names, and what the keys of a step cannot be together. */
+function nameFindings(placed: PlacedStep, retries: readonly string[], registered: Set<string>): Finding[] {
+  const { step, path } = placed;
+  return [
+    ...blockFindings(placed),
+    ...retryFindings(step, path, retries),
+    ...registerFindings(placed, registered),
+  ];
+}
+
+/** What a step may not do where it stands. */
+function placeFindings(placed: PlacedStep): Finding[] {
+  const { step, path, stage } = placed;
+  return [
+    ...(stage === 'after-commit' ? rollbackFindings(step, path) : []),
+    ...(step.uses === 'approve' ? approveFindings(placed) : []),
+    ...(step.uses === 'command' && stage !== 'end'
+      ? undoFindings(step, path, stage === 'before-commit')
+      : []),
+  ];
 }
 
 /** Hooks of a step that is not there would never be done. */

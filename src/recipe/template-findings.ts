@@ -2,7 +2,7 @@ import type { TemplateType } from '../template/filters.ts';
 import { type GateResult, inspectTemplate } from '../template/gate.ts';
 import type { TemplateScope } from '../template/scope.ts';
 import { kindAt, mayRead } from './fields.ts';
-import { type Finding, MAX_DIAGNOSTICS } from './finding.ts';
+import { type Finding, MAX_DIAGNOSTICS, type RecipeSteps } from './finding.ts';
 import { describePath, forEachScalar, type Path } from './path.ts';
 import { code } from './printable.ts';
 import type { Input, Recipe } from './recipe.generated.ts';
@@ -19,29 +19,33 @@ export function isTemplateField(path: Path): boolean {
   return !PLAIN.has(String(path[0])) && kind !== undefined && kind !== 'pattern' && path.at(-1) !== 'name';
 }
 
-/** What templates yield of an input. */
+/** What templates yield of each input of a recipe. */
+export function inputTypes({ inputs = {} }: Pick<Recipe, 'inputs'>): ReadonlyMap<string, TemplateType> {
+  return new Map(Object.entries(inputs).map(([name, input]) => [name, typeOfInput(input)]));
+}
+
 function typeOfInput({ type }: Pick<Input, 'type'>): TemplateType {
   if (type === 'int' || type === 'pid' || type === 'port') return 'number';
   return type === 'bool' || type === 'list' ? type : 'text';
 }
 
 /** Mistakes in templates, plain values that are not what their place needs, and inputs that nothing reads. */
-export function valueFindings(recipe: Recipe): readonly Finding[] {
+export function valueFindings(recipe: RecipeSteps): readonly Finding[] {
   return new ValueFindings(recipe).all();
 }
 
 class ValueFindings {
-  readonly #recipe: Recipe;
+  readonly #recipe: RecipeSteps & Partial<Recipe>;
   readonly #inputs: ReadonlyMap<string, TemplateType>;
   readonly #secrets: ReadonlySet<string>;
   readonly #used = new Set<string>();
   readonly #findings: Finding[] = [];
   #errors = 0;
 
-  constructor(recipe: Recipe) {
+  constructor(recipe: RecipeSteps) {
     const inputs = Object.entries(recipe.inputs ?? {});
     this.#recipe = recipe;
-    this.#inputs = new Map(inputs.map(([name, input]) => [name, typeOfInput(input)]));
+    this.#inputs = inputTypes(recipe);
     this.#secrets = new Set(inputs.flatMap(([name, { type }]) => (type === 'secret' ? [name] : [])));
   }
 
@@ -126,6 +130,7 @@ class ValueFindings {
       const hint = 'Read an input of the type `list`, or make a list of a text: `{{ inputs.text | lines }}`.';
       return finding(`${where} must yield a list, and yields ${WORDS[type]}`, hint);
     }
+    if (kind === 'given') return [];
     if (type === 'list' && kind !== 'items' && kind !== 'argument') {
       const hint = "Make one text of it: `{{ inputs.name | join(' ') }}`.";
       return finding(`${where} must yield one value, and yields a list`, hint);

@@ -28,6 +28,7 @@ export type ValueKind =
   | 'string'
   | 'pattern'
   | 'condition'
+  | 'given'
   | 'items';
 
 /** What is wrong with a value, and what to do about it. */
@@ -164,6 +165,8 @@ const CHECKS: Readonly<Record<ValueKind, ValueCheck>> = {
     hint: (value) =>
       typeof value === 'string' ? 'Write a template: "{{ inputs.mode == \'careful\' }}".' : undefined,
   },
+  // Which values it takes, the input says that it is given to.
+  given: { expected: 'a value', isValid: (value) => ['string', 'number', 'boolean'].includes(typeof value) },
   items: {
     expected: 'a list',
     isValid: Array.isArray,

@@ -1,4 +1,5 @@
 import type { Path } from './path.ts';
+import type { UsedRecipe } from './finding.ts';
 import type { AlwaysStep, BlockItem, Hook, HookStep, Recipe, Step } from './recipe.generated.ts';
 
 /** Any entry of a list of steps. */
@@ -27,7 +28,10 @@ export interface TopStep<Kind = AnyStep | AddedStep> {
 /** A step, and where it stands. */
 export interface PlacedStep {
   readonly step: AnyStep;
+  /** Where it is in the recipe that has it. */
   readonly path: Path;
+  /** Which is that, when another one uses it. */
+  readonly recipe?: UsedRecipe;
   readonly stage: Stage;
   /** The workload is frozen when it is done. */
   readonly isInPause: boolean;
@@ -102,23 +106,40 @@ export const HOOK_NAMES: Readonly<Partial<Record<AnyStep['uses'], HookName>>> = 
   commit: 'commit',
 };
 
-/** Every step that a recipe names, those of blocks after their block, in the order in which they are done. */
-export function* walkSteps(recipe: WithSteps): Generator<PlacedStep> {
+/**
+ * Every step that a recipe names, those of blocks after their block, in the order in which they are done.
+ * @param used the recipes that its steps use: with them, their steps too
+ */
+export function* walkSteps(
+  recipe: WithSteps,
+  used: ReadonlyMap<object, UsedRecipe> = new Map(),
+): Generator<PlacedStep> {
   let isFrozen = false;
   for (const { step, path, stage, isAdded } of orderSteps(recipe)) {
     if (step.uses === 'commit') isFrozen = false;
     // What is added is nothing that the recipe has.
-    if (!isAdded) yield* walk(step as AnyStep, { path, stage, isInPause: isFrozen, blocks: [] });
+    if (!isAdded) yield* walk(step as AnyStep, { path, stage, isInPause: isFrozen, blocks: [] }, used);
     if (step.uses === 'dump') isFrozen = true;
   }
 }
 
-function* walk(step: AnyStep, place: Omit<PlacedStep, 'step'>): Generator<PlacedStep> {
+function* walk(
+  step: AnyStep,
+  place: Omit<PlacedStep, 'step'>,
+  used: ReadonlyMap<object, UsedRecipe>,
+): Generator<PlacedStep> {
   yield { step, ...place };
+  const recipe = used.get(step);
+  for (const [index, child] of (recipe?.data.steps ?? []).entries()) {
+    // What it has no part in: items and blocks of whoever uses it.
+    const inside = { ...place, ...(recipe ? { recipe } : {}), path: ['steps', index], blocks: [] };
+    yield* walk(child, inside, recipe?.used ?? used);
+  }
   if (step.uses !== 'block') return;
   for (const key of BLOCK_LISTS) {
     for (const [index, child] of (step[key] ?? []).entries()) {
-      yield* walk(child, { ...place, path: [...place.path, key, index], blocks: [...place.blocks, step] });
+      const inside = { ...place, path: [...place.path, key, index], blocks: [...place.blocks, step] };
+      yield* walk(child, inside, used);
     }
   }
 }

@@ -34,7 +34,7 @@ const MAX_NODES = 20_000;
  * more than itself. Differs from `Document.toJS` where that is lenient: keys must be text and unique.
  */
 export function toData(source: SourceFile, document: Document.Parsed): YamlData {
-  const locations = new Locations();
+  const locations = new Locations(source);
   const problems: DataProblem[] = [];
   const targets = aliasTargets(document);
   let nodes = 0;

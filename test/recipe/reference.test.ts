@@ -19,13 +19,17 @@ interface SchemaNode {
   readonly properties?: Readonly<Record<string, SchemaNode>>;
 }
 
+const CONDITIONS: ReadonlySet<string> = new Set(['if', 'then', 'else']);
+
 /** Every property of the schema, with where it is. */
 function propertiesOf(node: unknown, path: string): [string, SchemaNode][] {
   if (typeof node !== 'object' || node === null) return [];
   const own = Object.entries((node as SchemaNode).properties ?? {}).map(
     ([name, property]): [string, SchemaNode] => [`${path}/${name}`, resolve(property)],
   );
-  return [...own, ...Object.entries(node).flatMap(([key, value]) => propertiesOf(value, `${path}/${key}`))];
+  // What a condition says of a property is no other one.
+  const inner = Object.entries(node).filter(([key]) => !CONDITIONS.has(key));
+  return [...own, ...inner.flatMap(([key, value]) => propertiesOf(value, `${path}/${key}`))];
 }
 
 /** What an editor shows: the words beside a `$ref` hide those of its target. */

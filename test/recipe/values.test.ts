@@ -79,6 +79,7 @@ const VALUES: Readonly<Record<ValueKind, { valid: readonly unknown[]; wrong: rea
   bytes: { valid: ['64MiB', '0B', '1GiB'], wrong: ['64', 64, '1.5GiB', '64 MiB', '64MB', ''] },
   condition: { valid: [true, false], wrong: ['true', 1, null] },
   items: { valid: [[['a']]], wrong: ['a', {}, null] },
+  given: { valid: ['', 5, true], wrong: [null, ['a']] },
   string: { valid: ['', 'anything\n', 5], wrong: ['a\0b', null, true, { a: 1 }] },
 };
 

@@ -1,0 +1,191 @@
+import { isAbsolute, relative } from 'node:path';
+import type { Diagnostic } from './diagnostic.ts';
+import { layOver } from './extend.ts';
+import {
+  type Finding,
+  type ParsedRecipe,
+  toDiagnostics,
+  type UsedRecipe,
+  type ValidRecipe,
+} from './finding.ts';
+import { parseRecipe } from './parse.ts';
+import type { Path } from './path.ts';
+import { code } from './printable.ts';
+import { type ReadRecipe, readRecipeFile } from './read-recipe.ts';
+import { readSource } from './read-source.ts';
+import { findReference } from './reference.ts';
+import { schemaFindings, toValid } from './schema-findings.ts';
+import { walkSteps } from './walk-steps.ts';
+
+/** Files that lead from one to the next by `extends` or `recipe`: what is deeper, nobody reads at night. */
+const MAX_DEPTH = 5;
+
+/** Recipes that are used in one, each as often as it is: a recipe that uses others twice, which do so too, has no end. */
+const MAX_USED = 200;
+
+/** A recipe with all that it extends and uses, as far as each of them fits the schema. */
+export type LoadedRecipe =
+  | { readonly diagnostics: readonly [Diagnostic, ...Diagnostic[]] }
+  | {
+      readonly diagnostics: readonly [];
+      readonly recipe: ValidRecipe<RecipeData>;
+      /** The same, when it can run by itself. */
+      readonly whole?: ValidRecipe;
+    };
+
+type RecipeData = UsedRecipe['data'];
+
+/**
+ * Reads a recipe, what it extends, and the recipes that its steps use.
+ * @throws FlowError RECIPE_NOT_FOUND for the recipe itself; that another one is not there is a diagnostic
+ */
+export async function loadRecipe(recipe: string, cwd: string): Promise<LoadedRecipe> {
+  const loader = new RecipeLoader(cwd);
+  try {
+    return await loader.load(await readRecipeFile(recipe, cwd));
+  } catch (error) {
+    if (error instanceof Refused) return { diagnostics: error.diagnostics };
+    throw error;
+  }
+}
+
+/** The first mistake ends the reading: what follows would mostly be its echo. */
+class Refused extends Error {
+  readonly diagnostics: readonly [Diagnostic, ...Diagnostic[]];
+
+  constructor(diagnostics: readonly [Diagnostic, ...Diagnostic[]]) {
+    super('a recipe cannot be read');
+    this.diagnostics = diagnostics;
+  }
+}
+
+function refuse(diagnostics: readonly Diagnostic[]): void {
+  const [first, ...others] = diagnostics;
+  if (first) throw new Refused([first, ...others]);
+}
+
+/** What fits the schema, before what its steps use. */
+interface Read {
+  readonly path: string;
+  readonly parsed: ParsedRecipe;
+}
+
+class RecipeLoader {
+  readonly #cwd: string;
+  /** By path: most recipes that are used are used more than once. */
+  readonly #parts = new Map<string, Read>();
+  #used = 0;
+
+  constructor(cwd: string) {
+    this.#cwd = cwd;
+  }
+
+  async load(read: ReadRecipe): Promise<LoadedRecipe> {
+    const { parsed } = await this.#read(read, [read.path]);
+    const { whole, steps } = toValid(parsed);
+    const used = await this.#loadUsed(parsed, steps, [read.path]);
+    const recipe = { ...parsed, data: steps, used };
+    return { diagnostics: [], recipe, ...(whole ? { whole: { ...recipe, data: whole } } : {}) };
+  }
+
+  /** Reads a recipe with what it extends. */
+  async #read(
+    { path, source, diagnostics: unreadable }: ReadRecipe,
+    chain: readonly string[],
+  ): Promise<Read> {
+    refuse(unreadable);
+    const { parsed: own, diagnostics } = parseRecipe(source);
+    refuse(diagnostics);
+    if (!own) throw new Error('a recipe without a mistake could not be read');
+    const parsed = await this.#extend(own, path, chain);
+    refuse(toDiagnostics(parsed, schemaFindings(parsed)));
+    return { path, parsed };
+  }
+
+  async #extend(own: ParsedRecipe, path: string, chain: readonly string[]): Promise<ParsedRecipe> {
+    const data = own.data as { readonly extends?: unknown; readonly kind?: unknown } | null;
+    const reference = data?.extends;
+    // Anything else is for the schema to refuse.
+    if (typeof reference !== 'string' || data?.kind === 'steps') return own;
+    const at = { recipe: own, path: ['extends'] };
+    const read = await this.#follow(reference, path, chain, at);
+    const { parsed: base, diagnostics } = parseRecipe(read.source);
+    refuse(diagnostics);
+    if (!base || typeof base.data !== 'object' || base.data === null || Array.isArray(base.data))
+      throw refused(at, `${code(reference)} is no recipe`, 'A recipe begins with `version: 1`.');
+    if (Object(base.data).kind === 'steps')
+      throw refused(at, `${code(reference)} is of \`kind: steps\``, USE_IT);
+    return layOver(own, await this.#extend(base, read.path, [...chain, read.path]));
+  }
+
+  async #loadUsed(
+    recipe: Pick<ParsedRecipe, 'source' | 'locations'>,
+    data: RecipeData,
+    chain: readonly string[],
+  ): Promise<ReadonlyMap<object, UsedRecipe>> {
+    const used = new Map<object, UsedRecipe>();
+    for (const { step, path } of walkSteps(data)) {
+      if (step.uses !== 'recipe') continue;
+      used.set(step, await this.#use(step.with.recipe, { recipe, path: [...path, 'with', 'recipe'] }, chain));
+    }
+    return used;
+  }
+
+  async #use(reference: string, at: UsedRecipe['usedBy'], chain: readonly string[]): Promise<UsedRecipe> {
+    this.#used += 1;
+    if (this.#used > MAX_USED)
+      throw refused(at, `This recipe uses more than ${MAX_USED} others`, 'Put what they share into one.');
+    const from = chain.at(-1) ?? '';
+    const read = await this.#follow(reference, from, chain, at);
+    const part = this.#parts.get(read.path) ?? (await this.#read(read, [...chain, read.path]));
+    this.#parts.set(read.path, part);
+    const { whole, steps } = toValid(part.parsed);
+    if (whole)
+      throw refused(at, `${code(reference)} is a whole move, and has a commit point of its own`, ITS_KIND);
+    const used = await this.#loadUsed(part.parsed, steps, [...chain, read.path]);
+    return { ...part.parsed, data: steps, used, usedBy: at };
+  }
+
+  /** Reads the file that a recipe names, unless it leads in a circle. */
+  async #follow(
+    reference: string,
+    from: string,
+    chain: readonly string[],
+    at: UsedRecipe['usedBy'],
+  ): Promise<ReadRecipe> {
+    const found = await findReference(reference, from);
+    if ('problem' in found) throw refused(at, found.problem.message, found.problem.hint);
+    const { path } = found;
+    if (chain.includes(path)) {
+      const circle = [...chain.slice(chain.indexOf(path)), path].map((each) => this.#nameOf(each));
+      throw refused(at, `${code(reference)} leads back to itself`, circle.join(' → '));
+    }
+    if (chain.length > MAX_DEPTH)
+      throw refused(at, `Recipes lead at most ${MAX_DEPTH} files deep`, 'Put what they share into one.');
+    const name = this.#nameOf(path);
+    try {
+      return { path, ...(await readSource(path, name, 'recipe')) };
+    } catch (error) {
+      throw refused(at, `${code(reference)} cannot be read`, error instanceof Error ? error.message : '');
+    }
+  }
+
+  #nameOf(path: string): string {
+    const name = relative(this.#cwd, path);
+    return name.startsWith('..') || isAbsolute(name) ? path : name;
+  }
+}
+
+const USE_IT = 'Use it in a step: `- uses: recipe`, `with: { recipe: … }`.';
+const ITS_KIND = 'A recipe that others use has `kind: steps`, and no `hosts` and `workload`.';
+
+function refused(
+  { recipe, path }: { readonly recipe: UsedRecipe['usedBy']['recipe']; readonly path: Path },
+  message: string,
+  hint: string | undefined,
+): Refused {
+  const finding: Finding = { path, at: 'value', code: 'recipe', message, hint };
+  const [first, ...others] = toDiagnostics(recipe, [finding]);
+  if (!first) throw new Error('a finding has a diagnostic');
+  return new Refused([first, ...others]);
+}
