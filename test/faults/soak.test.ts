@@ -45,7 +45,11 @@ describe.skipIf(labSkipReason !== undefined)('soak', () => {
     process.stdout.write(`${what}\n`);
     // Whatever a fault leaves, the next migration must not suffer from it.
     const isSound = violations.length === 0 && (choice.fault !== nothing || ended === 'moved (0)');
-    if (!isSound) expect.fail(`${what}\n${violations.join('\n')}\n${await lab.diagnosis()}`);
+    if (!isSound) {
+      // At once: the other labs go on for as long as it takes.
+      process.stdout.write(`${what}\n${violations.join('\n')}\n${await lab.diagnosis()}\n`);
+      expect.fail(`${what}\n${violations.join('\n')}`);
+    }
     return tally.note(choice.fault, migration);
   };
 
