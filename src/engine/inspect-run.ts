@@ -285,7 +285,11 @@ function wayBack(scene: Scene): Pick<RunTruth, 'sentence' | 'command'> {
       command: command('rollback'),
     };
   }
-  return { sentence: `${nowhere}, and there are no images of it.` };
+  const gone = `${nowhere}, and there are no images of it.`;
+  const isLeft = scene.source.lock !== undefined || scene.destination.lock !== undefined;
+  return isLeft
+    ? { sentence: `${gone} The run has left something on the hosts.`, command: command('rollback') }
+    : { sentence: gone };
 }
 
 /** @returns why it could not be asked, when it could not */

@@ -113,6 +113,12 @@ describe.skipIf(labSkipReason !== undefined)('a source that is gone', () => {
     const run = await killedAt('phase prepare');
     await killSource();
     await startSource();
+    expect(await cli('status', run)).toMatchObject({
+      exitCode: 6,
+      stdout: expect.stringMatching(
+        /there are no images of it\. The run has left something on the hosts\.\n  next: criu-flow rollback /,
+      ),
+    });
     const ended = await cli('rollback', run);
     expect(ended.exitCode, ended.stdout).toBe(6);
     expect(ended.stdout).toMatch(/WORKLOAD_LOST: Process \d+ \(python3 .*\) on a has ended/);
@@ -122,7 +128,7 @@ describe.skipIf(labSkipReason !== undefined)('a source that is gone', () => {
     }
     expect(await cli('status', run)).toMatchObject({
       exitCode: 6,
-      stdout: expect.stringContaining('no images of it'),
+      stdout: expect.stringMatching(/there are no images of it\.\n$/),
     });
   });
 });
