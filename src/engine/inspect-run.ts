@@ -286,10 +286,12 @@ function wayBack(scene: Scene): Pick<RunTruth, 'sentence' | 'command'> {
     };
   }
   const gone = `${nowhere}, and there are no images of it.`;
-  const isLeft = scene.source.lock !== undefined || scene.destination.lock !== undefined;
-  return isLeft
-    ? { sentence: `${gone} The run has left something on the hosts.`, command: command('rollback') }
-    : { sentence: gone };
+  if (!scene.source.lock && !scene.destination.lock) return { sentence: gone };
+  const isCommitted = [source, destination].some((hold) => hold?.decision === 'commit');
+  return {
+    sentence: `${gone} The run has left something on the hosts.`,
+    command: command(isCommitted || scene.sourceHasEnded ? 'resume' : 'rollback'),
+  };
 }
 
 /** @returns why it could not be asked, when it could not */
