@@ -507,7 +507,7 @@ export interface CommandStep {
    */
   exitCodes?: [number, ...number[]];
   /**
-   * How long the step may take. The step type has a default of its own.
+   * How long the step may take.
    */
   timeout?: string;
   retry?: StepRetry;
@@ -568,7 +568,7 @@ export interface VerifyStep {
     checks: [CheckOrProbe, ...CheckOrProbe[]];
   };
   /**
-   * How long the step may take. The step type has a default of its own.
+   * How long the step may take.
    */
   timeout?: string;
   rollback?: Rollback;
@@ -688,7 +688,7 @@ export interface PreflightStep {
    */
   name?: string;
   /**
-   * How long the step may take. The step type has a default of its own.
+   * How long the step may take.
    */
   timeout?: string;
   rollback?: Rollback;
@@ -706,7 +706,7 @@ export interface DumpStep {
    */
   name?: string;
   /**
-   * How long the step may take. The step type has a default of its own.
+   * How long the step may take.
    */
   timeout?: string;
   rollback?: Rollback;
@@ -724,7 +724,7 @@ export interface TransferRsyncStep {
    */
   name?: string;
   /**
-   * How long the step may take. The step type has a default of its own.
+   * How long the step may take.
    */
   timeout?: string;
   rollback?: Rollback;
@@ -742,7 +742,7 @@ export interface RestoreStep {
    */
   name?: string;
   /**
-   * How long the step may take. The step type has a default of its own.
+   * How long the step may take.
    */
   timeout?: string;
   rollback?: Rollback;
@@ -760,7 +760,7 @@ export interface CommitStep {
    */
   name?: string;
   /**
-   * How long the step may take. The step type has a default of its own.
+   * How long the step may take.
    */
   timeout?: string;
   rollback?: Rollback;
@@ -880,7 +880,7 @@ export interface AlwaysStep {
   if?: Condition;
   with: Command;
   /**
-   * How long the step may take. The step type has a default of its own.
+   * How long the step may take.
    */
   timeout?: string;
   retry?: StepRetry;
