@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -31,6 +31,15 @@ describe.each(Object.entries(BUNDLED))('the bundled recipe %s', (name, inputs) =
       ...rest
     } = await loadPlan({ recipe: `recipes/${name}.yaml`, inputs, cwd: root });
     expect(plan).toMatchObject({ ...rest, file: join(root, 'recipes', `${name}.yaml`) });
+  });
+
+  test('tells at its top what it is for, what it needs and risks, how to undo it, and a command that works', async () => {
+    const [header = ''] = readFileSync(join(root, 'recipes', `${name}.yaml`), 'utf8').split('version: 1');
+    const words = [...header.matchAll(/^# ([A-Z][a-z]+) {2,}\S/gm)].map(([, word]) => word);
+    expect(words).toEqual(expect.arrayContaining(['Purpose', 'Needs', 'Risk', 'Undo', 'Copies']));
+    expect(header).toContain(`#   criu-flow run ${name} -i `);
+    const given = [...header.matchAll(/-i (\S+=\S+)/g)].map(([, input = '']) => input);
+    await expect(loadPlan({ recipe: name, inputs: given, cwd: '/' })).resolves.toBeDefined();
   });
 
   test('has no warnings', async () => {
