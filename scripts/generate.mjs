@@ -1,5 +1,5 @@
-// Writes what is derived from schemas/recipe.schema.json: the types, the compiled validator and the schema for editors.
-// All are committed.
+// Writes what is derived from schemas/recipe.schema.json: the types, the compiled validator, the schema for editors and
+// the tables in docs/recipes.md. All are committed.
 // `--check` writes nothing and exits 1 when a committed file differs.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import { compile } from 'json-schema-to-typescript';
 import * as prettier from 'prettier';
 import { editorSchema } from './generate/editor-schema.mjs';
 import { mapSchema } from './generate/map-schema.mjs';
+import { withTables } from './generate/recipe-tables.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const schema = JSON.parse(readFileSync(`${root}/schemas/recipe.schema.json`, 'utf8'));
@@ -19,7 +20,8 @@ const outputs = [
   { file: 'src/recipe/recipe.generated.ts', text: await types() },
   { file: 'schemas/recipe.validator.generated.cjs', text: validator() },
   { file: 'schemas/recipe.validator.generated.d.cts', text: validatorTypes() },
-  { file: 'schemas/editor/recipe.schema.json', text: await formatted(editorFile(), 'x.json') },
+  { file: 'schemas/editor/recipe.schema.json', text: await formatted('json', editorFile()) },
+  { file: 'docs/recipes.md', text: await formatted('markdown', withTables(read('docs/recipes.md'), schema)) },
 ];
 
 const isCheck = process.argv.includes('--check');
@@ -106,8 +108,8 @@ function editorFile() {
 }
 
 /** As `format:check` wants it. */
-async function formatted(text, file) {
-  return prettier.format(text, { ...(await prettier.resolveConfig(`${root}/${file}`)), filepath: file });
+async function formatted(parser, text) {
+  return prettier.format(text, { ...(await prettier.resolveConfig(`${root}/package.json`)), parser });
 }
 
 /** @see https://ajv.js.org/api.html#error-objects, with `verbose` */

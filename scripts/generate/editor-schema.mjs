@@ -11,11 +11,27 @@ import { definitionOf, mapSchema, resolve } from './map-schema.mjs';
  */
 export function editorSchema(schema) {
   const { $id: _, ...rest } = schema;
-  return mapSchema(rest, (node, path) => {
+  const editor = mapSchema(rest, (node, path) => {
     const told = withWords(schema, withConst(withOwnType(schema, node, path)));
     return withTitle(withChoice(withStepType(schema, told)), path);
   });
+  // The words of what is needed are those of the keys: here they would be a second beginning.
+  const { properties: _words, ...needed } = editor.else.else;
+  return { ...editor, else: { ...editor.else, else: needed }, defaultSnippets: [BEGINNING] };
 }
+
+/** What a recipe needs depends on what it extends: the server would begin one with what all of them need. */
+const BEGINNING = {
+  label: 'A move of one process',
+  description: 'What a recipe has at least, to be filled in.',
+  body: {
+    version: 1,
+    name: '${1:Move a process to another host}',
+    hosts: { source: '${2:root@a}', destination: '${3:root@b}' },
+    workload: { process: { pidFile: '${4:/run/service.pid}' } },
+    steps: ['preflight', 'dump', 'transfer/rsync', 'restore'].map((uses) => ({ uses })),
+  },
+};
 
 /** `uses` of a step type says what that type does. */
 function withOwnType(schema, node, path) {

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
@@ -33,8 +34,8 @@ test('docs/exit-codes.md has every exit code that the sources have', () => {
   expect(used.filter((code) => !documented.has(code))).toEqual([]);
 });
 
-test('docs/recipe.md names every key of the schema', () => {
-  const text = read('docs/recipe.md');
+test('docs/recipes.md names every key of the schema', () => {
+  const text = read('docs/recipes.md');
   const keys = new Set<string>();
   const walk = (node: unknown): void => {
     if (typeof node !== 'object' || node === null) return;
@@ -67,8 +68,16 @@ test('the layers of docs/architecture.md are the folders of src', () => {
   }
 });
 
-test('every file that the README names is there', () => {
-  const links = [...read('README.md').matchAll(/\]\(([^)#]+)\)/g)].map((match) => match[1] ?? '');
-  for (const link of links.filter((each) => !each.startsWith('http')))
-    expect(() => readFileSync(`${root}/${link}`)).not.toThrow(/ENOENT/);
+test.each(['README.md', 'docs/recipes.md'])('every file and heading that %s names is there', (file) => {
+  const text = read(file);
+  const links = [...text.matchAll(/\]\(([^)]+)\)/g)].map((match) => match[1] ?? '');
+  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, words = '']) =>
+    words.toLowerCase().replaceAll(/\W+/g, '-'),
+  );
+  expect(links.length).toBeGreaterThan(5);
+  for (const link of links.filter((each) => !each.startsWith('http'))) {
+    const [path = '', heading] = link.split('#');
+    if (path === '') expect(headings).toContain(heading);
+    else expect(existsSync(join(root, dirname(file), path)), link).toBe(true);
+  }
 });

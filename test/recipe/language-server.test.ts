@@ -49,7 +49,7 @@ describe('an editor offers', () => {
   });
 
   test('the first lines of a recipe', async () => {
-    const [beginning] = (await server.complete('‸')).filter(({ label }) => label === 'Recipe');
+    const [beginning] = (await server.complete('‸')).filter(({ label }) => label.startsWith('A move'));
     expect(beginning?.insertText).toMatch(/^version: 1\nname: .*\nhosts:\n/);
   });
 
@@ -229,3 +229,22 @@ describe.each(recipes)('%s', (file) => {
     expect(broken.map(({ message }) => message)).toContain('Property step is not allowed.');
   });
 });
+
+const page = readFileSync(join(root, 'docs/recipes.md'), 'utf8');
+const examples = [...page.matchAll(/```yaml\n([^`]*?version: 1\n[^`]*?\nsteps:[^`]*)```/g)].map(
+  ([, text = '']) => text,
+);
+
+test.each(examples)('whole recipe %# of docs/recipes.md is a good one for an editor', async (text) => {
+  expect(examples.length).toBeGreaterThan(2);
+  // As if the schema lay beside it, as the page says.
+  const file = join(root, 'schemas/editor/r.yaml');
+  expect(await server.diagnose(withModeline(text), file)).toEqual([]);
+  const broken = withModeline(text).replace('version: 1', 'version: 2');
+  expect(await server.diagnose(broken, `${file}.broken.yaml`)).toMatchObject([{ severity: 1 }]);
+});
+
+function withModeline(text: string): string {
+  const modeline = '# yaml-language-server: $schema=./recipe.schema.json\n';
+  return text.startsWith(modeline) ? text : modeline + text;
+}

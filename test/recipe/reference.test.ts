@@ -1,13 +1,15 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { parse, stringify } from 'yaml';
 import schema from '../../schemas/recipe.schema.json' with { type: 'json' };
 import { validateRecipe } from '../../src/plan/load-plan.ts';
 import { FILTERS } from '../../src/template/filters.ts';
 import { renderTemplate } from '../../src/template/render.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
-const text = readFileSync(fileURLToPath(new URL('../../docs/recipe.md', import.meta.url)), 'utf8');
+const text = readFileSync(fileURLToPath(new URL('../../docs/recipes.md', import.meta.url)), 'utf8');
 
 interface SchemaNode {
   readonly $ref?: string;
@@ -39,7 +41,7 @@ function resolve(node: SchemaNode): SchemaNode {
 
 const properties = propertiesOf(schema, '');
 
-test('docs/recipe.md names every value of every key, every default and every filter', () => {
+test('docs/recipes.md names every value of every key, every default and every filter', () => {
   const words = properties.flatMap(([, node]) =>
     [...(node.enum ?? []), node.default ?? []].flat().map(String),
   );
@@ -55,13 +57,61 @@ test('docs/recipe.md names every value of every key, every default and every fil
   expect(missing).toEqual([]);
 });
 
-test('the recipe in docs/recipe.md is a good one', async () => {
-  using directory = temporaryDirectory();
-  writeFileSync(directory.at('r.yaml'), /```yaml\n(.*?)```/s.exec(text)?.[1] ?? '');
-  expect(await validateRecipe({ recipe: 'r.yaml', cwd: directory.path })).toEqual([]);
+/** What the pieces of the page stand in. */
+const AROUND = {
+  version: 1,
+  name: 'Move it',
+  inputs: {
+    source: { type: 'host' },
+    destination: { type: 'host' },
+    units: { type: 'list' },
+    ports: { type: 'list', items: 'port' },
+    token: { type: 'secret' },
+  },
+  hosts: { source: '{{ inputs.source }}', destination: '{{ inputs.destination }}' },
+  workload: { process: { pid: 4711 } },
+  probes: { health: { http: { url: 'http://a/' } } },
+};
+const MOVE = ['dump', 'transfer/rsync', 'restore'].map((uses) => ({ uses }));
+
+/** A whole recipe as it is; of a list of steps, or of some keys, a recipe with them. */
+function recipeWith(piece: string): string {
+  const data: unknown = parse(piece);
+  if (Array.isArray(data)) return stringify({ ...AROUND, steps: [{ uses: 'preflight' }, ...data, ...MOVE] });
+  const keys = data as Partial<typeof AROUND> & { readonly steps?: unknown };
+  if (keys.steps) return piece;
+  const inputs = { ...AROUND.inputs, ...keys.inputs };
+  return stringify({ ...AROUND, steps: [{ uses: 'preflight' }, ...MOVE], ...keys, inputs });
+}
+
+const pieces = [...text.matchAll(/```yaml\n(.*?)```/gs)].map(([, piece = '']) => piece);
+
+/** Pieces that say in which file they are, so that others can use them. */
+const NAMED = pieces.flatMap((piece): [string, string][] => {
+  const name = /^# (\S+\.yaml)\n/.exec(piece)?.[1];
+  return name === undefined ? [] : [[piece, name]];
 });
 
-test('the filters do what docs/recipe.md says', () => {
+test('docs/recipes.md begins with the smallest recipe', () => {
+  expect(pieces.length).toBeGreaterThan(12);
+  const required = [...schema.required, ...schema.else.else.required];
+  expect(Object.keys(parse(pieces[0] ?? ''))).toEqual(required);
+});
+
+test.each(pieces)('piece %# of docs/recipes.md is good', async (piece) => {
+  using directory = temporaryDirectory();
+  for (const [part, name] of NAMED) {
+    mkdirSync(dirname(directory.at(name)), { recursive: true });
+    writeFileSync(directory.at(name), part);
+  }
+  writeFileSync(directory.at('r.yaml'), recipeWith(piece));
+  const diagnostics = await validateRecipe({ recipe: 'r.yaml', cwd: directory.path });
+  // The pieces around read no input of theirs.
+  const isWhole = recipeWith(piece) === piece;
+  expect(diagnostics.filter(({ severity }) => isWhole || severity === 'error')).toEqual([]);
+});
+
+test('the filters do what docs/recipes.md says', () => {
   const table = /^\| filter .*\n\|[- |]+\n((?:\|.*\n)+)/m.exec(text)?.[1] ?? '';
   const rows = [...table.matchAll(/^\| `(\w+)` +\| (.*) \|$/gm)];
   expect(rows.map(([, filter]) => filter)).toEqual(Object.keys(FILTERS));

@@ -28,7 +28,9 @@ function propertiesOf(node: unknown, path: string): [string, SchemaNode][] {
   const own = Object.entries((node as SchemaNode).properties ?? {}).map(
     ([name, property]): [string, SchemaNode] => [`${path}/properties/${name}`, resolve(property)],
   );
-  return [...own, ...Object.entries(node).flatMap(([key, value]) => propertiesOf(value, `${path}/${key}`))];
+  // What a condition says of a property is no other one.
+  const inner = Object.entries(node).filter(([key]) => !['if', 'then', 'else'].includes(key));
+  return [...own, ...inner.flatMap(([key, value]) => propertiesOf(value, `${path}/${key}`))];
 }
 
 /** What an editor shows: the words beside a `$ref` hide those of its target. */
