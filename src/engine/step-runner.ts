@@ -446,11 +446,14 @@ export class StepRunner {
     const beganAt = performance.now();
     const context = this.#context('clean-up', new AbortController().signal);
     const left: FailureData[] = [];
+    const leftOn = new Set<string>();
     for (const step of actingSteps(plan.steps).toReversed()) {
-      for (const cleanUp of STEP_TYPES[step.uses].cleanUps ?? []) {
-        const failure = await attempt(() => cleanUp(context));
+      for (const { on, run } of STEP_TYPES[step.uses].cleanUps ?? []) {
+        if (leftOn.has(on)) continue;
+        const failure = await attempt(() => run(context));
         if (!failure) continue;
         left.push(failure);
+        leftOn.add(on);
         const where = failure.host ?? 'a host';
         const later = this.#command(this.state.committed ? 'resume' : 'rollback');
         context.warn(

@@ -92,7 +92,7 @@ export const dump: StepType = {
       run: resumeSource,
     },
   },
-  cleanUps: [cleanUpSource],
+  cleanUps: [{ on: 'source', run: cleanUpSource }],
 };
 
 async function cleanUpSource(context: StepContext): Promise<void> {

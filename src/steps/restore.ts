@@ -109,7 +109,7 @@ export const restore: StepType = {
       run: undoRestore,
     },
   },
-  cleanUps: [cleanUpDestination],
+  cleanUps: [{ on: 'destination', run: cleanUpDestination }],
 };
 
 async function cleanUpDestination(context: StepContext): Promise<void> {

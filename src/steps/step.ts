@@ -107,6 +107,12 @@ export interface Action {
   };
 }
 
+export interface CleanUp {
+  /** Where. After one that failed, no other is tried on that host: it could remove what this one needs when it is tried again. */
+  readonly on: 'source' | 'destination';
+  readonly run: (context: StepContext) => Promise<void>;
+}
+
 /** The implementation of one `uses`. */
 export interface StepType {
   /** Milliseconds that the step may take unless the recipe says otherwise. */
@@ -115,7 +121,7 @@ export interface StepType {
   readonly prepare?: Action;
   readonly main: Action;
   /** Take the scaffolding down after the run, however it ended, each on one host. Idempotent. */
-  readonly cleanUps?: readonly ((context: StepContext) => Promise<void>)[];
+  readonly cleanUps?: readonly CleanUp[];
 }
 
 /** The images' directory, the same path on both hosts. */

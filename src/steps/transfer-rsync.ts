@@ -77,7 +77,10 @@ export const transferRsync: StepType = {
       return undefined;
     },
   },
-  cleanUps: [cleanUpSource, cleanUpDestination],
+  cleanUps: [
+    { on: 'source', run: cleanUpSource },
+    { on: 'destination', run: cleanUpDestination },
+  ],
 };
 
 async function cleanUpSource({ source, runDirectory, state }: StepContext): Promise<void> {

@@ -1,11 +1,13 @@
 import { existsSync, mkdirSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { Redactor } from '../../src/engine/redactor.ts';
 import { StepRunner } from '../../src/engine/step-runner.ts';
 import { FlowError } from '../../src/errors/flow-error.ts';
 import type { FlowEvent } from '../../src/events/event.ts';
 import { LocalHost } from '../../src/host/local.ts';
 import type { PlanStep } from '../../src/plan/plan.ts';
+import { STEP_TYPES } from '../../src/steps/registry.ts';
+import type { CleanUp } from '../../src/steps/step.ts';
 import { RunDirectory } from '../../src/store/run-directory.ts';
 import { readWorkload } from '../../src/workload/facts.ts';
 import { heldByFakeCriu } from '../helpers/fake-criu.ts';
@@ -109,6 +111,30 @@ describe('a run that has come to the commit', () => {
       failure: { code: 'VERIFY_FAILED' },
       undoFailures: [{ code: 'WORKLOAD_LOST', command: expect.stringContaining('/hold/settle again') }],
     });
+  });
+
+  test('what a clean-up on a host needs when it is tried again is not removed by those after it', async () => {
+    const cleaned: string[] = [];
+    const at = (on: 'source' | 'destination', name: string, fails = false): CleanUp => ({
+      on,
+      run: async () => {
+        cleaned.push(name);
+        if (fails) throw new FlowError('HOST_UNREACHABLE', 'no', { host: on });
+      },
+    });
+    Object.assign(STEP_TYPES.verify, { cleanUps: [at('source', 'closes a connection', true)] });
+    Object.assign(STEP_TYPES.commit, {
+      cleanUps: [at('source', 'removes its directory'), at('destination', 'lifts the fence')],
+    });
+    onTestFinished(() => {
+      for (const uses of ['verify', 'commit'] as const) Object.assign(STEP_TYPES[uses], { cleanUps: [] });
+    });
+    const runner = await runnerFor(commit, { ...commit, uses: 'verify', id: 'verify', checks: [] });
+    const hold = await heldByFakeCriu(host, directory.at('destination'));
+    hold.findRestored = async () => 'cleaned';
+    runner.state.destinationHold = hold;
+    expect(await runner.run()).toMatchObject({ failure: { code: 'CLEAN_UP_FAILED', host: 'source' } });
+    expect(cleaned).toEqual(['closes a connection', 'lifts the fence']);
   });
 
   test('a destination that cannot be released is told as that, also when a ^C came meanwhile, and nothing is undone', async () => {
