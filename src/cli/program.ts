@@ -3,9 +3,11 @@ import { FlowError } from '../errors/flow-error.ts';
 import { toFailureData } from '../events/failure-data.ts';
 import { REPORTER_KINDS, type ReporterKind } from '../report/reporter.ts';
 import { version } from '../version.ts';
+import type { ValidateFormat } from './commands/validate.ts';
 import { exitCodeOfError } from './exit-codes.ts';
 import { examples } from './help.ts';
 import { surviveLostOutput } from './lost-output.ts';
+import type { PlanInputs } from './plan-of.ts';
 import { addRecovery } from './recovery-commands.ts';
 
 /** Runs one command line. Never throws. @returns the exit code; docs/exit-codes.md is the table */
@@ -37,16 +39,8 @@ function createProgram(done: (exitCode: number) => void): Command {
   // Commander's own "help" command would be one more way to say --help.
   program.helpCommand(false);
 
-  program
-    .command('run')
+  withInputs(program.command('run'))
     .description('run a recipe: a file, or the name of a bundled one')
-    .argument('<recipe>', 'a file, or a name such as process-rsync')
-    .option(
-      '-i, --input <name=value>',
-      'an input of the recipe; once for each, or for each item of a list',
-      collect,
-    )
-    .option('--inputs <file>', 'a YAML file of inputs; more than once, the last one counts', collect)
     .addOption(
       new Option('--lab <name>', 'reach the hosts of this lab by their names').conflicts('sshConfig'),
     )
@@ -58,26 +52,51 @@ function createProgram(done: (exitCode: number) => void): Command {
       ).choices(REPORTER_KINDS),
     )
     .option('--keep-images', 'leave the images on the source after the move; they hold its memory')
+    .addOption(
+      new Option(
+        '--check',
+        'only ask both hosts what preflight asks, and show what the run would do; changes nothing',
+      ).conflicts('keepImages'),
+    )
     .addHelpText('after', RUN_HELP)
     .action(async (recipe: string, options: RunOptions) => {
+      if (options.check === true) {
+        const { checkCommand } = await import('./commands/check.ts');
+        done(await checkCommand(recipe, { ...options, ...inputsOf(options) }));
+        return;
+      }
       const { runCommand } = await import('./commands/run.ts');
-      done(
-        await runCommand(recipe, {
-          ...options,
-          inputs: options.input ?? [],
-          inputFiles: options.inputs ?? [],
-        }),
-      );
+      done(await runCommand(recipe, { ...options, ...inputsOf(options) }));
+    });
+
+  withInputs(program.command('plan'))
+    .description('show what a run would do, step by step, without asking any host')
+    .option('--json', 'for programs')
+    .addHelpText(
+      'after',
+      examples('criu-flow plan process-rsync -i source=root@a -i destination=root@b -i pid=4711'),
+    )
+    .action(async (recipe: string, options: InputOptions & { readonly json?: true }) => {
+      const { planCommand } = await import('./commands/plan.ts');
+      done(await planCommand(recipe, { ...inputsOf(options), json: options.json === true }));
     });
 
   program
     .command('validate')
     .description('check recipes, without asking any host')
     .argument('<recipe...>', 'files, or names of bundled recipes')
-    .addHelpText('after', examples('criu-flow validate recipes/*.yaml'))
-    .action(async (recipes: string[]) => {
+    .addOption(
+      new Option('--format <format>', 'for people, for programs, or for annotations of GitHub')
+        .choices(['text', 'json', 'github'] satisfies readonly ValidateFormat[])
+        .default('text'),
+    )
+    .addHelpText(
+      'after',
+      examples('criu-flow validate recipes/*.yaml', 'criu-flow validate --format github recipes/*.yaml'),
+    )
+    .action(async (recipes: string[], options: { readonly format: ValidateFormat }) => {
       const { validateCommand } = await import('./commands/validate.ts');
-      done(await validateCommand(recipes));
+      done(await validateCommand(recipes, options));
     });
 
   addRecovery(program, done);
@@ -93,13 +112,33 @@ function pointToHelp(command: Command, path: string): void {
   for (const child of command.commands) pointToHelp(child, `${path} ${child.name()}`);
 }
 
-interface RunOptions {
+interface InputOptions {
   readonly input?: readonly string[];
   readonly inputs?: readonly string[];
+}
+
+/** A recipe, and where its inputs are. */
+function withInputs(command: Command): Command {
+  return command
+    .argument('<recipe>', 'a file, or a name such as process-rsync')
+    .option(
+      '-i, --input <name=value>',
+      'an input of the recipe; once for each, or for each item of a list',
+      collect,
+    )
+    .option('--inputs <file>', 'a YAML file of inputs; more than once, the last one counts', collect);
+}
+
+function inputsOf({ input = [], inputs = [] }: InputOptions): PlanInputs {
+  return { inputs: input, inputFiles: inputs };
+}
+
+interface RunOptions extends InputOptions {
   readonly lab?: string;
   readonly sshConfig?: string;
   readonly reporter?: ReporterKind;
   readonly keepImages?: true;
+  readonly check?: true;
 }
 
 function addRuns(program: Command, done: (exitCode: number) => void): void {
@@ -260,6 +299,7 @@ Examples:
   criu-flow run process-rsync -i source=root@a -i destination=root@b -i pid=4711
   criu-flow run ./move-video.yaml -i source=root@a -i destination=root@b --reporter json > events.jsonl
   criu-flow run process-rsync --lab lab -i source=a -i destination=b -i pid=4711
+  criu-flow run --check process-rsync -i source=root@a -i destination=root@b -i pid=4711
 
 ^C rolls back: the process runs on where it was. After the commit the run goes on to its end instead.`;
 

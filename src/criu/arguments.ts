@@ -30,8 +30,8 @@ function common(options: CriuOptions): string[] {
   ];
 }
 
-/** `criu dump` of the tree whose root is `pid`; criu ends the tasks when the hold commits. */
-export function dumpArguments(pid: number, options: CriuOptions): string[] {
+/** `criu dump` of the tree whose root is `pid`, a word for it before it is known; criu ends the tasks when the hold commits. */
+export function dumpArguments(pid: number | string, options: CriuOptions): string[] {
   return ['criu', 'dump', '--tree', String(pid), '--log-file', 'dump.log', ...common(options)];
 }
 

@@ -8,6 +8,9 @@ export const PUT_FUNCTION = `
 put() { printf '%-15s\\n' "$2" 1<> "$1.new" && mv "$1.new" "$1"; }
 `;
 
+/** Puts up the fence of a hold, in its directory. */
+export const FENCE_UP = 'nft -f fence.nft';
+
 /**
  * The action script with which criu holds a workload between the phases of the protocol. criu runs it at the action
  * points of criu(8) with CRTOOLS_SCRIPT_ACTION set, stdin closed and stdout in criu's log.
@@ -56,7 +59,7 @@ echo "$CRTOOLS_IMAGE_DIR" > criu
 case $CRTOOLS_SCRIPT_ACTION in
 pre-dump)
   [ -z "$CRTOOLS_INIT_PID" ] || tree "$CRTOOLS_INIT_PID" | sed -n 's/ .* T$//p' > stopped
-  [ ! -f fence.nft ] || nft -f fence.nft
+  [ ! -f fence.nft ] || ${FENCE_UP}
   exit ;;
 post-dump | post-restore) ;;
 pre-resume)

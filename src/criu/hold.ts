@@ -120,7 +120,7 @@ export class CriuHold {
     criu: (hold: { readonly directory: string; readonly actionScript: string }) => readonly string[],
   ): Promise<CriuHold> {
     // criu takes one executable file, without arguments.
-    const argv = criu({ directory, actionScript: `${directory}/hold` });
+    const argv = criu({ directory, actionScript: actionScriptOf(directory) });
     await mustRunScript(host, PREPARE_SCRIPT, [directory, ...filesOf(options)], {
       what: 'Preparing the hold',
     });
@@ -326,6 +326,11 @@ export class CriuHold {
       isLost = state.kind === 'exited' || (state.kind === 'lost' && state.pid === undefined);
     }
   }
+}
+
+/** The action script of the hold in that directory. */
+export function actionScriptOf(directory: string): string {
+  return `${directory}/hold`;
 }
 
 function toTask(text: string): Task {

@@ -1,4 +1,5 @@
 import type { Host } from '../host/host.ts';
+import { fillIn } from '../host/script-line.ts';
 import { mustRunScript } from '../host/shell.ts';
 
 /**
@@ -20,10 +21,17 @@ remove_lock() {
 }
 `;
 
+const REMOVE_FENCE = 'nft delete table inet "$3"';
+
+/** How the fence of a source goes. */
+export function removeFenceCommand(table: string): string[] {
+  return fillIn(REMOVE_FENCE, { $3: table });
+}
+
 const REMOVE_SCRIPT = `
 ${REMOVE_LOCK_FUNCTION}
 remove_lock "$1/dump.log" "$2"
-nft delete table inet "$3" 2> /dev/null
+${REMOVE_FENCE} 2> /dev/null
 :
 `;
 

@@ -3,7 +3,7 @@ import { toFailureData } from '../events/failure-data.ts';
 import type { EmitEvent, FailureData, ProbeReport } from '../events/event.ts';
 import { type ActingStep, actingSteps, type CommandSpec, type Plan } from '../plan/plan.ts';
 import { runCommand } from '../steps/command.ts';
-import { STEP_TYPES } from '../steps/registry.ts';
+import { STEP_TYPES, timeoutOf } from '../steps/registry.ts';
 import type { Action, RunState, StepContext } from '../steps/step.ts';
 import { readAnswers, untilAnswered } from '../store/approvals.ts';
 import { type FlowCommand, flowCommandOf } from '../store/flow-command.ts';
@@ -56,7 +56,7 @@ export interface StepRunnerOptions {
 }
 
 /** Milliseconds for finding the workload and locking it. */
-const LOCK_TIMEOUT_MS = 60_000;
+export const LOCK_TIMEOUT_MS = 60_000;
 
 export interface StepRunnerResult {
   readonly failure: FailureData | undefined;
@@ -539,7 +539,3 @@ export class StepRunner {
 }
 
 const NOT_RUN: StepResult = { stdout: '', stderr: '', exitCode: -1, status: 'skipped' };
-
-function timeoutOf(step: ActingStep): number {
-  return step.timeoutMs ?? STEP_TYPES[step.uses].timeoutMs;
-}

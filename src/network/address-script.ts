@@ -1,4 +1,13 @@
 import { LIFT_BOTH_SCRIPT } from './fence.ts';
+import { fillIn } from '../host/script-line.ts';
+
+/** The service address and the device that carries it. */
+interface ServiceAddress {
+  readonly cidr: string;
+  readonly device: string;
+}
+
+const ARPING = 'arping -q -U -c 3 -w 3 -I "$2" "${1%/*}"';
 
 /**
  * Tells the neighbours where the address is now: gratuitous ARP for IPv4; for IPv6 the kernel does it by itself
@@ -8,9 +17,15 @@ import { LIFT_BOTH_SCRIPT } from './fence.ts';
 const ANNOUNCE_SCRIPT = `
 case $1 in
 *:*) ;;
-*) setsid arping -q -U -c 3 -w 3 -I "$2" "\${1%/*}" > /dev/null 2>&1 < /dev/null & ;;
+*) setsid ${ARPING} > /dev/null 2>&1 < /dev/null & ;;
 esac
 `;
+
+/** How the address is announced; undefined for IPv6, which the kernel announces. */
+export function announceCommand({ cidr, device }: ServiceAddress): string[] | undefined {
+  if (cidr.includes(':')) return undefined;
+  return fillIn(ARPING, { $2: device, '${1%/*}': cidr.replace(/\/.*/, '') });
+}
 
 /** Puts the service address back. Reads it and its device from the file `address` in the working directory. */
 export const ADDRESS_BACK_SCRIPT: string = `
@@ -27,6 +42,8 @@ ${LIFT_BOTH_SCRIPT}
 set -- "$cidr" "$device"
 ${ANNOUNCE_SCRIPT}`;
 
+const ADDRESS_OFF = 'ip address del "$2" dev "$3"';
+
 /** Exit code of {@link ADDRESS_OFF_SCRIPT}: the hold was aborted meanwhile. */
 export const HOLD_OVER = 3;
 
@@ -40,13 +57,26 @@ set -e
 printf '%s\\n' "$2" "$3" > "$1/address"
 printf '%s\\n' "$4" > "$1/on-abort.new"
 mv "$1/on-abort.new" "$1/on-abort"
-ip address del "$2" dev "$3"
+${ADDRESS_OFF}
 [ ! -f "$1/decision" ] || {
   cd "$1"
   sh ./on-abort
   exit ${HOLD_OVER}
 }
 `;
+
+/** How the address leaves the source. */
+export function addressOffCommand({ cidr, device }: ServiceAddress): string[] {
+  return fillIn(ADDRESS_OFF, { $2: cidr, $3: device });
+}
+
+/** Adds the service address, of which the script has `$4` and the device in `$5`; IPv6 without asking whether it is taken. */
+export const ADDRESS_ADD = 'ip address add "$4" dev "$5" $nodad';
+
+/** How the address comes to the destination. */
+export function addressAddCommand({ cidr, device }: ServiceAddress): string[] {
+  return fillIn(ADDRESS_ADD, { $4: cidr, $5: device, $nodad: cidr.includes(':') ? 'nodad' : '' });
+}
 
 /**
  * Takes the service address off the destination, if it is there. Arguments: the address, the device.

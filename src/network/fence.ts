@@ -1,3 +1,5 @@
+import { fillIn } from '../host/script-line.ts';
+
 /**
  * A fence drops what goes to and from a service address, so that no packet meets a host that does not run the
  * workload: such a host's kernel would answer with RST, and the connection would be lost.
@@ -44,9 +46,17 @@ export function serviceFence(runId: string, cidr: string, direction: 'in' | 'bot
   return { table, text: rules.join('\n') };
 }
 
+/** Puts up a fence, whose text is its input. */
+export const FENCE_SCRIPT = 'nft -f -';
+
 export function fenceTable(runId: string): string {
   return `criu_flow_${runId.replaceAll('-', '_')}`;
 }
 
 /** Lifts a fence of direction `both`, in one transaction. Argument: the table. */
 export const LIFT_BOTH_SCRIPT = `nft "delete table inet $1; delete table arp $1"`;
+
+/** What {@link LIFT_BOTH_SCRIPT} runs. */
+export function liftBothCommand(table: string): string[] {
+  return fillIn(LIFT_BOTH_SCRIPT, { $1: table });
+}

@@ -1,4 +1,4 @@
-import { type CriuOptions, dumpArguments, healArguments, restoreArguments } from '../criu/arguments.ts';
+import { dumpArguments, healArguments, restoreArguments } from '../criu/arguments.ts';
 import { criuFailure } from '../criu/failure.ts';
 import { CriuHold, type Recovery } from '../criu/hold.ts';
 import { removeNetworkLock } from '../criu/lock-table.ts';
@@ -14,6 +14,7 @@ import { readWorkload } from '../workload/facts.ts';
 import { findWorkload } from '../workload/find.ts';
 import { needsShellJob, requireSameProcess, survivors } from '../workload/identity.ts';
 import { abortSource } from './abort-source.ts';
+import { criuOptions, dumpHold } from './criu-options.ts';
 import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
 import { imagesDirectory, type StepContext, type StepType } from './step.ts';
 
@@ -40,13 +41,8 @@ export const dump: StepType = {
         what: 'Making the images directory',
       });
       const fence = address && { fence: serviceFence(context.attemptId, address.cidr, 'in') };
-      const directory = holdDirectory(context);
-      const options: CriuOptions = {
-        imagesDirectory: imagesDirectory(context),
-        workDirectory: directory,
-        connections: plan.network.connections,
-        shellJob: needsShellJob(workload),
-      };
+      const directory = dumpHold(context.runDirectory);
+      const options = criuOptions(context, directory, needsShellJob(workload));
       const recovery: Recovery = {
         script: SETTLE_DUMP_SCRIPT,
         tasks: workload.processes,
@@ -106,7 +102,7 @@ async function cleanUpSource(context: StepContext): Promise<void> {
     const { address } = context.plan.network;
     // Before the fence goes: a reset of one of them must not reach a client.
     if (state.committed && address) await endOrphanSockets(source, address.cidr);
-    await removeNetworkLock(source, holdDirectory(context), rootPid, fenceTable(context.attemptId));
+    await removeNetworkLock(source, dumpHold(context.runDirectory), rootPid, fenceTable(context.attemptId));
   }
   const keep = context.keepImages && state.committed ? '1' : '';
   await mustRunScript(source, REMOVE_RUN_DIRECTORY_SCRIPT, [context.runDirectory, keep], {
@@ -124,10 +120,6 @@ async function requireGone({ source, state }: StepContext): Promise<void> {
     hint: 'Two copies run. Decide which one is to stay, and end the other.',
     command: commandOn(source, ['kill', '-KILL', ...alive.map(String)]),
   });
-}
-
-function holdDirectory({ runDirectory }: StepContext): string {
-  return `${runDirectory}/dump`;
 }
 
 async function resumeSource(context: StepContext): Promise<void> {

@@ -22,3 +22,8 @@ export const STEP_TYPES: Readonly<Record<ActingStep['uses'], StepType>> = {
   command,
   approve,
 };
+
+/** Milliseconds that a step may take. */
+export function timeoutOf(step: ActingStep): number {
+  return step.timeoutMs ?? STEP_TYPES[step.uses].timeoutMs;
+}

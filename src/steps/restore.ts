@@ -1,4 +1,4 @@
-import { type CriuOptions, restoreArguments } from '../criu/arguments.ts';
+import { restoreArguments } from '../criu/arguments.ts';
 import { criuFailure } from '../criu/failure.ts';
 import { CriuHold, type FirstScript, type Recovery, taskLine } from '../criu/hold.ts';
 import { SETTLE_RESTORE_SCRIPT } from '../criu/settle-script.ts';
@@ -7,19 +7,21 @@ import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import {
+  ADDRESS_ADD,
   ADDRESS_BACK_SCRIPT,
   ADDRESS_OFF_SCRIPT,
   ADDRESS_REMOVE_SCRIPT,
   HOLD_OVER,
   LIFT_FENCE_SCRIPT,
 } from '../network/address-script.ts';
-import { fenceTable, LIFT_BOTH_SCRIPT, serviceFence } from '../network/fence.ts';
+import { FENCE_SCRIPT, fenceTable, LIFT_BOTH_SCRIPT, serviceFence } from '../network/fence.ts';
 import { endOrphanSockets } from '../network/orphan-sockets.ts';
 import { readManifest, requireSameImages } from '../transfer/manifest.ts';
 import { STAGE_SWAP_SCRIPT, stagedFile, stagingArguments } from '../transfer/staging.ts';
 import { idsOf } from '../workload/facts.ts';
 import { needsShellJob } from '../workload/identity.ts';
 import { abortSource } from './abort-source.ts';
+import { criuOptions, restoreHold } from './criu-options.ts';
 import { imagesDirectory, type StepContext, type StepType } from './step.ts';
 
 /**
@@ -45,13 +47,8 @@ export const restore: StepType = {
       const fence = address && serviceFence(attemptId, address.cidr, 'both');
       const { workload } = state;
       if (!workload) throw new Error('restore: no workload was read');
-      const directory = `${runDirectory}/restore`;
-      const options: CriuOptions = {
-        imagesDirectory: imagesDirectory(context),
-        workDirectory: directory,
-        connections: plan.network.connections,
-        shellJob: needsShellJob(workload),
-      };
+      const directory = restoreHold(runDirectory);
+      const options = criuOptions(context, directory, needsShellJob(workload));
       const recovery: Recovery = {
         script: SETTLE_RESTORE_SCRIPT,
         tasks: workload.processes,
@@ -70,7 +67,10 @@ export const restore: StepType = {
         ({ actionScript }) => restoreArguments({ ...options, actionScript }),
       );
       if (fence) {
-        await mustRunScript(destination, 'nft -f -', [], { what: 'Putting up the fence', stdin: fence.text });
+        await mustRunScript(destination, FENCE_SCRIPT, [], {
+          what: 'Putting up the fence',
+          stdin: fence.text,
+        });
       }
       if (address) await endOrphanSockets(destination, address.cidr);
       return undefined;
@@ -150,7 +150,7 @@ done
 printf '%s\\n' "$3" > "$2.new" && mv "$2.new" "$2" || exit 5
 if [ -n "$4" ]; then
   case $4 in *:*) nodad=nodad ;; *) nodad= ;; esac
-  ip address add "$4" dev "$5" $nodad || exit 4
+  ${ADDRESS_ADD} || exit 4
 fi
 shift 5
 ${STAGE_SWAP_SCRIPT}`;
@@ -169,7 +169,7 @@ function takePlace({ plan, state, attemptId, runDirectory }: StepContext): First
     script: TAKE_PLACE_SCRIPT,
     args: [
       [...ids].join(' '),
-      `${runDirectory}/restore/tasks`,
+      `${restoreHold(runDirectory)}/tasks`,
       tasks.join('\n'),
       address?.cidr ?? '',
       address?.device ?? '',

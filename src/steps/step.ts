@@ -125,6 +125,6 @@ export interface StepType {
 }
 
 /** The images' directory, the same path on both hosts. */
-export function imagesDirectory(context: StepContext): string {
+export function imagesDirectory(context: Pick<StepContext, 'runDirectory'>): string {
   return `${context.runDirectory}/images`;
 }

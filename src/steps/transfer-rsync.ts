@@ -12,6 +12,7 @@ import {
   STAGE_UNDO_SCRIPT,
   stagedFile,
   stagingArguments,
+  stagingPath,
 } from '../transfer/staging.ts';
 import { sweepLostRuns } from '../transfer/sweep.ts';
 import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
@@ -45,12 +46,10 @@ export const transferRsync: StepType = {
         state.directories = await findDirectories(context);
         await copyAllFiles(context);
       }
-      const images = `${imagesDirectory(context)}/`;
       state.imagesTransfer = new ImagesTransfer({
         source,
         sshConfigFile: directPath(context),
-        from: images,
-        to: images,
+        ...imagesPath(context),
       });
       return undefined;
     },
@@ -91,7 +90,9 @@ async function cleanUpSource({ source, runDirectory, state }: StepContext): Prom
 async function cleanUpDestination(context: StepContext): Promise<void> {
   const { destination, runDirectory, attemptId, state } = context;
   const what = 'Cleaning up';
-  if (state.committed) await mustRunScript(destination, STAGE_FINISH_SCRIPT, stagingOf(context), { what });
+  // Of a rollback that passed over a destination which is back by now, the copies are still there.
+  const script = state.committed ? STAGE_FINISH_SCRIPT : STAGE_UNDO_SCRIPT;
+  await mustRunScript(destination, script, stagingOf(context), { what });
   await mustRunScript(destination, REVOKE_SCRIPT, [runDirectory, attemptId], { what });
   await mustRunScript(destination, REMOVE_RUN_DIRECTORY_SCRIPT, [runDirectory, ''], { what });
 }
@@ -147,11 +148,19 @@ async function copyAllFiles(context: StepContext): Promise<void> {
   const { source, plan, attemptId, signal, state } = context;
   const sshConfigFile = directPath(context);
   for (const file of plan.files) {
-    const { staged } = stagedFile(file, attemptId);
     const slash = state.directories?.has(file.path) === true ? '/' : '';
-    const [from, to] = [`${file.path}${slash}`, `${staged}${slash}`];
-    await copyFiles({ source, sshConfigFile, from, to }, signal);
+    const path = stagingPath(stagedFile(file, attemptId), slash);
+    await copyFiles({ source, sshConfigFile, ...path }, signal);
   }
+}
+
+/** From where to where the images travel. */
+export function imagesPath(context: Pick<StepContext, 'runDirectory'>): {
+  readonly from: string;
+  readonly to: string;
+} {
+  const images = `${imagesDirectory(context)}/`;
+  return { from: images, to: images };
 }
 
 function directPath(context: StepContext): string {

@@ -150,7 +150,7 @@ export interface DirectPathOptions {
  */
 export async function openDirectPath(options: DirectPathOptions): Promise<string> {
   const { source, destination, access, runId, runDirectory, imageBytes } = options;
-  const directory = `${runDirectory}/ssh`;
+  const directory = keyDirectory(runDirectory);
   const { stdout: publicKey } = await mustRunScript(
     source,
     KEY_SCRIPT,
@@ -176,10 +176,21 @@ export async function openDirectPath(options: DirectPathOptions): Promise<string
   await mustRunScript(source, WARM_UP_SCRIPT, [directory, runDirectory, String(warmUpBytes)], {
     what: 'Warming the connection up',
   });
-  return `${directory}/config`;
+  return directPathConfig(runDirectory);
+}
+
+/** The ssh_config on the source that names the destination `destination`. */
+export function directPathConfig(runDirectory: string): string {
+  return `${keyDirectory(runDirectory)}/config`;
+}
+
+function keyDirectory(runDirectory: string): string {
+  return `${runDirectory}/ssh`;
 }
 
 /** Closes the source's end. Idempotent. */
 export async function closeDirectPath(source: Host, runDirectory: string): Promise<void> {
-  await mustRunScript(source, DISCONNECT_SCRIPT, [`${runDirectory}/ssh`], { what: 'Closing the connection' });
+  await mustRunScript(source, DISCONNECT_SCRIPT, [keyDirectory(runDirectory)], {
+    what: 'Closing the connection',
+  });
 }

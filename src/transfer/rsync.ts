@@ -3,12 +3,16 @@ import type { CommandResult, Host } from '../host/host.ts';
 import { parseRsyncProgress, type TransferProgress } from './progress.ts';
 
 /** From where to where. Both are directories with a slash at the end, or neither is. */
-interface Way {
-  readonly source: Host;
+interface Path {
   /** The ssh_config on the source that names the destination `destination`. */
   readonly sshConfigFile: string;
   readonly from: string;
   readonly to: string;
+}
+
+/** The same, and who goes there. */
+interface Way extends Path {
+  readonly source: Host;
 }
 
 /** Milliseconds that one copy may take; the step's own limit ends it sooner. */
@@ -49,7 +53,7 @@ const FILE_FLAGS = ['-aHAXS', '--numeric-ids', '--delete', '--modify-window=-1']
  * @throws FlowError TRANSFER_FAILED, with rsync's own line
  */
 export async function copyFiles(way: Way, signal: AbortSignal): Promise<void> {
-  const result = await way.source.run(rsyncCommand(way, FILE_FLAGS), { timeoutMs: TIMEOUT_MS, signal });
+  const result = await way.source.run(filesCommand(way), { timeoutMs: TIMEOUT_MS, signal });
   requireSuccess(way, result);
 }
 
@@ -71,7 +75,7 @@ export class ImagesTransfer {
     const names = new Promise<string>((resolve) => {
       this.#begin = resolve;
     });
-    this.#result = way.source.run(rsyncCommand(way, IMAGE_FLAGS), {
+    this.#result = way.source.run(imagesCommand(way), {
       stdin: names,
       timeoutMs: TIMEOUT_MS,
       signal: this.#stop.signal,
@@ -108,7 +112,17 @@ export class ImagesTransfer {
   }
 }
 
-function rsyncCommand(way: Way, flags: readonly string[]): string[] {
+/** The rsync of {@link copyFiles}. */
+export function filesCommand(way: Path): string[] {
+  return rsyncCommand(way, FILE_FLAGS);
+}
+
+/** The rsync of {@link ImagesTransfer}. */
+export function imagesCommand(way: Path): string[] {
+  return rsyncCommand(way, IMAGE_FLAGS);
+}
+
+function rsyncCommand(way: Path, flags: readonly string[]): string[] {
   return [
     'rsync',
     // Arguments travel inside of rsync's protocol: no remote shell reads a path.

@@ -18,6 +18,14 @@ export function stagedFile(file: FilePlan, runId: string): StagedFile {
   return { path: file.path, staged: `${prefix}.staged`, before: `${prefix}.before` };
 }
 
+/** From where to where rsync copies a file; directories with a slash at the end. */
+export function stagingPath(
+  { path, staged }: StagedFile,
+  slash: string,
+): { readonly from: string; readonly to: string } {
+  return { from: `${path}${slash}`, to: `${staged}${slash}` };
+}
+
 /** Arguments for the scripts below: each file's three paths in turn. */
 export function stagingArguments(files: readonly StagedFile[]): string[] {
   return files.flatMap((file) => [file.path, file.staged, file.before]);

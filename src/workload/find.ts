@@ -88,7 +88,8 @@ export async function findWorkload(host: Host, selector: WorkloadSelector): Prom
   return pid;
 }
 
-function describeSelector(selector: WorkloadSelector): string {
+/** Which process a selector names, in words. */
+export function describeSelector(selector: WorkloadSelector): string {
   switch (selector.kind) {
     case 'pid':
       return `process ${selector.pid}`;

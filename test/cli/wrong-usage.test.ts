@@ -10,7 +10,10 @@ const mistakes: readonly (readonly string[])[] = [
   ['run', 'x', '-i'],
   ['run', 'x', '--reporter', 'xml'],
   ['run', 'x', '--lab', 'a', '--ssh-config', 'b'],
+  ['run', 'x', '--check', '--keep-images'],
+  ['plan'],
   ['validate'],
+  ['validate', 'x', '--format', 'xml'],
   ['validate', 'x', '--strict'],
   ['lab', 'upp'],
   ['lab', 'up', 'a', 'b'],
@@ -43,6 +46,7 @@ test('no command at all is answered with the help, and with 2', async () => {
 test.each([
   '',
   'run',
+  'plan',
   'validate',
   'status',
   'resume',

@@ -1,11 +1,9 @@
 import type { FlowEvent } from '../../events/event.ts';
 import type { ReporterKind } from '../../report/reporter.ts';
-import { askOnTerminal } from '../ask-input.ts';
+import { type PlanInputs, planOf } from '../plan-of.ts';
 import { configFile } from '../ssh-config-file.ts';
 
-export interface RunCommandOptions {
-  readonly inputs: readonly string[];
-  readonly inputFiles: readonly string[];
+export interface RunCommandOptions extends PlanInputs {
   readonly lab?: string | undefined;
   readonly sshConfig?: string | undefined;
   readonly reporter?: ReporterKind | undefined;
@@ -14,17 +12,7 @@ export interface RunCommandOptions {
 
 /** `criu-flow run`. @returns the exit code; docs/exit-codes.md is the table */
 export async function runCommand(recipe: string, options: RunCommandOptions): Promise<number> {
-  const { loadPlan } = await import('../../plan/load-plan.ts');
-  const { inputs, inputFiles } = options;
-  const ask = askOnTerminal();
-  const plan = await loadPlan({
-    recipe,
-    inputs,
-    inputFiles,
-    environment: process.env,
-    cwd: process.cwd(),
-    ...ask,
-  });
+  const plan = await planOf(recipe, options);
   const sshConfigFile = await configFile(options);
   const [{ runPlan }, { chooseReporter, createReporter }, { wantsColor }, { abortOnSignals }, { Standing }] =
     await Promise.all([

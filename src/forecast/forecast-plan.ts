@@ -1,0 +1,138 @@
+import { viewOf } from '../engine/session.ts';
+import { LOCK_TIMEOUT_MS } from '../engine/step-runner.ts';
+import { type ActingStep, actingSteps, type Check, type Plan, type PlanStep } from '../plan/plan.ts';
+import { describeCheck } from '../steps/ask-check.ts';
+import { STEP_TYPES, timeoutOf } from '../steps/registry.ts';
+import { describeSelector } from '../workload/find.ts';
+import { MOVE_ACTS, type RunNames, unknownRun } from './acts.ts';
+import { CommandDescriber } from './describe-command.ts';
+import type { Forecast, ForecastCheck, ForecastStep } from './forecast.ts';
+import { estimatePause } from './pause.ts';
+import { meaningOf } from './word.ts';
+
+/**
+ * What a plan will do. Pure: asks no host, reads no secret.
+ * @param memoryBytes of the workload, when a host was asked
+ */
+export function forecastPlan(plan: Plan, memoryBytes?: number): Forecast {
+  const forecaster = new Forecaster(plan);
+  const body = {
+    steps: forecaster.steps(),
+    rollback: plan.rollback.map((spec) => forecaster.commands.describe(spec)),
+    watches: plan.watches.map((watch) => ({ ...watch, check: forecaster.check(watch.check) })),
+  };
+  return {
+    version: 1,
+    name: plan.name,
+    file: plan.file,
+    digest: plan.digest,
+    source: plan.source,
+    destination: plan.destination,
+    workload: describeSelector(plan.workload),
+    network: plan.network,
+    files: plan.files.map(({ path }) => path),
+    placeholders: Object.fromEntries([...needsIn(body)].map((shown) => [shown, meaningOf(shown)])),
+    ...body,
+    pause: estimatePause(plan, body.steps, memoryBytes),
+  };
+}
+
+class Forecaster {
+  readonly commands: CommandDescriber;
+  readonly #plan: Plan;
+  readonly #names: RunNames;
+
+  constructor(plan: Plan) {
+    this.commands = new CommandDescriber(plan);
+    this.#plan = plan;
+    this.#names = unknownRun(plan);
+  }
+
+  /** What the engine does around the steps of the plan is among them. */
+  steps(): readonly ForecastStep[] {
+    const own = viewOf(this.#plan).flatMap(({ id, uses, title }): readonly ForecastStep[] =>
+      uses === 'lock' || uses === 'clean-up'
+        ? [{ id, uses, title, acts: MOVE_ACTS[uses](this.#names), undo: [], rollback: [] }]
+        : [],
+    );
+    return [
+      ...own.filter(({ uses }) => uses === 'lock').map((step) => ({ ...step, timeoutMs: LOCK_TIMEOUT_MS })),
+      ...this.#plan.steps.map((step) => this.#step(step)),
+      ...this.#plan.always.map((step): ForecastStep => ({ ...this.#step(step), isAlways: true })),
+      ...own.filter(({ uses }) => uses === 'clean-up').map((step) => ({ ...step, isAlways: true as const })),
+    ];
+  }
+
+  check(check: Check): ForecastCheck {
+    const asks = describeCheck(check);
+    const { timeoutMs } = check;
+    if (check.kind === 'command') {
+      const command = this.commands.describe(check);
+      const pattern = check.stdout === undefined ? {} : { pattern: check.stdout };
+      return { asks, on: check.on, timeoutMs, ...pattern, command };
+    }
+    return {
+      asks,
+      on: check.from,
+      timeoutMs,
+      ...(check.withinMs === undefined ? {} : { withinMs: check.withinMs }),
+      ...(check.kind === 'http' && check.body !== undefined ? { pattern: check.body } : {}),
+    };
+  }
+
+  #step(step: PlanStep): ForecastStep {
+    const { id, uses, title, when } = step;
+    const base = {
+      ...{ id, uses, title },
+      ...(when === undefined ? {} : { when: when === false ? when : when.template }),
+      rollback: step.rollback.map((spec) => this.commands.describe(spec)),
+    };
+    if (step.uses !== 'block') {
+      return { ...base, timeoutMs: timeoutOf(step), undo: undoOf(step, this.#plan), ...this.#acting(step) };
+    }
+    const [steps, rescue, always] = [step.steps, step.rescue, step.always].map((list) =>
+      list.map((each) => this.#step(each)),
+    );
+    return { ...base, acts: [], undo: [], steps: steps ?? [], rescue: rescue ?? [], always: always ?? [] };
+  }
+
+  #acting(step: ActingStep): Pick<ForecastStep, 'acts'> & Partial<ForecastStep> {
+    switch (step.uses) {
+      case 'verify':
+        return { acts: [], checks: step.checks.map((check) => this.check(check)) };
+      case 'approve': {
+        const { message, by, approvals, expiresMs } = step;
+        return { acts: [], timeoutMs: expiresMs, approval: { message, by, approvals, expiresMs } };
+      }
+      case 'command': {
+        const { register, retry, exitCodes, irreversible, readOnly } = step;
+        return {
+          acts: [{ kind: 'work', on: step.on, does: 'run', commands: [this.commands.describe(step)] }],
+          ...(register !== undefined && { register }),
+          ...(retry && { retry }),
+          ...(exitCodes && { exitCodes }),
+          ...(irreversible !== undefined && { irreversible }),
+          ...(readOnly && { readOnly }),
+        };
+      }
+      default:
+        return { acts: MOVE_ACTS[step.uses](this.#names) };
+    }
+  }
+}
+
+/** What was prepared for a step is taken back with the preparation. */
+function undoOf(step: ActingStep, plan: Plan): readonly string[] {
+  const undos =
+    step.uses === 'prepare'
+      ? actingSteps(plan.steps).map(({ uses }) => STEP_TYPES[uses].prepare?.undo)
+      : [STEP_TYPES[step.uses].main.undo];
+  return undos.flatMap((undo) => (undo ? [undo.title] : []));
+}
+
+/** The names of all placeholders below a value, each once, as they come. */
+function needsIn(value: unknown): ReadonlySet<string> {
+  if (typeof value !== 'object' || value === null) return new Set();
+  const own = 'needs' in value ? (value.needs as readonly string[]) : [];
+  return new Set([...own, ...Object.values(value).flatMap((each) => [...needsIn(each)])]);
+}

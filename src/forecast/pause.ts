@@ -1,0 +1,88 @@
+import { actingSteps, type Plan } from '../plan/plan.ts';
+import { timeoutOf } from '../steps/registry.ts';
+import type { ForecastStep, PauseEstimate } from './forecast.ts';
+
+const MIB = 1024 * 1024;
+
+/** Milliseconds for a MiB: criu writes and reads about 1 GiB in a second. */
+const CRIU_MS_PER_MIB = 1000 / 1024;
+/** A link of 1 Gbit/s carries 119 MiB in a second; lz4, which makes it less, is not counted on. */
+const LINK_MS_PER_MIB = 1000 / 119;
+const ROUND_TRIP_MS = 1;
+
+/**
+ * What is left of the pause that was measured in docs/performance.md, 0.4 s for 64 MiB between two hosts that share a machine,
+ * when what criu takes for the memory is taken off: starting criu twice, compressing, digests, and the disk.
+ */
+const FIXED_MS = 275;
+
+const ASSUMPTIONS = [
+  'criu writes and reads 1 GiB of memory a second (assumed)',
+  'the link carries 1 Gbit/s, and compression makes nothing smaller (assumed)',
+  'a round trip takes 1 ms (assumed)',
+  'all else takes 275 ms: what a measured pause of 0.4 s for 64 MiB leaves when criu is taken off (docs/performance.md)',
+];
+
+/** Memory of workloads, where it is not known: 64 MiB, 1 GiB, 16 GiB. */
+const EXAMPLES_MIB = [64, 1024, 16_384];
+
+/**
+ * Estimates how long the workload stands still.
+ * @param steps with the marks of the freeze and of the end of the pause
+ * @param memoryBytes of the workload, when a host was asked
+ */
+export function estimatePause(
+  plan: Plan,
+  steps: readonly ForecastStep[],
+  memoryBytes: number | undefined,
+): PauseEstimate {
+  const roundTrips = roundTripsOf(steps);
+  const msPerMiB = 2 * CRIU_MS_PER_MIB + LINK_MS_PER_MIB;
+  const constantMs = FIXED_MS + roundTrips * ROUND_TRIP_MS;
+  const sizes = memoryBytes === undefined ? EXAMPLES_MIB.map((mib) => mib * MIB) : [memoryBytes];
+  const objectiveMs = plan.objectives.downtimeMs;
+  return {
+    assumptions: ASSUMPTIONS,
+    dumpMsPerMiB: CRIU_MS_PER_MIB,
+    transferMsPerMiB: LINK_MS_PER_MIB,
+    restoreMsPerMiB: CRIU_MS_PER_MIB,
+    roundTrips,
+    roundTripMs: ROUND_TRIP_MS,
+    fixedMs: FIXED_MS,
+    estimates: sizes.map((bytes) => ({
+      memoryBytes: bytes,
+      ms: Number((constantMs + (bytes / MIB) * msPerMiB).toPrecision(2)),
+    })),
+    ...(objectiveMs === undefined
+      ? {}
+      : {
+          objectiveMs,
+          mostMemoryBytes: Math.max(0, Math.floor(((objectiveMs - constantMs) / msPerMiB) * MIB)),
+        }),
+    notCounted: notCounted(plan),
+  };
+}
+
+/** Of what is done one after the other while the workload stands still. */
+function roundTripsOf(steps: readonly ForecastStep[]): number {
+  return steps
+    .flatMap(({ acts }) => acts)
+    .reduce((sum, act) => sum + (act.kind === 'work' ? (act.roundTrips ?? 0) : 0), 0);
+}
+
+function notCounted(plan: Plan): readonly string[] {
+  const from = plan.steps.findIndex(({ uses }) => uses === 'dump');
+  const to = plan.steps.findIndex(({ uses }) => uses === 'commit');
+  const moves = new Set(['dump', 'transfer/rsync', 'restore']);
+  const others = actingSteps(plan.steps.slice(from, to)).filter(
+    ({ uses, when }) => !moves.has(uses) && when !== false,
+  );
+  return [
+    ...(plan.files.length > 0
+      ? ['what changes in the files after their first copy, at the rate of the link']
+      : []),
+    ...others.map(
+      (step) => `${step.id} (${step.title}), while clients wait: up to ${timeoutOf(step) / 1000} s`,
+    ),
+  ];
+}
