@@ -82,6 +82,16 @@ function createProgram(done: (exitCode: number) => void): Command {
     });
 
   program
+    .command('init')
+    .description('ask what is to be moved, and write a recipe of it')
+    .argument('<file>', 'the recipe to write; one that is there is left as it is')
+    .addHelpText('after', examples('criu-flow init move-nginx.yaml'))
+    .action(async (file: string) => {
+      const { initCommand } = await import('./commands/init.ts');
+      done(await initCommand(file));
+    });
+
+  program
     .command('validate')
     .description('check recipes, without asking any host')
     .argument('<recipe...>', 'files, or names of bundled recipes')

@@ -15,6 +15,8 @@ export function runCli(
   options: {
     readonly env?: NodeJS.ProcessEnv;
     readonly cwd?: string;
+    /** Empty when left out. */
+    readonly stdin?: string;
     readonly onStdout?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
     readonly onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
   } = {},
@@ -22,8 +24,10 @@ export function runCli(
   const child = spawn(process.execPath, [main, ...args], {
     env: { ...process.env, ...options.env },
     cwd: options.cwd,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
+  // Who needs none may be over before it is written.
+  child.stdin.on('error', () => undefined).end(options.stdin ?? '');
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
