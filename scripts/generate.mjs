@@ -1,5 +1,5 @@
-// Writes what is derived from schemas/recipe.schema.json: the types, the compiled validator, the schema for editors and
-// the tables in docs/recipes.md. All are committed.
+// Writes what is derived: of schemas/recipe.schema.json the types, the compiled validator, the schema for editors and the
+// tables in docs/recipes.md; of src/errors/catalogue.ts the tables of docs/errors.md and docs/exit-codes.md. All are committed.
 // `--check` writes nothing and exits 1 when a committed file differs.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +8,7 @@ import standaloneCode from 'ajv/dist/standalone/index.js';
 import { compile } from 'json-schema-to-typescript';
 import * as prettier from 'prettier';
 import { editorSchema } from './generate/editor-schema.mjs';
+import { errorTables } from './generate/error-tables.mjs';
 import { mapSchema } from './generate/map-schema.mjs';
 import { withTables } from './generate/recipe-tables.mjs';
 
@@ -22,12 +23,13 @@ const outputs = [
   { file: 'schemas/recipe.validator.generated.d.cts', text: validatorTypes() },
   { file: 'schemas/editor/recipe.schema.json', text: await formatted('json', editorFile()) },
   { file: 'docs/recipes.md', text: await formatted('markdown', withTables(read('docs/recipes.md'), schema)) },
+  ...(await errorDocuments()),
 ];
 
 const isCheck = process.argv.includes('--check');
 const drifted = outputs.filter(({ file, text }) => read(file) !== text);
 if (isCheck && drifted.length > 0) {
-  for (const { file } of drifted) console.error(`${file} does not match schemas/recipe.schema.json`);
+  for (const { file } of drifted) console.error(`${file} does not match what it is generated from`);
   console.error('Run `npm run generate` and commit what changes.');
   process.exitCode = 1;
 } else {
@@ -105,6 +107,13 @@ function rulesOnly(node) {
 
 function editorFile() {
   return JSON.stringify({ $comment: banner, ...editorSchema(schema) });
+}
+
+async function errorDocuments() {
+  const tables = await errorTables((file) => read(file) ?? '');
+  return Promise.all(
+    tables.map(async ({ file, text }) => ({ file, text: await formatted('markdown', text) })),
+  );
 }
 
 /** As `format:check` wants it. */

@@ -44,7 +44,7 @@ export class FlowError extends Error {
   }
 }
 
-/** Every code that criu-flow prints; docs/errors.md says what each means. */
+/** Every code that criu-flow prints; catalogue.ts says what each means. */
 export type ErrorCode =
   | 'USAGE'
   | 'RECIPE_NOT_FOUND'
