@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'errors',
     'events',
     'forecast',
+    'explain',
     'host',
     'lab',
     'lock',
@@ -24,6 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'report',
     'store',
   ],
+  explain: ['errors', 'recipe', 'report', 'steps'],
   report: ['.', 'errors', 'events'],
   engine: [
     'criu',

@@ -6,6 +6,7 @@ import { version } from '../version.ts';
 import type { ValidateFormat } from './commands/validate.ts';
 import { exitCodeOfError } from './exit-codes.ts';
 import { examples } from './help.ts';
+import { addLearning } from './learning-commands.ts';
 import { surviveLostOutput } from './lost-output.ts';
 import type { PlanInputs } from './plan-of.ts';
 import { addRecovery } from './recovery-commands.ts';
@@ -109,6 +110,7 @@ function createProgram(done: (exitCode: number) => void): Command {
       done(await validateCommand(recipes, options));
     });
 
+  addLearning(program, done);
   addRecovery(program, done);
   addRuns(program, done);
   addLab(program, done);

@@ -2,10 +2,10 @@ import type { Finding } from './finding.ts';
 import type { Step } from './recipe.generated.ts';
 
 /** The steps that a migration is made of, in this order. Others may stand anywhere between. */
-const ORDER: readonly Step['uses'][] = ['preflight', 'dump', 'transfer/rsync', 'restore', 'commit'];
+export const ORDER: readonly Step['uses'][] = ['preflight', 'dump', 'transfer/rsync', 'restore', 'commit'];
 
 /** Only this one may be left out: it then follows `restore`. */
-const OPTIONAL: Step['uses'] = 'commit';
+export const OPTIONAL: Step['uses'] = 'commit';
 
 const HINT = 'A migration is preflight, dump, transfer/rsync, restore, in this order, and then verify.';
 

@@ -63,6 +63,7 @@ test('the layers of docs/architecture.md are the folders of src', () => {
     'host',
     'lab',
     'report',
+    'explain',
   ]) {
     expect(text).toMatch(new RegExp(`^\\| ${folder}\\b`, 'm'));
   }

@@ -1,0 +1,124 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { FlowError } from '../../errors/flow-error.ts';
+import { quoteArguments } from '../../host/quote.ts';
+import { checkRecipe } from '../../recipe/check-recipe.ts';
+import { code } from '../../recipe/printable.ts';
+import { bundledNames, bundledPath } from '../../recipe/read-recipe.ts';
+import type { Recipe } from '../../recipe/recipe.generated.ts';
+import { didYouMean } from '../../recipe/suggest.ts';
+import { createPaint, wantsColor } from '../../report/format.ts';
+import { sanitizeLine, toSafeJson } from '../../report/sanitize.ts';
+
+/** `criu-flow recipes list`: the bundled recipes, and what each is for. @returns 0 */
+export async function listRecipesCommand(options: { readonly json: boolean }): Promise<number> {
+  const recipes = await Promise.all(
+    (await bundledNames()).map(async (name) => ({
+      name,
+      recipe: await readBundled(name),
+      purpose: purposeOf(await textOf(name)),
+    })),
+  );
+  if (options.json) {
+    const all = recipes.map(({ name, recipe, purpose }) => ({
+      name,
+      title: recipe.name,
+      purpose,
+      inputs: recipe.inputs ?? {},
+    }));
+    process.stdout.write(`${toSafeJson(all)}\n`);
+    return 0;
+  }
+  const paint = createPaint(wantsColor(process.env, process.stdout));
+  const blocks = recipes.map(({ name, recipe, purpose }) =>
+    [paint('strong', name), `  ${purpose}`, paint('faint', `  ${runOf(name, recipe)}`)].join('\n'),
+  );
+  process.stdout.write(`${blocks.join('\n\n')}\n\nTo make your own of one: criu-flow recipes copy NAME\n`);
+  return 0;
+}
+
+/** `criu-flow recipes show`: the text of a bundled recipe. @returns 0 @throws FlowError RECIPE_NOT_FOUND */
+export async function showRecipeCommand(name: string): Promise<number> {
+  process.stdout.write(await textOf(name));
+  return 0;
+}
+
+/**
+ * `criu-flow recipes copy`: writes a bundled recipe to a file that is not there yet. @returns 0
+ * @throws FlowError RECIPE_NOT_FOUND; USAGE when the file is there, or cannot be written
+ */
+export async function copyRecipeCommand(name: string, file = `${name}.yaml`): Promise<number> {
+  const text = await textOf(name);
+  try {
+    // The line that leads an editor to the schema leads from the directory of the bundled recipes.
+    await writeFile(file, text.replace(/^# yaml-language-server: .*\n(?:#\n)?/, ''), { flag: 'wx' });
+  } catch (error) {
+    throw notWritten(name, file, error);
+  }
+  // A bare name is a bundled recipe, and a dash begins an option.
+  const path = file.includes('/') || /^[^-].*\.ya?ml$/.test(file) ? file : `./${file}`;
+  const lines = [
+    `${file} is yours to change. Then check it, and run it:`,
+    `  ${quoteArguments(['criu-flow', 'validate', path])}`,
+    `  ${runOf(quoteArguments(['x', path]).slice(2), await readBundled(name))}`,
+    'An editor completes it with the schema: criu-flow schema --help',
+  ];
+  process.stdout.write(`${lines.map((line) => lineOf(line)).join('\n')}\n`);
+  return 0;
+}
+
+/** Spaces before a command are kept. */
+function lineOf(line: string): string {
+  return `${line.startsWith('  ') ? '  ' : ''}${sanitizeLine(line)}`;
+}
+
+async function textOf(name: string): Promise<string> {
+  const names = await bundledNames();
+  if (!names.includes(name)) {
+    throw new FlowError('RECIPE_NOT_FOUND', `There is no bundled recipe ${code(name)}`, {
+      hint: didYouMean(name, names, 'bundled recipes'),
+    });
+  }
+  return readFile(bundledPath(name), 'utf8');
+}
+
+async function readBundled(name: string): Promise<Recipe> {
+  const { recipe } = await checkRecipe(name, process.cwd());
+  if (!recipe) throw new Error(`the bundled recipe ${name} is not valid`);
+  return recipe.data;
+}
+
+/** What the comment at the top of a bundled recipe says after `Purpose`. */
+function purposeOf(text: string): string {
+  const [, purpose = ''] = /^# Purpose +(.+(?:\n# {3,}\S.*)*)/m.exec(text) ?? [];
+  return purpose.replaceAll(/\s*\n#\s*/g, ' ');
+}
+
+/** The command that runs it, with room for what it needs. */
+function runOf(recipe: string, { inputs = {} }: Recipe): string {
+  const needed = Object.entries(inputs).filter(([, input]) => input.default === undefined && !input.from);
+  return ['criu-flow run', recipe, ...needed.map(([name]) => `-i ${name}=…`)].join(' ');
+}
+
+function notWritten(name: string, file: string, cause: unknown): FlowError {
+  const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
+  const isThere = reason === 'EEXIST';
+  return new FlowError(
+    'USAGE',
+    isThere
+      ? `${file} is there already, and was left as it is`
+      : `${file} cannot be written: ${WHY[reason] ?? reason}`,
+    {
+      hint: isThere ? 'Name another file, or remove that one.' : 'Name a file where you may write.',
+      command: quoteArguments(['criu-flow', 'recipes', 'copy', name, './my-recipe.yaml']),
+      cause,
+    },
+  );
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'its directory is not there',
+  ENOTDIR: 'a part of its path is not a directory',
+  EACCES: 'you may not write there',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+};
