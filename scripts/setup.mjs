@@ -10,7 +10,14 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** A program and the Debian package that brings it. */
 const labPrograms = { mmdebstrap: 'mmdebstrap', ip: 'iproute2', ssh: 'openssh-client' };
-const testPrograms = { sshd: 'openssh-server', rsync: 'rsync', nft: 'nftables', script: 'bsdutils' };
+const testPrograms = {
+  sshd: 'openssh-server',
+  rsync: 'rsync',
+  nft: 'nftables',
+  script: 'bsdutils',
+  zsh: 'zsh',
+  fish: 'fish',
+};
 
 /**
  * @param {{ forTests?: boolean }} options

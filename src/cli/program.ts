@@ -4,6 +4,7 @@ import { toFailureData } from '../events/failure-data.ts';
 import { REPORTER_KINDS, type ReporterKind } from '../report/reporter.ts';
 import { version } from '../version.ts';
 import type { ValidateFormat } from './commands/validate.ts';
+import { addCompletion } from './completion-commands.ts';
 import { exitCodeOfError } from './exit-codes.ts';
 import { examples } from './help.ts';
 import { addLearning } from './learning-commands.ts';
@@ -27,7 +28,8 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-function createProgram(done: (exitCode: number) => void): Command {
+/** All commands. @param done is told with what the process exits */
+export function createProgram(done: (exitCode: number) => void): Command {
   const program = new Command('criu-flow')
     .description('Moves a running Linux process between hosts with CRIU, as a recipe says.')
     .version(version(), '-V, --version', 'print the version')
@@ -114,6 +116,7 @@ function createProgram(done: (exitCode: number) => void): Command {
   addRecovery(program, done);
   addRuns(program, done);
   addLab(program, done);
+  addCompletion(program, done);
   pointToHelp(program, 'criu-flow');
   return program;
 }
@@ -299,6 +302,11 @@ Try it without a second machine (as root):
 
 Move a process between two hosts:
   criu-flow run process-rsync -i source=root@a -i destination=root@b -i pid=4711
+
+Make a recipe of your own:
+  criu-flow recipes copy process-rsync
+  criu-flow explain
+  criu-flow validate process-rsync.yaml
 
 When a controller has died:
   criu-flow status RUN

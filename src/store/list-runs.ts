@@ -51,7 +51,7 @@ export interface ScannedRun {
 export type ListedRun = Omit<ScannedRun, 'journals'>;
 
 /** The ids of this user's runs; none when nothing was ever run. */
-function runIds(env: NodeJS.ProcessEnv = process.env): readonly string[] {
+export function runIds(env: NodeJS.ProcessEnv = process.env): readonly string[] {
   try {
     return readdirSync(runsDirectory(env), { withFileTypes: true })
       .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))

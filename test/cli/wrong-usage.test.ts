@@ -19,6 +19,8 @@ const mistakes: readonly (readonly string[])[] = [
   ['schema', 'input'],
   ['recipes', 'lsit'],
   ['recipes', 'copy'],
+  ['completion'],
+  ['completion', 'tcsh'],
   ['lab', 'upp'],
   ['lab', 'up', 'a', 'b'],
   ['lab', 'up', '--host', '3'],
@@ -69,6 +71,7 @@ test.each([
   'lab exec',
   'lab ssh',
   'lab down',
+  'completion',
 ])('criu-flow %s --help has an example', async (command) => {
   const args = command.split(' ').filter((word) => word !== '');
   const { exitCode, stdout, stderr } = await runCli([...args, '--help']);
