@@ -28,7 +28,7 @@ function merge(own: unknown, base: unknown, path: Path, to: Locations, from: Loc
     if (Object.hasOwn(own, key)) {
       merged[key] = merge(own[key], value, at, to, from);
     } else {
-      to.adopt(at, value, from);
+      to.adopt(at, from);
       merged[key] = value;
     }
   }

@@ -1,4 +1,4 @@
-import { pathKey, type Path } from './path.ts';
+import type { Path } from './path.ts';
 import type { SourceFile } from './source-file.ts';
 
 export type Range = readonly [start: number, end: number];
@@ -15,10 +15,16 @@ interface Located {
   readonly source: SourceFile;
 }
 
+/** As the data is: a recipe of thousands of steps would have a long text for each of its values otherwise. */
+interface Branch {
+  located?: Located;
+  children?: Map<string | number, Branch>;
+}
+
 /** Where the keys and values of a parsed recipe are: in its text, or in that of a recipe which it extends. */
 export class Locations {
   readonly #source: SourceFile;
-  readonly #entries = new Map<string, Located>();
+  readonly #root: Branch = {};
 
   /** @param source the recipe's own file, for what is nowhere */
   constructor(source: SourceFile) {
@@ -26,17 +32,14 @@ export class Locations {
   }
 
   set(path: Path, located: Omit<Located, 'source'>): void {
-    this.#entries.set(pathKey(path), { ...located, source: this.#source });
+    this.#branch(path).located = { ...located, source: this.#source };
   }
 
   /** Makes the place of a value, and of all that is in it, that which it has elsewhere. */
-  adopt(path: Path, data: unknown, other: Locations): void {
-    const located = other.#entries.get(pathKey(path));
-    if (located) this.#entries.set(pathKey(path), located);
-    if (typeof data !== 'object' || data === null) return;
-    const isList = Array.isArray(data);
-    for (const [key, each] of Object.entries(data))
-      this.adopt([...path, isList ? Number(key) : key], each, other);
+  adopt(path: Path, other: Locations): void {
+    let there: Branch | undefined = other.#root;
+    for (const part of path) there = there?.children?.get(part);
+    if (there) Object.assign(this.#branch(path), there);
   }
 
   /** The text of a key; of the list item or the value when it has no key. */
@@ -52,12 +55,25 @@ export class Locations {
     return { source, range: start === end && key !== undefined ? key : value };
   }
 
+  #branch(path: Path): Branch {
+    let branch = this.#root;
+    for (const part of path) {
+      branch.children ??= new Map();
+      let child = branch.children.get(part);
+      if (!child) branch.children.set(part, (child = {}));
+      branch = child;
+    }
+    return branch;
+  }
+
   /** A value that is not in the text stands for the mapping that should have it. */
   #nearest(path: Path): Located {
-    for (let length = path.length; length >= 0; length--) {
-      const located = this.#entries.get(pathKey(path.slice(0, length)));
-      if (located !== undefined) return located;
+    let nearest = this.#root.located;
+    let branch: Branch | undefined = this.#root;
+    for (const part of path) {
+      branch = branch?.children?.get(part);
+      nearest = branch?.located ?? nearest;
     }
-    return { value: [0, 0], source: this.#source };
+    return nearest ?? { value: [0, 0], source: this.#source };
   }
 }
