@@ -116,7 +116,7 @@ describe.skipIf(labSkipReason !== undefined)('a source that is gone', () => {
     expect(await cli('status', run)).toMatchObject({
       exitCode: 6,
       stdout: expect.stringMatching(
-        /there are no images of it\. The run has left something on the hosts\.\n  next: criu-flow rollback /,
+        /there are no images of it\. The run has left something on the hosts\.\nnext: criu-flow rollback /,
       ),
     });
     const ended = await cli('rollback', run);
