@@ -1,7 +1,7 @@
 import { isAbsolute } from 'node:path';
 import type { Diagnostic } from '../recipe/diagnostic.ts';
 import { type Finding, toDiagnostics, type ValidRecipe } from '../recipe/finding.ts';
-import { checkInput } from '../recipe/input-value.ts';
+import { checkInput, quoteProblem } from '../recipe/input-value.ts';
 import { code } from '../recipe/printable.ts';
 import type { InputsFile } from '../recipe/read-inputs.ts';
 import { RecipeError } from '../recipe/recipe-error.ts';
@@ -186,18 +186,6 @@ function linesOf(text: string, { type }: Input): readonly string[] {
   return type === 'list' ? text.split('\n').filter((line) => line !== '') : [text];
 }
 
-/** YAML has made a number of what is meant as text: `1.10` would be 1.1. */
-function quoteProblem(name: string, { type }: Input, value: unknown): ValueProblem | undefined {
-  const isNumber = type === 'int' || type === 'pid' || type === 'port';
-  if (isNumber || (typeof value !== 'number' && !(Array.isArray(value) && value.some(isNumeric))))
-    return undefined;
-  return { message: `The input ${code(name)} must be text, not a number`, hint: 'Write it in quotes.' };
-}
-
-function isNumeric(value: unknown): boolean {
-  return typeof value === 'number';
-}
-
 /** What is wrong with a secret's text is said without the text. */
 function secretSource(name: string, text: unknown): Found {
   const [, kind, rest = ''] = typeof text === 'string' ? (/^(env|file):(.+)$/s.exec(text) ?? []) : [];
@@ -236,7 +224,7 @@ function missingInputs(inputs: Readonly<Record<string, Input>>, names: readonly 
 }
 
 /** Texts as the type of their input; what does not fit stays text, for the check to refuse. */
-function typed(texts: readonly string[], { type }: Input): TemplateValue {
+export function typed(texts: readonly string[], { type }: Input): TemplateValue {
   const text = texts.at(-1) ?? '';
   if (type === 'list') return texts;
   if ((type === 'int' || type === 'pid' || type === 'port') && /^-?\d{1,16}$/.test(text)) return Number(text);

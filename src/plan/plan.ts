@@ -20,7 +20,10 @@ export interface Plan {
   readonly always: readonly CommandStep[];
   /** Probes that are asked over and over, from before the freeze to the end of the steps. */
   readonly watches: readonly WatchPlan[];
-  /** The values of the inputs, but of secrets: for what is {@link Late}, and for whoever reads the plan. */
+  /**
+   * The values of the inputs, but of secrets: for what is {@link Late}, and for whoever reads the plan. Those of a recipe that is
+   * used begin with the number of its step and a slash.
+   */
   readonly inputs: Readonly<Record<string, TemplateValue>>;
   readonly secrets: Readonly<Record<string, SecretSource>>;
   /** sha256 (hex) over everything above, in canonical JSON. */

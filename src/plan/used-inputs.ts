@@ -1,10 +1,11 @@
 import type { UsedRecipe } from '../recipe/finding.ts';
+import { givenInput } from '../recipe/given-findings.ts';
 import { checkInput } from '../recipe/input-value.ts';
 import type { Path } from '../recipe/path.ts';
 import { code } from '../recipe/printable.ts';
-import type { RecipeStep } from '../recipe/recipe.generated.ts';
+import type { Input, RecipeStep } from '../recipe/recipe.generated.ts';
 import type { TemplateValue } from '../template/filters.ts';
-import { declaredSource, type ResolvedInputs } from './inputs.ts';
+import { declaredSource, type ResolvedInputs, typed } from './inputs.ts';
 import type { SecretSource } from './plan.ts';
 import type { RecipeRenderer } from './render-recipe.ts';
 
@@ -30,7 +31,8 @@ export function resolveGiven(
       if (source) secrets[name] = source;
       continue;
     }
-    const value = raw === undefined ? input.default : renderer.render(raw, [...path, name], item);
+    const value =
+      raw === undefined ? input.default : asDeclared(renderer.render(raw, [...path, name], item), input);
     const problem = checkInput(`The input ${code(name)}`, input, value);
     if (problem) renderer.refuse([...path, name], problem, 'input');
     else values.set(name, value as TemplateValue);
@@ -38,8 +40,14 @@ export function resolveGiven(
   return { values, secrets };
 }
 
+/** Templates were checked with the type that the input declares: a number is never equal to a text. */
+function asDeclared(value: unknown, input: Input): unknown {
+  const isScalar = typeof value === 'string' || typeof value === 'number';
+  return isScalar && input.type !== 'list' ? typed([String(value)], input) : value;
+}
+
 /** The checks let through nothing but a template that is one secret. */
 function secretOf({ inputs }: RecipeRenderer, raw: Given[string]): SecretSource | undefined {
-  const name = /^\{\{\s*inputs\.(\w+)\s*\}\}$/.exec(String(raw).trim())?.[1];
+  const name = givenInput(String(raw));
   return name === undefined ? undefined : inputs.secrets[name];
 }

@@ -170,7 +170,7 @@ function wrongValue(error: SchemaError, path: Path, where: string): Finding {
   const type = String(error.params['type']);
   return wrong(
     path,
-    `${where} must be ${TYPE_WORDS[type] ?? type}, not ${show(data)}`,
+    `${where} must be ${wordsOfTypes(type)}, not ${show(data)}`,
     rewrite(error, path, type) ?? (path.length === 0 ? BEGINNING : parentSchema?.description),
   );
 }
@@ -181,7 +181,17 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
   object: 'a mapping',
   array: 'a list',
   string: 'text',
+  integer: 'a whole number',
+  boolean: 'true or false',
 };
+
+/** @param types one, or several with commas between, as the validator has them */
+function wordsOfTypes(types: string): string {
+  return types
+    .split(',')
+    .map((type) => TYPE_WORDS[type] ?? type)
+    .join(', or ');
+}
 
 /** How to write what was meant, where that is plain. */
 function rewrite({ data, parentSchema }: SchemaError, path: Path, type: string): string | undefined {

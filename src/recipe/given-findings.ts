@@ -1,7 +1,7 @@
 import { inspectTemplate } from '../template/gate.ts';
 import type { TemplateScope } from '../template/scope.ts';
 import type { Finding, RecipeSteps, UsedRecipe } from './finding.ts';
-import { checkInput } from './input-value.ts';
+import { checkInput, quoteProblem } from './input-value.ts';
 import type { Path } from './path.ts';
 import { code } from './printable.ts';
 import type { Input, RecipeStep } from './recipe.generated.ts';
@@ -13,11 +13,11 @@ import { walkSteps } from './walk-steps.ts';
 export function givenFindings({ data, used }: Pick<UsedRecipe, 'data' | 'used'>): readonly Finding[] {
   return [...walkSteps(data)].flatMap(({ step, path }) => {
     const recipe = used.get(step);
-    return step.uses === 'recipe' && recipe ? stepFindings(step, path, recipe, data) : [];
+    return step.uses === 'recipe' && recipe ? useFindings(step, path, recipe, data) : [];
   });
 }
 
-function stepFindings(step: RecipeStep, path: Path, used: UsedRecipe, data: RecipeSteps): Finding[] {
+function useFindings(step: RecipeStep, path: Path, used: UsedRecipe, data: RecipeSteps): Finding[] {
   const declared = used.data.inputs ?? {};
   const names = Object.keys(declared);
   const given = step.with.inputs ?? {};
@@ -36,12 +36,17 @@ function stepFindings(step: RecipeStep, path: Path, used: UsedRecipe, data: Reci
       const message = `${code(used.data.name)} has no input ${code(name)}`;
       return [{ path: at, at: 'key', code: 'input', message, hint: didYouMean(name, names, 'inputs') }];
     }
-    return valueFindings(name, input, value, at, reader);
+    return valueFindingsOf(name, input, value, at, reader);
   });
   if (missing.length === 0) return findings;
   const message = `${code(used.data.name)} needs the input${missing.length === 1 ? '' : 's'} ${missing.map(code).join(', ')}`;
   const hint = missing.map((name) => `${name}: ${declared[name]?.description ?? declared[name]?.type}`);
   return [...findings, { path: [...path, 'with'], at: 'key', code: 'input', message, hint: hint.join('\n') }];
+}
+
+/** The input that a template is, and is nothing else. */
+export function givenInput(template: string): string | undefined {
+  return /^\s*\{\{\s*inputs\s*\.\s*(\w+)\s*\}\}\s*$/.exec(template)?.[1];
 }
 
 /** Whether it has a value when nobody gives one. */
@@ -55,7 +60,7 @@ interface Reader {
   readonly secrets: readonly string[];
 }
 
-function valueFindings(
+function valueFindingsOf(
   name: string,
   input: Input,
   value: unknown,
@@ -68,7 +73,7 @@ function valueFindings(
   if (typeof value !== 'string') {
     // Items of a list may be templates: they are looked at when they are rendered.
     if (Array.isArray(value) && input.type === 'list') return [];
-    const problem = checkInput(`The input ${code(name)}`, input, value);
+    const problem = checkInput(`The input ${code(name)}`, input, value) ?? quoteProblem(name, input, value);
     return problem
       ? [{ path, at: 'value', code: 'input', ...problem, isSecret: input.type === 'secret' }]
       : [];
@@ -78,7 +83,7 @@ function valueFindings(
   if (problems.length > 0) return [];
   const secret = inputs.find((each) => secrets.includes(each));
   if (input.type === 'secret') {
-    if (secret !== undefined && value.replaceAll(/\s/g, '') === `{{inputs.${secret}}}`) return [];
+    if (secret !== undefined && givenInput(value) === secret) return [];
     const message = `The input ${code(name)} is a secret, and takes nothing but another one`;
     const hint = 'Give it a secret of this recipe: "{{ inputs.token }}".';
     return [{ path, at: 'value', code: 'input', message, hint, isSecret: true }];

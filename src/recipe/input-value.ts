@@ -46,3 +46,15 @@ function checkPattern(name: string, pattern: string | undefined, value: unknown)
       }
     : { message: `${name} must match ${code(pattern)}, and ${show(value)} does not` };
 }
+
+/** YAML has made a number of what is meant as text: `1.10` would be 1.1. */
+export function quoteProblem(name: string, { type }: InputRule, value: unknown): ValueProblem | undefined {
+  const isNumber = type === 'int' || type === 'pid' || type === 'port';
+  if (isNumber || (typeof value !== 'number' && !(Array.isArray(value) && value.some(isNumeric))))
+    return undefined;
+  return { message: `The input ${code(name)} must be text, not a number`, hint: 'Write it in quotes.' };
+}
+
+function isNumeric(value: unknown): boolean {
+  return typeof value === 'number';
+}

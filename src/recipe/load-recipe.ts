@@ -64,16 +64,10 @@ function refuse(diagnostics: readonly Diagnostic[]): void {
   if (first) throw new Refused([first, ...others]);
 }
 
-/** What fits the schema, before what its steps use. */
-interface Read {
-  readonly path: string;
-  readonly parsed: ParsedRecipe;
-}
-
 class RecipeLoader {
   readonly #cwd: string;
   /** By path: most recipes that are used are used more than once. */
-  readonly #parts = new Map<string, Read>();
+  readonly #parts = new Map<string, ParsedRecipe>();
   #used = 0;
 
   constructor(cwd: string) {
@@ -81,7 +75,7 @@ class RecipeLoader {
   }
 
   async load(read: ReadRecipe): Promise<LoadedRecipe> {
-    const { parsed } = await this.#read(read, [read.path]);
+    const parsed = await this.#read(read, [read.path]);
     const { whole, steps } = toValid(parsed);
     const used = await this.#loadUsed(parsed, steps, [read.path]);
     const recipe = { ...parsed, data: steps, used };
@@ -92,14 +86,14 @@ class RecipeLoader {
   async #read(
     { path, source, diagnostics: unreadable }: ReadRecipe,
     chain: readonly string[],
-  ): Promise<Read> {
+  ): Promise<ParsedRecipe> {
     refuse(unreadable);
     const { parsed: own, diagnostics } = parseRecipe(source);
     refuse(diagnostics);
     if (!own) throw new Error('a recipe without a mistake could not be read');
     const parsed = await this.#extend(own, path, chain);
     refuse(toDiagnostics(parsed, schemaFindings(parsed)));
-    return { path, parsed };
+    return parsed;
   }
 
   async #extend(own: ParsedRecipe, path: string, chain: readonly string[]): Promise<ParsedRecipe> {
@@ -108,14 +102,16 @@ class RecipeLoader {
     // Anything else is for the schema to refuse.
     if (typeof reference !== 'string' || data?.kind === 'steps') return own;
     const at = { recipe: own, path: ['extends'] };
-    const read = await this.#follow(reference, path, chain, at);
-    const { parsed: base, diagnostics } = parseRecipe(read.source);
+    const basePath = await this.#follow(reference, path, chain, at);
+    const { source, diagnostics: unreadable } = await this.#readText(basePath, reference, at);
+    refuse(unreadable);
+    const { parsed: base, diagnostics } = parseRecipe(source);
     refuse(diagnostics);
     if (!base || typeof base.data !== 'object' || base.data === null || Array.isArray(base.data))
       throw refused(at, `${code(reference)} is no recipe`, 'A recipe begins with `version: 1`.');
     if (Object(base.data).kind === 'steps')
       throw refused(at, `${code(reference)} is of \`kind: steps\``, USE_IT);
-    return layOver(own, await this.#extend(base, read.path, [...chain, read.path]));
+    return layOver(own, await this.#extend(base, basePath, [...chain, basePath]));
   }
 
   async #loadUsed(
@@ -136,23 +132,25 @@ class RecipeLoader {
     if (this.#used > MAX_USED)
       throw refused(at, `This recipe uses more than ${MAX_USED} others`, 'Put what they share into one.');
     const from = chain.at(-1) ?? '';
-    const read = await this.#follow(reference, from, chain, at);
-    const part = this.#parts.get(read.path) ?? (await this.#read(read, [...chain, read.path]));
-    this.#parts.set(read.path, part);
-    const { whole, steps } = toValid(part.parsed);
+    const path = await this.#follow(reference, from, chain, at);
+    const inner = [...chain, path];
+    const part =
+      this.#parts.get(path) ?? (await this.#read(await this.#readText(path, reference, at), inner));
+    this.#parts.set(path, part);
+    const { whole, steps } = toValid(part);
     if (whole)
       throw refused(at, `${code(reference)} is a whole move, and has a commit point of its own`, ITS_KIND);
-    const used = await this.#loadUsed(part.parsed, steps, [...chain, read.path]);
-    return { ...part.parsed, data: steps, used, usedBy: at };
+    const used = await this.#loadUsed(part, steps, inner);
+    return { ...part, data: steps, used, usedBy: at };
   }
 
-  /** Reads the file that a recipe names, unless it leads in a circle. */
+  /** The path of the file that a recipe names, unless it leads in a circle. */
   async #follow(
     reference: string,
     from: string,
     chain: readonly string[],
     at: UsedRecipe['usedBy'],
-  ): Promise<ReadRecipe> {
+  ): Promise<string> {
     const found = await findReference(reference, from);
     if ('problem' in found) throw refused(at, found.problem.message, found.problem.hint);
     const { path } = found;
@@ -162,9 +160,12 @@ class RecipeLoader {
     }
     if (chain.length > MAX_DEPTH)
       throw refused(at, `Recipes lead at most ${MAX_DEPTH} files deep`, 'Put what they share into one.');
-    const name = this.#nameOf(path);
+    return path;
+  }
+
+  async #readText(path: string, reference: string, at: UsedRecipe['usedBy']): Promise<ReadRecipe> {
     try {
-      return { path, ...(await readSource(path, name, 'recipe')) };
+      return { path, ...(await readSource(path, this.#nameOf(path), 'recipe')) };
     } catch (error) {
       throw refused(at, `${code(reference)} cannot be read`, error instanceof Error ? error.message : '');
     }

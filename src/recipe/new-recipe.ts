@@ -1,4 +1,4 @@
-import { stringify } from 'yaml';
+import { toYaml } from './to-yaml.ts';
 import type { ValueKind } from './values.ts';
 
 /** What `init` asks for: a question, what its answer must be, and what it is when there is none. */
@@ -59,7 +59,7 @@ export const INIT_QUESTIONS: readonly InitQuestion[] = [
   { name: 'destination', question: 'Where will it run?', kind: 'host' },
   {
     name: 'connections',
-    question: 'What becomes of its TCP connections? refuse: do not move while it has any',
+    question: 'Its open TCP connections: keep them, close them, or refuse to move while there are some',
     kind: ['keep', 'close', 'refuse'],
     preset: 'keep',
   },
@@ -124,19 +124,19 @@ export function newRecipe(answers: InitAnswers): string {
 # Undo     ^C, or any failure before the commit, lets it run on where it was. To move it back afterwards: -i source=${destination}
 #          -i destination=${source}
 version: 1`,
-    yaml({ name }),
+    toYaml({ name }),
     `# Given on the command line, as -i name=value, or these.
-${yaml({
+${toYaml({
   inputs: {
     source: { type: 'host', description: 'where it runs now', default: source },
     destination: { type: 'host', description: 'where it will run', default: destination },
   },
 })}`,
-    yaml({ hosts: { source: '{{ inputs.source }}', destination: '{{ inputs.destination }}' } }),
+    toYaml({ hosts: { source: '{{ inputs.source }}', destination: '{{ inputs.destination }}' } }),
     `# The process, with all its descendants.
-${yaml({ workload: { process: { [findBy]: literal(answers.process ?? '') } } })}`,
+${toYaml({ workload: { process: { [findBy]: literal(answers.process ?? '') } } })}`,
     `# ${CONNECTIONS[connections as keyof typeof CONNECTIONS] ?? ''}
-${yaml({
+${toYaml({
   network: {
     connections,
     ...(cidr === '' ? {} : { address: { cidr, device: literal(answers.device ?? 'eth0') } }),
@@ -146,10 +146,10 @@ ${yaml({
       ? []
       : [
           `# Copied while it runs, the last changes while it is frozen. The source keeps its own.
-${yaml({ files: files.map((path) => ({ path: literal(path) })) })}`,
+${toYaml({ files: files.map((path) => ({ path: literal(path) })) })}`,
         ]),
     `# A longer pause ends the run with 7; nothing is moved back.
-${yaml({ objectives: { downtime: '5s' } })}`,
+${toYaml({ objectives: { downtime: '5s' } })}`,
     ...probeOf(answers),
     `steps:
   - uses: preflight # looks, touches nothing
@@ -186,16 +186,12 @@ function probeOf({ check, target = '', cidr = '' }: InitAnswers): readonly strin
   const isEverywhere = check === 'http' || cidr !== '';
   return [
     `# A question that it answers when it works: ${isEverywhere ? 'before anything is touched, and at the end.' : 'at the end.'}
-${yaml({ probes: { works: probe } })}`,
-    yaml({ checks: { ...(isEverywhere ? { before: ['works'] } : {}), after: ['works'] } }),
+${toYaml({ probes: { works: probe } })}`,
+    toYaml({ checks: { ...(isEverywhere ? { before: ['works'] } : {}), after: ['works'] } }),
   ];
 }
 
 /** In a place that is rendered as a template, braces of an answer are braces. */
 function literal(text: string): string {
   return text.replaceAll(/\{[{%#]/g, (braces) => `{{ "${braces}" }}`);
-}
-
-function yaml(value: unknown): string {
-  return stringify(value, { lineWidth: 0, singleQuote: true }).trimEnd();
 }

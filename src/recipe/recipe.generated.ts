@@ -859,7 +859,7 @@ export interface RecipeStep {
      */
     inputs?: {
       /**
-       * The value of one input.
+       * The value of one input. A fraction stands in quotes: it is a text.
        */
       [k: string]: string | number | boolean | string[];
     };

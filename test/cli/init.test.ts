@@ -21,8 +21,8 @@ test('asks, writes a recipe that is a good one, and says what comes next', async
 test('leaves a file that is there as it is', async () => {
   using directory = temporaryDirectory();
   writeFileSync(directory.at('my.yaml'), 'mine');
-  const options = { cwd: directory.path, stdin: ANSWERS };
-  expect(await runCli(['init', 'my.yaml'], options)).toMatchObject({
+  // Before anything is asked: there is no answer.
+  expect(await runCli(['init', 'my.yaml'], { cwd: directory.path })).toMatchObject({
     exitCode: 2,
     stderr: expect.stringContaining('my.yaml is there already'),
   });

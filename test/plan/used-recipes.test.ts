@@ -91,6 +91,33 @@ test('a recipe that is used is a block with inputs, retries and results of its o
   expect(made.secrets).toEqual({ secret: { env: 'OURS' }, '1/token': { env: 'OURS' } });
 });
 
+test('what is given has the type that its templates were checked with, however it is written', async () => {
+  const part = `version: 1
+kind: steps
+name: Part
+inputs: { text: { type: string }, count: { type: int }, token: { type: secret } }
+steps:
+  - uses: command
+    readOnly: true
+    if: "{{ inputs.text == '5' and inputs.count == 5 }}"
+    with: { on: local, argv: [ls], env: { TOKEN: '{{ inputs.token }}' } }
+`;
+  const step = `  - uses: recipe
+    with: { recipe: ./part.yaml, inputs: { text: '{{ inputs.n }}', count: '5', token: '{{  inputs . secret  }}' } }
+`;
+  const inputs = `inputs: { n: { type: int }, secret: { type: secret } }`;
+  write({ 'r.yaml': beginningWith(step, inputs), 'part.yaml': part });
+  const made = await plan(['n=5', 'secret=env:OURS']);
+  expect(made.steps[0]).toMatchObject({ steps: [{ argv: ['ls'] }] });
+  expect(JSON.stringify(made.steps[0])).not.toContain('"when"');
+  expect(made.inputs).toMatchObject({ '1/text': '5', '1/count': 5 });
+  expect(made.secrets).toHaveProperty('1/token', { env: 'OURS' });
+  write({ 'r.yaml': beginningWith(step.replace("'{{ inputs.n }}'", '5'), inputs) });
+  expect(await validateRecipe({ recipe: 'r.yaml', cwd: directory.path })).toMatchObject([
+    { message: 'The input `text` must be text, not a number', hint: 'Write it in quotes.' },
+  ]);
+});
+
 test('one that is used for each item has inputs of its own each time', async () => {
   const step = `  - uses: recipe
     forEach: [one, two]

@@ -7,39 +7,12 @@ import schema from '../../schemas/recipe.schema.json' with { type: 'json' };
 import { validateRecipe } from '../../src/plan/load-plan.ts';
 import { FILTERS } from '../../src/template/filters.ts';
 import { renderTemplate } from '../../src/template/render.ts';
+import { schemaProperties } from '../helpers/schema-properties.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 const text = readFileSync(fileURLToPath(new URL('../../docs/recipes.md', import.meta.url)), 'utf8');
 
-interface SchemaNode {
-  readonly $ref?: string;
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly default?: unknown;
-  readonly properties?: Readonly<Record<string, SchemaNode>>;
-}
-
-const CONDITIONS: ReadonlySet<string> = new Set(['if', 'then', 'else']);
-
-/** Every property of the schema, with where it is. */
-function propertiesOf(node: unknown, path: string): [string, SchemaNode][] {
-  if (typeof node !== 'object' || node === null) return [];
-  const own = Object.entries((node as SchemaNode).properties ?? {}).map(
-    ([name, property]): [string, SchemaNode] => [`${path}/${name}`, resolve(property)],
-  );
-  // What a condition says of a property is no other one.
-  const inner = Object.entries(node).filter(([key]) => !CONDITIONS.has(key));
-  return [...own, ...inner.flatMap(([key, value]) => propertiesOf(value, `${path}/${key}`))];
-}
-
-function resolve(node: SchemaNode): SchemaNode {
-  const name = node.$ref?.replace('#/definitions/', '');
-  if (name === undefined) return node;
-  const target = (schema.definitions as Readonly<Record<string, SchemaNode>>)[name] ?? {};
-  return { ...resolve(target), ...node };
-}
-
-const properties = propertiesOf(schema, '');
+const properties = schemaProperties();
 
 test('docs/recipes.md names every value of every key, every default and every filter', () => {
   const words = properties.flatMap(([, node]) =>

@@ -6,42 +6,22 @@ import { parse } from 'yaml';
 import editorSchema from '../../schemas/editor/recipe.schema.json' with { type: 'json' };
 import schema from '../../schemas/recipe.schema.json' with { type: 'json' };
 import { parseDuration } from '../../src/recipe/duration.ts';
+import { readRecipeSchema, resolveNode, type SchemaNode } from '../../src/recipe/recipe-schema.ts';
+import { schemaProperties } from '../helpers/schema-properties.ts';
 import { STEP_TYPES } from '../../src/steps/registry.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-interface SchemaNode {
-  readonly $ref?: string;
-  readonly description?: string;
-  readonly default?: unknown;
-  readonly examples?: readonly unknown[];
-  readonly enum?: readonly unknown[];
-  readonly enumDescriptions?: readonly string[];
-  readonly properties?: Readonly<Record<string, SchemaNode>>;
-}
-
 const ajv = new Ajv({ discriminator: true, strict: false, allErrors: true }).addSchema(schema, 'recipe');
 
-/** Every property of the schema, with its JSON pointer. */
-function propertiesOf(node: unknown, path: string): [string, SchemaNode][] {
-  if (typeof node !== 'object' || node === null) return [];
-  const own = Object.entries((node as SchemaNode).properties ?? {}).map(
-    ([name, property]): [string, SchemaNode] => [`${path}/properties/${name}`, resolve(property)],
-  );
-  // What a condition says of a property is no other one.
-  const inner = Object.entries(node).filter(([key]) => !['if', 'then', 'else'].includes(key));
-  return [...own, ...inner.flatMap(([key, value]) => propertiesOf(value, `${path}/${key}`))];
-}
+const recipeSchema = readRecipeSchema();
+const properties = schemaProperties();
 
-/** What an editor shows: the words beside a `$ref` hide those of its target. */
-function resolve(node: SchemaNode): SchemaNode {
-  const name = node.$ref?.replace('#/definitions/', '');
-  if (name === undefined) return node;
-  const target = (schema.definitions as Readonly<Record<string, SchemaNode>>)[name] ?? {};
-  return { ...resolve(target), ...node };
-}
-
-const properties = propertiesOf(schema, '');
+test('what a recipe needs that extends none is told in the words of those keys', () => {
+  const { required, properties: words } = schema.else.else;
+  expect(Object.keys(words)).toEqual(required);
+  expect(schema.properties).toMatchObject(words);
+});
 
 test('the schema has as many properties as ever', () => {
   expect(properties.length).toBeGreaterThan(100);
@@ -107,10 +87,10 @@ function exampleRecipes(): unknown[] {
     hosts: { source: 'a', destination: 'b' },
     workload: { process: { pid: 1 } },
   };
-  const exampleOf = (node: SchemaNode): unknown => resolve(node).examples?.[0];
+  const exampleOf = (node: SchemaNode): unknown => resolveNode(recipeSchema, node).examples?.[0];
   const wholeOf = ({ properties: own = {} }: SchemaNode): object =>
     Object.fromEntries(Object.entries(own).map(([name, node]) => [name, exampleOf(node)]));
-  const steps = schema.definitions.step.oneOf.map((member) => wholeOf(resolve(member)));
+  const steps = schema.definitions.step.oneOf.map((member) => wholeOf(resolveNode(recipeSchema, member)));
   return [
     ...steps.map((step) => ({ ...base, steps: [step] })),
     { ...base, steps, ...wholeOf({ properties: schema.properties }) },

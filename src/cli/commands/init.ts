@@ -1,10 +1,10 @@
-import { writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import { FlowError } from '../../errors/flow-error.ts';
 import { type InitAnswers, INIT_QUESTIONS, type InitQuestion, newRecipe } from '../../recipe/new-recipe.ts';
 import { code, printable } from '../../recipe/printable.ts';
 import { didYouMean } from '../../recipe/suggest.ts';
 import { checkValue, type ValueProblem } from '../../recipe/values.ts';
+import { recipeArgument, requireNoFile, writeNewRecipe } from '../new-recipe-file.ts';
 
 /**
  * `criu-flow init`: asks what is to be moved, and writes a recipe of it. Answers are lines of the standard input: a person's, or
@@ -12,25 +12,19 @@ import { checkValue, type ValueProblem } from '../../recipe/values.ts';
  * @throws FlowError USAGE when the file is there, or an answer that no person can correct will not do; INTERRUPTED
  */
 export async function initCommand(file: string): Promise<number> {
-  const answers = await askAll();
-  try {
-    // A recipe that is there is somebody's.
-    await writeFile(file, newRecipe(answers), { flag: 'wx' });
-  } catch (error) {
-    const isThere = error instanceof Error && 'code' in error && error.code === 'EEXIST';
-    const why = isThere ? 'is there already' : 'cannot be written';
-    throw new FlowError('USAGE', `${file} ${why}`, {
-      cause: error,
-      ...(isThere ? { hint: 'Name another file: nothing was written.' } : {}),
-    });
-  }
+  const otherwise = ['criu-flow', 'init', './my-recipe.yaml'];
+  requireNoFile(file, otherwise);
+  await writeNewRecipe(file, newRecipe(await askAll()), otherwise);
+  const argument = recipeArgument(file);
   const next = [
     ['validate', 'names each mistake, asks no host'],
     ['plan', 'shows what a run does, asks no host'],
     ['run --check', 'asks both hosts, changes nothing'],
     ['run', 'does it'],
   ];
-  const lines = next.map(([verb, words]) => `  criu-flow ${verb} ${file}`.padEnd(40 + file.length) + words);
+  const lines = next.map(
+    ([verb, words]) => `  criu-flow ${verb} ${argument}`.padEnd(26 + argument.length) + words,
+  );
   process.stdout.write(`${printable(file)} is written. Read it, then:\n${lines.map(printable).join('\n')}\n`);
   return 0;
 }

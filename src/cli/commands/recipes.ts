@@ -1,6 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { FlowError } from '../../errors/flow-error.ts';
-import { quoteArguments } from '../../host/quote.ts';
 import { checkRecipe } from '../../recipe/check-recipe.ts';
 import { code } from '../../recipe/printable.ts';
 import { bundledNames, bundledPath } from '../../recipe/read-recipe.ts';
@@ -8,6 +7,7 @@ import type { Recipe } from '../../recipe/recipe.generated.ts';
 import { didYouMean } from '../../recipe/suggest.ts';
 import { createPaint, wantsColor } from '../../report/format.ts';
 import { sanitizeLine, toSafeJson } from '../../report/sanitize.ts';
+import { recipeArgument, writeNewRecipe } from '../new-recipe-file.ts';
 
 /** `criu-flow recipes list`: the bundled recipes, and what each is for. @returns 0 */
 export async function listRecipesCommand(options: { readonly json: boolean }): Promise<number> {
@@ -48,18 +48,14 @@ export async function showRecipeCommand(name: string): Promise<number> {
  */
 export async function copyRecipeCommand(name: string, file = `${name}.yaml`): Promise<number> {
   const text = await textOf(name);
-  try {
-    // The line that leads an editor to the schema leads from the directory of the bundled recipes.
-    await writeFile(file, text.replace(/^# yaml-language-server: .*\n(?:#\n)?/, ''), { flag: 'wx' });
-  } catch (error) {
-    throw notWritten(name, file, error);
-  }
-  // A bare name is a bundled recipe, and a dash begins an option.
-  const path = file.includes('/') || /^[^-].*\.ya?ml$/.test(file) ? file : `./${file}`;
+  // The line that leads an editor to the schema leads from the directory of the bundled recipes.
+  const own = text.replace(/^# yaml-language-server: .*\n(?:#\n)?/, '');
+  await writeNewRecipe(file, own, ['criu-flow', 'recipes', 'copy', name, './my-recipe.yaml']);
+  const argument = recipeArgument(file);
   const lines = [
     `${file} is yours to change. Then check it, and run it:`,
-    `  ${quoteArguments(['criu-flow', 'validate', path])}`,
-    `  ${runOf(quoteArguments(['x', path]).slice(2), await readBundled(name))}`,
+    `  criu-flow validate ${argument}`,
+    `  ${runOf(argument, await readBundled(name))}`,
     'An editor completes it with the schema: criu-flow schema --help',
   ];
   process.stdout.write(`${lines.map((line) => lineOf(line)).join('\n')}\n`);
@@ -98,27 +94,3 @@ function runOf(recipe: string, { inputs = {} }: Recipe): string {
   const needed = Object.entries(inputs).filter(([, input]) => input.default === undefined && !input.from);
   return ['criu-flow run', recipe, ...needed.map(([name]) => `-i ${name}=…`)].join(' ');
 }
-
-function notWritten(name: string, file: string, cause: unknown): FlowError {
-  const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
-  const isThere = reason === 'EEXIST';
-  return new FlowError(
-    'USAGE',
-    isThere
-      ? `${file} is there already, and was left as it is`
-      : `${file} cannot be written: ${WHY[reason] ?? reason}`,
-    {
-      hint: isThere ? 'Name another file, or remove that one.' : 'Name a file where you may write.',
-      command: quoteArguments(['criu-flow', 'recipes', 'copy', name, './my-recipe.yaml']),
-      cause,
-    },
-  );
-}
-
-const WHY: Readonly<Record<string, string>> = {
-  ENOENT: 'its directory is not there',
-  ENOTDIR: 'a part of its path is not a directory',
-  EACCES: 'you may not write there',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'the disk is full',
-};
