@@ -2,7 +2,7 @@ import { diagnosticAt, type Diagnostic } from './diagnostic.ts';
 import { SourceFile, type SourceNoun } from './source-file.ts';
 
 /** Bytes that a recipe may have: a hundred times a long one. YAML, templates and schema take milliseconds for it. */
-export const MAX_RECIPE_BYTES: number = 256 * 1024;
+export const MAX_RECIPE_BYTES: number = 1024 * 1024;
 
 /** The text of a recipe, or why it cannot be one. A byte order mark is dropped. */
 export function decodeRecipe(

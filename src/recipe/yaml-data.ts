@@ -27,7 +27,7 @@ export interface YamlData {
 }
 
 /** Values in one recipe, aliases followed: far beyond a real recipe, far below what a bomb of aliases makes. */
-const MAX_NODES = 20_000;
+const MAX_NODES = 100_000;
 
 /**
  * Plain data of a document, and where each value is. Mappings become objects without a prototype, so no key can mean
