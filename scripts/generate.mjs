@@ -49,10 +49,10 @@ function types() {
   });
 }
 
-/** A recipe as a run has it: of the kind `move`, laid over what it extends. */
+/** A recipe as a run has it: none of steps for others, laid over what it extends. */
 function wholeRecipe() {
   const { if: _, then: __, else: move, ...rest } = schema;
-  const { kind: ___, extends: ____, ...properties } = schema.properties;
+  const { extends: ___, ...properties } = schema.properties;
   return { ...rest, properties, required: [...rest.required, ...move.else.required] };
 }
 

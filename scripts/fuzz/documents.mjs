@@ -6,18 +6,91 @@ import { parse, stringify } from 'yaml';
 /** What tends to break programs, and what means something to YAML, templates, shells and ssh. */
 const NASTY = [
   ...['', ' ', '\0', '\n', '\u0085', '\u2028', '\u202e', '\ud800', '\ufeff', 'x'.repeat(5000)],
-  ...['{{', '{{ }}', '{{ inputs.a', '{{ inputs.nothing }}', '{{ inputs.a | nothing }}', '{{ inputs.a | host }}'],
-  ...['{{ inputs.source }}', '{{ item }}', '{{ results.x.stdout }}', '{{ results.x.exitCode == 0 }}', '{% if 1 %}'],
+  ...[
+    '{{',
+    '{{ }}',
+    '{{ inputs.a',
+    '{{ inputs.nothing }}',
+    '{{ inputs.a | nothing }}',
+    '{{ inputs.a | host }}',
+  ],
+  ...[
+    '{{ inputs.source }}',
+    '{{ item }}',
+    '{{ results.x.stdout }}',
+    '{{ results.x.exitCode == 0 }}',
+    '{% if 1 %}',
+  ],
   ...['{{ inputs.constructor }}', "{{ ''.__proto__ }}", '{{ range(9999999) }}', '{{ (((((((((1))))))))) }}'],
-  ...['{# #}', '{{ inputs.a }}{{ inputs.b }}', '{{ "' + 'a'.repeat(300) + '" }}', '{{ 1 / 0 }}', '{{ [1, [2]] }}'],
-  ...['-oProxyCommand=touch /tmp/x', '$(id)', '`id`', '; id', '"', "'", '\\', '../../etc/passwd', '/', '~', '*a', '&a'],
-  ...['__proto__', 'constructor', 'toString', 'hasOwnProperty', '<<', '!!js/function "x"', '(a+)+$', '[', '99999999h'],
+  ...[
+    '{# #}',
+    '{{ inputs.a }}{{ inputs.b }}',
+    '{{ "' + 'a'.repeat(300) + '" }}',
+    '{{ 1 / 0 }}',
+    '{{ [1, [2]] }}',
+  ],
+  ...[
+    '-oProxyCommand=touch /tmp/x',
+    '$(id)',
+    '`id`',
+    '; id',
+    '"',
+    "'",
+    '\\',
+    '../../etc/passwd',
+    '/',
+    '~',
+    '*a',
+    '&a',
+  ],
+  ...[
+    '__proto__',
+    'constructor',
+    'toString',
+    'hasOwnProperty',
+    '<<',
+    '!!js/function "x"',
+    '(a+)+$',
+    '[',
+    '99999999h',
+  ],
   ...['1e999', '0x10', 'NaN', '.inf', 'null', 'yes', '2026-01-01', 'npm:x/y', './self.yaml', 'process-rsync'],
 ];
 const GOOD = [
-  ...['root@a', 'local', '/run/a.pid', '/srv/a', '10.0.0.9/24', 'fd00::9/64', 'eth0', '30s', '500ms', '4711', '64MiB'],
-  ...['http://10.0.0.9/', '10.0.0.9', 'dump', 'restore', 'commit', 'verify', 'command', 'block', 'recipe', 'a', 'b'],
-  ...['source', 'destination', 'health', 'It tells only a person.', '{{ inputs.a }}', '{{ inputs.destination }}'],
+  ...[
+    'root@a',
+    'local',
+    '/run/a.pid',
+    '/srv/a',
+    '10.0.0.9/24',
+    'fd00::9/64',
+    'eth0',
+    '30s',
+    '500ms',
+    '4711',
+    '64MiB',
+  ],
+  ...[
+    'http://10.0.0.9/',
+    '10.0.0.9',
+    'dump',
+    'restore',
+    'commit',
+    'verify',
+    'command',
+    'block',
+    'recipe',
+    'a',
+    'b',
+  ],
+  ...[
+    'source',
+    'destination',
+    'health',
+    'It tells only a person.',
+    '{{ inputs.a }}',
+    '{{ inputs.destination }}',
+  ],
 ];
 
 /**
@@ -43,7 +116,9 @@ export function documents(schema, recipes) {
   const data = recipes.map((text) => parse(text));
   const changed = fc
     .tuple(fc.constantFrom(...data), fc.array(changeOf(keys, anything), { maxLength: 4 }))
-    .map(([recipe, changes]) => write(changes.reduce((done, change) => change(done), structuredClone(recipe))));
+    .map(([recipe, changes]) =>
+      write(changes.reduce((done, change) => change(done), structuredClone(recipe))),
+    );
   const described = fc.gen().map((given) => write(describe(schema, schema, given, anything, 0)));
   const edited = fc
     .tuple(fc.constantFrom(...recipes), fc.array(editOf(), { minLength: 1, maxLength: 4 }))
@@ -59,7 +134,10 @@ export function documents(schema, recipes) {
 
 /** Values for the inputs of whatever recipe it is. */
 export function givenInputs() {
-  return fc.array(fc.oneof(fc.constantFrom(...GOOD), fc.constantFrom(...NASTY)), { minLength: 4, maxLength: 4 });
+  return fc.array(fc.oneof(fc.constantFrom(...GOOD), fc.constantFrom(...NASTY)), {
+    minLength: 4,
+    maxLength: 4,
+  });
 }
 
 /** As a program would write it, which has no other way to write some values than as text. */
@@ -75,46 +153,61 @@ function write(value) {
 function changeOf(keys, anything) {
   const steps = fc.array(fc.nat(1000), { minLength: 1, maxLength: 6 });
   const kinds = fc.constantFrom('replace', 'replace', 'remove', 'add', 'repeat', 'swap', 'rename');
-  return fc.tuple(steps, kinds, anything, fc.constantFrom(...keys, ...NASTY)).map(
-    ([path, kind, value, key]) =>
-      (root) => {
-        let at = root;
-        let place;
-        for (const step of path) {
-          const names = Object.keys(at ?? {});
-          if (typeof at !== 'object' || at === null || names.length === 0) break;
-          place = [at, names[step % names.length]];
-          at = at[place[1]];
-        }
-        if (place === undefined) return value;
-        const [holder, name] = place;
-        const isList = Array.isArray(holder);
-        if (kind === 'replace') holder[name] = value;
-        else if (kind === 'remove') isList ? holder.splice(Number(name), 1) : delete holder[name];
-        else if (kind === 'add') isList ? holder.push(value) : Reflect.set(holder, key, value);
-        else if (kind === 'rename' && !isList) {
-          delete holder[name];
-          holder[key] = at;
-        } else if (kind === 'repeat' && isList) holder.push(structuredClone(holder[name]));
-        else if (kind === 'swap' && isList) holder.unshift(...holder.splice(Number(name), 1));
-        return root;
-      },
-  );
+  return fc
+    .tuple(steps, kinds, anything, fc.constantFrom(...keys, ...NASTY))
+    .map(([path, kind, value, key]) => (root) => {
+      let at = root;
+      let place;
+      for (const step of path) {
+        const names = Object.keys(at ?? {});
+        if (typeof at !== 'object' || at === null || names.length === 0) break;
+        place = [at, names[step % names.length]];
+        at = at[place[1]];
+      }
+      if (place === undefined) return value;
+      const [holder, name] = place;
+      const isList = Array.isArray(holder);
+      if (kind === 'replace') holder[name] = value;
+      else if (kind === 'remove') isList ? holder.splice(Number(name), 1) : delete holder[name];
+      else if (kind === 'add') isList ? holder.push(value) : Reflect.set(holder, key, value);
+      else if (kind === 'rename' && !isList) {
+        delete holder[name];
+        holder[key] = at;
+      } else if (kind === 'repeat' && isList) holder.push(structuredClone(holder[name]));
+      else if (kind === 'swap' && isList) holder.unshift(...holder.splice(Number(name), 1));
+      return root;
+    });
 }
 
 /** One change of a text. */
 function editOf() {
   const piece = fc.oneof(
-    fc.constantFrom(...NASTY, ':', ': ', '- ', '\n', '\t', '{', '}', '[', ']', '#', '|', '>', '&a ', '*a', '? ', '---\n', '%'),
+    fc.constantFrom(
+      ...NASTY,
+      ':',
+      ': ',
+      '- ',
+      '\n',
+      '\t',
+      '{',
+      '}',
+      '[',
+      ']',
+      '#',
+      '|',
+      '>',
+      '&a ',
+      '*a',
+      '? ',
+      '---\n',
+      '%',
+    ),
     fc.string({ unit: 'binary', maxLength: 3 }),
   );
-  return fc.tuple(fc.nat(10_000), fc.nat(40), piece).map(
-    ([at, removed, added]) =>
-      (text) => {
-        const from = text.length === 0 ? 0 : at % text.length;
-        return text.slice(0, from) + added + text.slice(from + (removed > 20 ? 0 : removed));
-      },
-  );
+  return fc.tuple(fc.nat(10_000), fc.nat(40), piece).map(([at, removed, added]) => (text) => {
+    const from = text.length === 0 ? 0 : at % text.length;
+    return text.slice(0, from) + added + text.slice(from + (removed > 20 ? 0 : removed));
+  });
 }
 
 /** What a part of the schema lets through, mostly. */
@@ -129,7 +222,8 @@ function describe(schema, node, given, anything, depth) {
   if (node.const !== undefined) return node.const;
   if (node.enum !== undefined) return given(fc.constantFrom, ...node.enum);
   const choice = node.oneOf?.filter((each) => each.$ref !== undefined || each.type !== undefined) ?? [];
-  if (choice.length > 0) return describe(schema, given(fc.constantFrom, ...choice), given, anything, depth + 1);
+  if (choice.length > 0)
+    return describe(schema, given(fc.constantFrom, ...choice), given, anything, depth + 1);
   const type = [node.type].flat();
   if (type.includes('array')) {
     const length = given(fc.nat, { max: depth > 5 ? 1 : 4 });
@@ -152,7 +246,9 @@ function describe(schema, node, given, anything, depth) {
   }
   if (type.includes('integer')) return given(fc.integer, { min: node.minimum ?? 0, max: node.maximum ?? 9 });
   if (type.includes('boolean')) return given(fc.boolean);
-  const fitting = GOOD.filter((each) => node.pattern === undefined || new RegExp(node.pattern, 'u').test(each));
+  const fitting = GOOD.filter(
+    (each) => node.pattern === undefined || new RegExp(node.pattern, 'u').test(each),
+  );
   return fitting.length > 0 && chance(90) ? given(fc.constantFrom, ...fitting) : given(() => anything);
 }
 

@@ -45,7 +45,7 @@ class ForecastText {
         'Asked over and over, from before the freeze to the end of the steps',
         watches.map((watch) => `  ${this.#watch(watch)}`),
       ),
-      ...this.#section('The pause, as an estimate', this.#pause(pause)),
+      ...this.#section('The pause, as an estimate', pause ? this.#pause(pause) : []),
       ...this.#section(
         'Known only while it runs',
         Object.entries(placeholders).map(([shown, means]) => `  ${printable(shown)}  ${means}`),
@@ -55,7 +55,7 @@ class ForecastText {
   }
 
   #head(): readonly string[] {
-    const { name, file, digest, source, destination, workload, network, files } = this.#forecast;
+    const { kind, name, file, digest, source, destination, workload, network, files } = this.#forecast;
     const { connections, address } = network;
     const moved = [
       workload,
@@ -66,8 +66,10 @@ class ForecastText {
     return [
       this.#paint('strong', printable(name)),
       `  recipe  ${printable(file)}`,
-      `  from    ${printable(source)} to ${printable(destination)}`,
-      `  moves   ${moved.map(printable).join(', ')}`,
+      kind === 'move'
+        ? `  from    ${printable(source)} to ${printable(destination)}`
+        : `  on      ${printable(source)}`,
+      `  ${{ move: 'moves  ', checkpoint: 'keeps  ', restore: 'restores' }[kind]} ${moved.map(printable).join(', ')}`,
       `  digest  ${digest}`,
     ];
   }

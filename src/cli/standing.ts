@@ -1,6 +1,7 @@
-import type { FlowEvent, Phase } from '../events/event.ts';
+import type { FlowEvent, Phase, RunKind } from '../events/event.ts';
 
 interface Run {
+  readonly kind: RunKind;
   readonly id: string;
   readonly source: string;
   readonly destination: string;
@@ -22,7 +23,10 @@ export class Standing {
 
   readonly onEvent = (event: FlowEvent): void => {
     if (event.kind === 'run-started') {
-      this.#run = { id: event.runId, source: event.source, destination: event.destination };
+      this.#run = {
+        ...{ id: event.runId, kind: event.runKind },
+        ...{ source: event.source, destination: event.destination },
+      };
     }
     if (event.kind === 'step-started' && event.stepId === 'lock') this.#hasLock = true;
     if (event.kind === 'phase-started') {
@@ -51,6 +55,7 @@ export class Standing {
     if (this.#isTakenUp && this.#phase === undefined) {
       return `The run was taken up, and stands as the hosts say.\n${files}\nGo on with: criu-flow status ${id}`;
     }
+    if (run.kind === 'restore') return this.#describeRestore(source, files, then);
     switch (this.#phase) {
       case undefined:
         return `The workload runs on ${source}.\n${left}.\n${then('rollback')}`;
@@ -63,11 +68,21 @@ export class Standing {
       case 'commit':
       case 'release':
         return `The commit has begun: nobody runs until it is brought to its end. The images are on both hosts.\n${files}\n${then('resume')}`;
+      case 'keep':
+        return `The workload runs on ${source}; its checkpoint was not kept yet.\n${files}\n${then('rollback')}`;
       case 'verify':
       case 'clean-up':
         return this.#isReleased
           ? `The workload runs on ${destination}.\n${files}\n${then('resume')}`
           : `Where the workload runs is not sure from here.\n${files}\n${then('rollback')}`;
     }
+  }
+
+  #describeRestore(host: string, files: string, then: (verb: string) => string): string {
+    if (this.#isReleased) return `The workload runs on ${host}.\n${files}\n${then('resume')}`;
+    const isPast = this.#phase === 'commit' || this.#phase === 'release';
+    return isPast
+      ? `The workload is rebuilt on ${host}, and waits until it is let go.\n${files}\n${then('resume')}`
+      : `The workload does not run on ${host} yet; its checkpoint is as it was.\n${files}\n${then('rollback')}`;
   }
 }

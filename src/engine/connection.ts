@@ -88,9 +88,12 @@ async function open(
   };
   const openOne = (name: string): Promise<Opened> =>
     connectHost(name, options).catch((reason: unknown) => ({ reason }));
-  const hosts = await Promise.all([openOne(plan.source), openOne(plan.destination), openOne('local')]);
+  const source = openOne(plan.source);
+  // One host is connected to once.
+  const destination = plan.kind === 'move' ? openOne(plan.destination) : source;
+  const hosts = await Promise.all([source, destination, openOne('local')]);
   const close = async (): Promise<void> => {
-    await Promise.all(hosts.filter(isHost).map((host) => host.close()));
+    await Promise.all([...new Set(hosts.filter(isHost))].map((host) => host.close()));
     await rm(controlDirectory, { recursive: true, force: true });
   };
   return { hosts, close };

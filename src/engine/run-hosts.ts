@@ -68,7 +68,9 @@ export class RunHosts {
     this.#isLocked = true;
     const onSource = isSourceNeeded || !lost.source ? await lockWorkload(source, lock) : undefined;
     this.#source = onSource?.host ?? source;
-    const onDestination = await lockWorkload(destination, lock);
+    // A run of one host locks it once.
+    const onDestination =
+      onSource && source === destination ? onSource : await lockWorkload(destination, lock);
     this.#destination = onDestination.host;
     return onSource && { source: onSource.boot, destination: onDestination.boot };
   }
@@ -81,7 +83,7 @@ export class RunHosts {
     if (!this.#isLocked) return [];
     const { source, destination } = this.#connection;
     const left: FailureData[] = [];
-    for (const host of [source, destination]) {
+    for (const host of new Set([source, destination])) {
       if (except.has(host.name)) continue;
       const failure = await attempt(() => unlockWorkload(host, this.#runId, this.#epoch));
       if (failure) left.push({ host: host.name, ...failure });

@@ -62,7 +62,7 @@ export async function finishRun(
 ): Promise<RunSummary> {
   const { state } = runner;
   const missed =
-    missedObjective(downtimeOf(state), session.plan.objectives.downtimeMs) ?? missedOutage(probes) ?? failure;
+    missedObjective(session.plan, downtimeOf(state)) ?? missedOutage(session.plan, probes) ?? failure;
   const outcome = outcomeOf({
     touched: runner.touched,
     committed: state.committed,
@@ -76,25 +76,27 @@ export async function finishRun(
   return session.finish({ outcome, failure: failure ?? missed, undoFailures, probes }, state, connection);
 }
 
-function missedOutage(probes: readonly ProbeReport[]): FailureData | undefined {
+function missedOutage(plan: Plan, probes: readonly ProbeReport[]): FailureData | undefined {
   const missed = probes.find(({ longestOutageMs, outageMs = Infinity }) => longestOutageMs > outageMs);
   return (
     missed && {
       code: 'OUTAGE_TOO_LONG',
       message: `The probe ${missed.probe} had no good answer for ${Math.round(missed.longestOutageMs)} ms; ${missed.outageMs} ms are the most`,
-      hint: 'The workload runs on the destination.',
+      hint: whereItRuns(plan),
     }
   );
 }
 
-function missedObjective(
-  downtimeMs: number | undefined,
-  objectiveMs: number | undefined,
-): FailureData | undefined {
+function whereItRuns({ kind }: Plan): string {
+  return `The workload runs on the ${kind === 'checkpoint' ? 'source' : 'destination'}.`;
+}
+
+function missedObjective(plan: Plan, downtimeMs: number | undefined): FailureData | undefined {
+  const objectiveMs = plan.objectives.downtimeMs;
   if (downtimeMs === undefined || objectiveMs === undefined || downtimeMs <= objectiveMs) return undefined;
   return {
     code: 'OBJECTIVE_MISSED',
     message: `The downtime was at most ${Math.round(downtimeMs)} ms; the objective is ${objectiveMs} ms`,
-    hint: 'The workload runs on the destination.',
+    hint: whereItRuns(plan),
   };
 }

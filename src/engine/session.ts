@@ -66,6 +66,7 @@ export class Session {
     this.emit({
       kind: 'run-started',
       runId,
+      runKind: plan.kind,
       recipe: plan.name,
       source: plan.source,
       destination: plan.destination,
@@ -125,10 +126,11 @@ export class Session {
     });
   }
 
-  #base(): Pick<RunSummary, 'runId' | 'source' | 'destination' | 'warnings' | 'runDirectory'> {
+  #base(): Pick<RunSummary, 'runId' | 'kind' | 'source' | 'destination' | 'warnings' | 'runDirectory'> {
     const { plan, runId } = this;
     return {
       runId,
+      kind: plan.kind,
       source: plan.source,
       destination: plan.destination,
       warnings: this.#warnings,
@@ -153,11 +155,19 @@ export function downtimeOf(state: RunState): number | undefined {
 
 /** The steps as reporters show them: what the engine does around the freeze has lines of its own. */
 export function viewOf(plan: Plan): StepView[] {
-  const doesMove = plan.steps.some((step) => step.uses === 'dump');
   return [
-    ...(doesMove ? [{ id: 'lock', uses: 'lock', title: 'Lock the workload on both hosts' }] : []),
+    ...(doesLock(plan) ? [{ id: 'lock', uses: 'lock', title: lockTitle(plan) }] : []),
     ...actingSteps(plan.steps).map(({ id, uses, title }) => ({ id, uses, title })),
     ...plan.always.map(({ id, uses, title }) => ({ id, uses, title })),
-    { id: 'clean-up', uses: 'clean-up', title: 'Clean up both hosts' },
+    { id: 'clean-up', uses: 'clean-up', title: plan.kind === 'move' ? 'Clean up both hosts' : 'Clean up' },
   ];
+}
+
+/** Whether a run of the plan takes the process ids of a workload: one that only looks does not. */
+export function doesLock({ steps }: Plan): boolean {
+  return steps.some(({ uses }) => uses === 'dump' || uses === 'transfer/checkpoint');
+}
+
+export function lockTitle({ kind }: Plan): string {
+  return kind === 'move' ? 'Lock the workload on both hosts' : 'Lock the process ids of the workload';
 }

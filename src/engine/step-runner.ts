@@ -8,10 +8,10 @@ import type { Action, RunState, StepContext } from '../steps/step.ts';
 import { readAnswers, untilAnswered } from '../store/approvals.ts';
 import { type FlowCommand, flowCommandOf } from '../store/flow-command.ts';
 import type { RunDirectory } from '../store/run-directory.ts';
+import { lookUpWorkload } from '../checkpoint/look-up.ts';
 import { CriuHold } from '../criu/hold.ts';
 import type { StepResult, TemplateValues } from '../template/scope.ts';
-import { idsOf, readWorkload, type WorkloadFacts } from '../workload/facts.ts';
-import { findWorkload } from '../workload/find.ts';
+import { idsOf, type WorkloadFacts } from '../workload/facts.ts';
 import { readAlive } from '../workload/alive.ts';
 import { survivors } from '../workload/identity.ts';
 import type { Connection } from './connection.ts';
@@ -21,6 +21,7 @@ import { leftBehind, nothingToTakeBack, pastCommit } from './refusals.ts';
 import { type FlowPort, runSteps, withRetries } from './control-flow.ts';
 import type { Progress } from './read-progress.ts';
 import type { Redactor } from './redactor.ts';
+import { doesLock, lockTitle } from './session.ts';
 import { abortReason, stepSignal } from './step-signal.ts';
 import type { Asker } from '../steps/ask-check.ts';
 import { ProbeWatch } from './probe-watch.ts';
@@ -69,7 +70,7 @@ export interface StepRunnerResult {
 
 /** Runs the steps in order, prepares them before the freeze, rolls back when one fails, and cleans up. */
 export class StepRunner {
-  readonly state: RunState = { committed: false, restoreBegan: false };
+  readonly state: RunState;
   /** Whether anything on a host was changed. */
   touched = false;
   readonly #options: StepRunnerOptions;
@@ -89,6 +90,9 @@ export class StepRunner {
 
   constructor(options: StepRunnerOptions) {
     this.#options = options;
+    // What is restored has ended, or the preflight refuses: there is no source that could decide.
+    const isRestore = options.plan.kind === 'restore';
+    this.state = { committed: false, restoreBegan: false, ...(isRestore && { sourceHasEnded: true }) };
     this.#hosts = new RunHosts(options);
     const outage = new AbortController();
     this.#signal = AbortSignal.any([options.signal, outage.signal]);
@@ -120,7 +124,8 @@ export class StepRunner {
     // After the decision to commit, a run that cannot confirm it must not act on what it believes.
     if (committed && releasedAtMs === undefined) return { failure, undoFailures: [] };
     // Once moved there is no way back: the `rollback` of a later step could start a second copy on the source.
-    const hasWayBack = this.touched && !committed;
+    // And so has a workload that runs on after its checkpoint.
+    const hasWayBack = this.touched && !committed && releasedAtMs === undefined;
     const undoFailures = failure && hasWayBack ? await this.#undos.rollBack(emit, failure) : [];
     const superseded = undoFailures.find(({ code }) => code === 'SUPERSEDED');
     if (superseded) return { failure, undoFailures: [superseded] };
@@ -198,12 +203,14 @@ export class StepRunner {
 
   /** Read again under the lock: who was at work until then may have committed meanwhile, and cleaned up. */
   async #requireNotCommitted(): Promise<void> {
-    const { sourceHold, workload } = this.state;
-    const commit = this.#options.plan.steps.find(({ uses }) => uses === 'commit');
+    const { sourceHold, destinationHold, workload } = this.state;
+    const { plan } = this.#options;
+    const commit = plan.steps.find(({ uses }) => uses === 'commit');
     const hasFinished = commit !== undefined && this.#finished.has(commit.id);
-    const stands = await sourceHold?.look();
+    // Of a restore the one host decides, and what it held may be gone with it: the checkpoint is as it was.
+    const stands = await (plan.kind === 'restore' ? destinationHold : sourceHold)?.look();
     if (hasFinished || stands?.decision === 'commit') throw pastCommit(this.#options.runId, this.#command);
-    if (stands?.isThere !== false || !workload) return;
+    if (stands?.isThere !== false || !workload || plan.kind === 'restore') return;
     const alive = await survivors(this.#hosts.source, workload.processes);
     if (alive.length > 0) return;
     // What is not on the destination either did not move: it ended while the run had hardly begun. A restored process may have
@@ -277,10 +284,11 @@ export class StepRunner {
     const { plan } = this.#options;
     const { committed } = this.state;
     if (committed) await this.#takeOver();
-    if (!committed && plan.steps.some((step) => step.uses === 'dump')) {
-      const title = 'Lock the workload on both hosts';
+    if (!committed && doesLock(plan)) {
+      const title = lockTitle(plan);
       await this.#show({ stepId: 'lock', title, timeoutMs: LOCK_TIMEOUT_MS }, async ({ source }) => {
-        const workload = await readWorkload(source, await findWorkload(source, plan.workload));
+        const { workload, checkpoint } = await lookUpWorkload(source, plan.workload);
+        if (checkpoint) this.state.checkpoint = checkpoint;
         this.#remember(workload);
         await this.#lock();
         return undefined;

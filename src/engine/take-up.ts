@@ -125,7 +125,7 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
       return undefined;
     }
     const { lost } = connection;
-    if (!isLeft && !isCommitted && !lost.source && !lost.destination) {
+    if (plan.kind !== 'restore' && !isLeft && !isCommitted && !lost.source && !lost.destination) {
       await requireOnSource(run.runId, progress, connection, commandOf(run, options));
     }
     const newest = Math.max(0, ...source.epochs, ...destination.epochs);
@@ -339,7 +339,7 @@ function isAfterCommit(plan: Plan, id: string): boolean {
   return isAtEnd(plan, id) || actingSteps(plan.steps.slice(commit)).some((step) => step.id === id);
 }
 
-async function requireUnchanged({ progress, connection }: Taken, command: FlowCommand): Promise<void> {
+async function requireUnchanged({ plan, progress, connection }: Taken, command: FlowCommand): Promise<void> {
   if (!progress.workload) return;
   try {
     for (const side of ['source', 'destination'] as const) {
@@ -352,7 +352,7 @@ async function requireUnchanged({ progress, connection }: Taken, command: FlowCo
         });
       }
     }
-    await requireSameProcess(connection.source, progress.workload);
+    if (plan.kind !== 'restore') await requireSameProcess(connection.source, progress.workload);
   } catch (error) {
     await connection.close();
     if (!(error instanceof FlowError) || error.code !== 'WORKLOAD_NOT_FOUND') throw error;

@@ -69,6 +69,14 @@ export const ERRORS: Readonly<Record<ErrorCode, CatalogueError>> = {
     means: 'the process is not there',
     cure: 'check the pid, the pid file or the unit on the source',
   },
+  CHECKPOINT_NOT_FOUND: {
+    means: 'there is no such checkpoint on the host',
+    cure: 'the message has those that there are; a checkpoint is on the host on which it was kept',
+  },
+  CHECKPOINT_UNREADABLE: {
+    means: 'the record of a checkpoint is damaged, or of another version',
+    cure: 'restore an earlier one, by its number',
+  },
   WORKLOAD_LOST: {
     means: 'it moved, and was not seen alive on the destination when the run wanted to clean up',
     cure: 'nothing was cleaned up; the message has the command that restores it from its images',

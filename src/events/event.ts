@@ -17,6 +17,9 @@ export interface FailureData {
 /** Where the workload is alive when the run ends. */
 export type WorkloadLocation = 'source' | 'destination' | 'nowhere' | 'unknown';
 
+/** What a run was for. */
+export type RunKind = 'move' | 'checkpoint' | 'restore';
+
 export type RunOutcome =
   /** It runs on the destination, and everything that the recipe asked for holds. */
   | 'done'
@@ -43,9 +46,9 @@ export interface StepView {
   readonly title: string;
 }
 
-/** The phases of the safe protocol, in order. */
+/** The phases of the safe protocol, in order; `keep`, of a checkpoint, is that in which the workload runs on already. */
 export type Phase =
-  'prepare' | 'freeze' | 'transfer' | 'restore' | 'commit' | 'release' | 'verify' | 'clean-up';
+  'prepare' | 'freeze' | 'transfer' | 'restore' | 'commit' | 'release' | 'keep' | 'verify' | 'clean-up';
 
 /** What was seen of a probe that was asked over and over. */
 export interface ProbeReport {
@@ -60,6 +63,7 @@ export interface ProbeReport {
 
 export interface RunSummary {
   readonly runId: string;
+  readonly kind: RunKind;
   readonly outcome: RunOutcome;
   /** What the process exits with; see docs/exit-codes.md. */
   readonly exitCode: number;
@@ -103,6 +107,7 @@ export type FlowEvent =
   | {
       readonly kind: 'run-started';
       readonly runId: string;
+      readonly runKind: RunKind;
       readonly recipe: string;
       readonly source: string;
       readonly destination: string;

@@ -1,4 +1,4 @@
-import { OPTIONAL, ORDER } from '../recipe/order-findings.ts';
+import { OPTIONAL, ORDERS } from '../recipe/order-findings.ts';
 import { type RecipeSchema, resolveNode, type SchemaNode } from '../recipe/recipe-schema.ts';
 import type { Step } from '../recipe/recipe.generated.ts';
 import { STEP_TYPES } from '../steps/registry.ts';
@@ -21,12 +21,16 @@ export function stepPage(schema: RecipeSchema, name: string, definition: SchemaN
 
 function placesOf(schema: RecipeSchema, uses: Step['uses']): string[] {
   const lists = (['always', 'rollback'] as const).filter((name) => onlyStepOf(schema, name) === uses);
-  const top = ORDER.includes(uses)
-    ? `at the top of \`steps\`, once, in this order: ${ORDER.join(', ')}` +
-      (uses === OPTIONAL ? '; added when it is left out' : '')
-    : 'at the top of `steps`';
+  const tops = Object.entries(ORDERS).flatMap(([kind, order]) =>
+    order.includes(uses)
+      ? [
+          `at the top of \`steps\` of a ${kind}, once, in this order: ${order.join(', ')}` +
+            (uses === OPTIONAL ? '; added when it is left out' : ''),
+        ]
+      : [],
+  );
   return [
-    top,
+    ...(tops.length > 0 ? tops : ['at the top of `steps`']),
     ...(stepsOf(schema, 'blockItem').has(uses) ? ['in a `block`'] : []),
     ...(stepsOf(schema, 'hookStep').has(uses) ? ['in `hooks`'] : []),
     ...lists.map((name) => `in \`${name}\``),

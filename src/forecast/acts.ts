@@ -41,10 +41,15 @@ export function unknownRun(plan: Plan): RunNames {
 /** Round trips of an rsync that begins. */
 const RSYNC_ROUND_TRIPS = 3;
 
-type MoveStep = Exclude<ActingStep['uses'], 'verify' | 'approve' | 'command'> | 'lock' | 'clean-up';
+export type MoveStep = Exclude<ActingStep['uses'], 'verify' | 'approve' | 'command'> | 'lock' | 'clean-up';
+
+/** What the steps of one kind of recipe do. */
+export type ActsOf = Partial<Record<MoveStep, (names: RunNames) => readonly Act[]>>;
 
 /** What the steps of the move do, in their order, with the command lines that their own modules make. */
-export const MOVE_ACTS: Readonly<Record<MoveStep, (names: RunNames) => readonly Act[]>> = {
+export const MOVE_ACTS: Readonly<
+  Record<Exclude<MoveStep, 'checkpoint' | 'transfer/checkpoint'>, (names: RunNames) => readonly Act[]>
+> = {
   lock: ({ plan }) => [
     work('source', `find the ${describeSelector(plan.workload)}`),
     work('both', 'take its process ids, in /var/lib/criu-flow/locks, so that no other run can have it'),
@@ -201,12 +206,12 @@ function cleanUpActs({ plan, attemptId }: RunNames): readonly Act[] {
   ];
 }
 
-function optionsOf(names: RunNames, directory: string): ReturnType<typeof criuOptions> {
+export function optionsOf(names: RunNames, directory: string): ReturnType<typeof criuOptions> {
   return criuOptions(names, directory, true);
 }
 
 /** Whether it is told of a shell job is seen when the workload is looked at. */
-function criuLine({ shellJob }: RunNames, argv: readonly string[]): string[] {
+export function criuLine({ shellJob }: RunNames, argv: readonly string[]): string[] {
   return argv.flatMap((word) => (word === '--shell-job' ? (shellJob === '' ? [] : [shellJob]) : [word]));
 }
 
@@ -231,11 +236,11 @@ function shown(text: string): string {
   return typeof word === 'string' ? word : word.text;
 }
 
-function command(on: Place, argv: readonly string[]): ForecastCommand {
+export function command(on: Place, argv: readonly string[]): ForecastCommand {
   return { on, argv: argv.map(toWord) };
 }
 
-function work(
+export function work(
   on: Place | 'both',
   does: string,
   commands: readonly ForecastCommand[] = [],
@@ -243,6 +248,6 @@ function work(
   return { kind: 'work', on, does, commands };
 }
 
-function mark(name: Mark): Act {
+export function mark(name: Mark): Act {
   return { kind: 'mark', mark: name };
 }

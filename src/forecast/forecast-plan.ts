@@ -4,9 +4,10 @@ import { type ActingStep, actingSteps, type Check, type Plan, type PlanStep } fr
 import { describeCheck } from '../steps/ask-check.ts';
 import { STEP_TYPES, timeoutOf } from '../steps/registry.ts';
 import { describeSelector } from '../workload/find.ts';
-import { MOVE_ACTS, type RunNames, unknownRun } from './acts.ts';
+import { type ActsOf, MOVE_ACTS, type MoveStep, type RunNames, unknownRun } from './acts.ts';
 import { CommandDescriber } from './describe-command.ts';
-import type { Forecast, ForecastCheck, ForecastStep } from './forecast.ts';
+import type { Act, Forecast, ForecastCheck, ForecastStep } from './forecast.ts';
+import { CHECKPOINT_ACTS, RESTORE_ACTS } from './one-host-acts.ts';
 import { estimatePause } from './pause.ts';
 import { meaningOf } from './word.ts';
 
@@ -23,6 +24,7 @@ export function forecastPlan(plan: Plan, memoryBytes?: number): Forecast {
   };
   return {
     version: 1,
+    kind: plan.kind,
     name: plan.name,
     file: plan.file,
     digest: plan.digest,
@@ -33,9 +35,15 @@ export function forecastPlan(plan: Plan, memoryBytes?: number): Forecast {
     files: plan.files.map(({ path }) => path),
     placeholders: Object.fromEntries([...needsIn(body)].map((shown) => [shown, meaningOf(shown)])),
     ...body,
-    pause: estimatePause(plan, body.steps, memoryBytes),
+    ...(plan.kind === 'restore' ? {} : { pause: estimatePause(plan, body.steps, memoryBytes) }),
   };
 }
+
+const ACTS: Readonly<Record<Plan['kind'], ActsOf>> = {
+  move: MOVE_ACTS,
+  checkpoint: CHECKPOINT_ACTS,
+  restore: RESTORE_ACTS,
+};
 
 class Forecaster {
   readonly commands: CommandDescriber;
@@ -52,7 +60,7 @@ class Forecaster {
   steps(): readonly ForecastStep[] {
     const own = viewOf(this.#plan).flatMap(({ id, uses, title }): readonly ForecastStep[] =>
       uses === 'lock' || uses === 'clean-up'
-        ? [{ id, uses, title, acts: MOVE_ACTS[uses](this.#names), undo: [], rollback: [] }]
+        ? [{ id, uses, title, acts: this.#acts(uses), undo: [], rollback: [] }]
         : [],
     );
     return [
@@ -61,6 +69,12 @@ class Forecaster {
       ...this.#plan.always.map((step): ForecastStep => ({ ...this.#step(step), isAlways: true })),
       ...own.filter(({ uses }) => uses === 'clean-up').map((step) => ({ ...step, isAlways: true as const })),
     ];
+  }
+
+  #acts(uses: MoveStep): readonly Act[] {
+    const acts = ACTS[this.#plan.kind][uses];
+    if (!acts) throw new Error(`no ${uses} in a ${this.#plan.kind}`);
+    return acts(this.#names);
   }
 
   check(check: Check): ForecastCheck {
@@ -116,7 +130,7 @@ class Forecaster {
         };
       }
       default:
-        return { acts: MOVE_ACTS[step.uses](this.#names) };
+        return { acts: this.#acts(step.uses) };
     }
   }
 }

@@ -3,6 +3,8 @@ import type { RetryPolicy } from '../plan/plan.ts';
 /** What a plan will do, before it does it: plain JSON, without a secret's value. No host was asked. */
 export interface Forecast {
   readonly version: 1;
+  /** What it is for. Of a checkpoint and of a restore the source and the destination are one host. */
+  readonly kind: 'move' | 'checkpoint' | 'restore';
   /** The recipe's name and file. */
   readonly name: string;
   readonly file: string;
@@ -25,7 +27,8 @@ export interface Forecast {
   readonly rollback: readonly ForecastCommand[];
   /** Probes that are asked over and over, from before the freeze to the end of the steps. */
   readonly watches: readonly ForecastWatch[];
-  readonly pause: PauseEstimate;
+  /** Not of a restore: its workload does not run before. */
+  readonly pause?: PauseEstimate;
 }
 
 export interface ForecastStep {
@@ -101,7 +104,7 @@ export type Act =
     }
   | {
       readonly kind: 'mark';
-      /** The workload stops; from here there is no way back; it runs again, on the destination. */
+      /** The workload stops; from here there is no way back; it runs again. */
       readonly mark: Mark;
     };
 

@@ -16,12 +16,39 @@ const ROUND_TRIP_MS = 1;
  */
 const FIXED_MS = 275;
 
-const ASSUMPTIONS = [
-  'criu writes and reads 1 GiB of memory a second (assumed)',
-  'the link carries 1 Gbit/s, and compression makes nothing smaller (assumed)',
-  'a round trip takes 1 ms (assumed)',
-  'all else takes 275 ms: what a measured pause of 0.4 s for 64 MiB leaves when criu is taken off (docs/performance.md)',
-];
+/** Milliseconds for the start of criu, and for letting it go. */
+const CHECKPOINT_FIXED_MS = 100;
+
+type Rates = Pick<
+  PauseEstimate,
+  'assumptions' | 'dumpMsPerMiB' | 'transferMsPerMiB' | 'restoreMsPerMiB' | 'fixedMs'
+>;
+
+const MOVE_RATES: Rates = {
+  assumptions: [
+    'criu writes and reads 1 GiB of memory a second (assumed)',
+    'the link carries 1 Gbit/s, and compression makes nothing smaller (assumed)',
+    'a round trip takes 1 ms (assumed)',
+    'all else takes 275 ms: what a measured pause of 0.4 s for 64 MiB leaves when criu is taken off (docs/performance.md)',
+  ],
+  dumpMsPerMiB: CRIU_MS_PER_MIB,
+  transferMsPerMiB: LINK_MS_PER_MIB,
+  restoreMsPerMiB: CRIU_MS_PER_MIB,
+  fixedMs: FIXED_MS,
+};
+
+/** Nothing travels, and nothing is rebuilt. */
+const CHECKPOINT_RATES: Rates = {
+  assumptions: [
+    'criu writes 1 GiB of memory a second (assumed)',
+    'a round trip takes 1 ms (assumed)',
+    'all else takes 100 ms: what a checkpoint of a small process takes on a lab',
+  ],
+  dumpMsPerMiB: CRIU_MS_PER_MIB,
+  transferMsPerMiB: 0,
+  restoreMsPerMiB: 0,
+  fixedMs: CHECKPOINT_FIXED_MS,
+};
 
 /** Memory of workloads, where it is not known: 64 MiB, 1 GiB, 16 GiB. */
 const EXAMPLES_MIB = [64, 1024, 16_384];
@@ -37,18 +64,16 @@ export function estimatePause(
   memoryBytes: number | undefined,
 ): PauseEstimate {
   const roundTrips = roundTripsOf(steps);
-  const msPerMiB = 2 * CRIU_MS_PER_MIB + LINK_MS_PER_MIB;
-  const constantMs = FIXED_MS + roundTrips * ROUND_TRIP_MS;
+  const rates = plan.kind === 'checkpoint' ? CHECKPOINT_RATES : MOVE_RATES;
+  const msPerMiB = rates.dumpMsPerMiB + rates.transferMsPerMiB + rates.restoreMsPerMiB;
+  const { fixedMs } = rates;
+  const constantMs = fixedMs + roundTrips * ROUND_TRIP_MS;
   const sizes = memoryBytes === undefined ? EXAMPLES_MIB.map((mib) => mib * MIB) : [memoryBytes];
   const objectiveMs = plan.objectives.downtimeMs;
   return {
-    assumptions: ASSUMPTIONS,
-    dumpMsPerMiB: CRIU_MS_PER_MIB,
-    transferMsPerMiB: LINK_MS_PER_MIB,
-    restoreMsPerMiB: CRIU_MS_PER_MIB,
+    ...rates,
     roundTrips,
     roundTripMs: ROUND_TRIP_MS,
-    fixedMs: FIXED_MS,
     estimates: sizes.map((bytes) => ({
       memoryBytes: bytes,
       ms: Number((constantMs + (bytes / MIB) * msPerMiB).toPrecision(2)),
@@ -72,14 +97,16 @@ function roundTripsOf(steps: readonly ForecastStep[]): number {
 
 function notCounted(plan: Plan): readonly string[] {
   const from = plan.steps.findIndex(({ uses }) => uses === 'dump');
-  const to = plan.steps.findIndex(({ uses }) => uses === 'commit');
+  const to = plan.steps.findIndex(({ uses }) => uses === 'commit' || uses === 'checkpoint');
   const moves = new Set(['dump', 'transfer/rsync', 'restore']);
   const others = actingSteps(plan.steps.slice(from, to)).filter(
     ({ uses, when }) => !moves.has(uses) && when !== false,
   );
   return [
     ...(plan.files.length > 0
-      ? ['what changes in the files after their first copy, at the rate of the link']
+      ? [
+          `what changes in the files after their first copy, at the rate of the ${plan.kind === 'move' ? 'link' : 'disk'}`,
+        ]
       : []),
     ...others.map(
       (step) => `${step.id} (${step.title}), while clients wait: up to ${timeoutOf(step) / 1000} s`,

@@ -1,4 +1,5 @@
 import { type Finding, toDiagnostics, type ValidRecipe } from '../recipe/finding.ts';
+import { kindOf, type RecipeKind } from '../recipe/kind-findings.ts';
 import { overlapFindings } from '../recipe/overlap-findings.ts';
 import { RecipeError } from '../recipe/recipe-error.ts';
 import type { CheckOrProbe, Recipe, Watch as RecipeWatch } from '../recipe/recipe.generated.ts';
@@ -17,7 +18,7 @@ export function buildPlan(recipe: ValidRecipe, inputs: ResolvedInputs): Plan {
   const renderer = new RecipeRenderer(recipe.data, inputs);
   const { steps: _, hooks: __, always: ___, rollback: rawRollback, ...rest } = recipe.data;
   const data = renderer.render(rest, []) as Omit<Recipe, 'steps' | 'hooks' | 'always' | 'rollback'>;
-  const builder = new StepBuilder(renderer, data, recipe.used);
+  const builder = new StepBuilder(renderer, data, recipe.used, kindOf(recipe.data));
   const ordered = orderSteps(recipe.data);
   const steps = ordered.filter(({ stage }) => stage !== 'end').flatMap((top) => builder.build(top));
   const always = ordered.filter(({ stage }) => stage === 'end').flatMap((top) => builder.build(top));
@@ -26,12 +27,12 @@ export function buildPlan(recipe: ValidRecipe, inputs: ResolvedInputs): Plan {
   const downtime = data.objectives?.downtime;
   const plan: Omit<Plan, 'digest'> = {
     version: 1,
+    kind: kindOf(recipe.data),
     name: data.name,
     file: recipe.source.name,
-    source: data.hosts.source,
-    destination: data.hosts.destination,
-    workload: workloadOf(data.workload.process),
-    network: networkOf(data.network),
+    ...hostsOf(data.hosts),
+    workload: workloadOf(data.workload),
+    network: networkOf(data.network, kindOf(recipe.data)),
     files: (data.files ?? []).map(({ path }) => ({ path })),
     objectives: downtime === undefined ? {} : { downtimeMs: ms(downtime) },
     steps: withChecks(steps, data.checks, builder),
@@ -49,7 +50,20 @@ function refuse(recipe: ValidRecipe, findings: readonly Finding[]): void {
   if (first) throw new RecipeError('RECIPE_INVALID', [first, ...others]);
 }
 
-function workloadOf(process: Recipe['workload']['process']): WorkloadSelector {
+/** A run of one host has it twice. */
+function hostsOf({ source, destination }: Recipe['hosts']): Pick<Plan, 'source' | 'destination'> {
+  const [from, to] = [source ?? destination, destination ?? source];
+  if (from === undefined || to === undefined)
+    throw new Error('the schema lets no recipe without a host through');
+  return { source: from, destination: to };
+}
+
+function workloadOf({ process, checkpoint }: Recipe['workload']): WorkloadSelector {
+  if (checkpoint) {
+    const { series, id = 'latest' } = checkpoint;
+    return { kind: 'checkpoint', series, id: id === 'latest' ? id : Number(id) };
+  }
+  if (!process) throw new Error('the schema lets no recipe without a workload through');
   if (process.pid !== undefined) return { kind: 'pid', pid: Number(process.pid) };
   if (process.pidFile !== undefined) return { kind: 'pid-file', path: process.pidFile };
   if (process.unit !== undefined) return { kind: 'unit', unit: process.unit };
@@ -58,10 +72,11 @@ function workloadOf(process: Recipe['workload']['process']): WorkloadSelector {
   return { kind: 'executable', path, ...(args === undefined ? {} : { arguments: args.map(String) }) };
 }
 
-function networkOf(network: Recipe['network']): NetworkPlan {
+/** What other ends have of connections that a checkpoint had is long past. */
+function networkOf(network: Recipe['network'], kind: RecipeKind): NetworkPlan {
   const address = network?.address;
   return {
-    connections: network?.connections ?? 'refuse',
+    connections: network?.connections ?? (kind === 'restore' ? 'close' : 'refuse'),
     ...(address ? { address: { cidr: address.cidr, device: address.device ?? 'eth0' } } : {}),
   };
 }

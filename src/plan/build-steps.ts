@@ -1,3 +1,4 @@
+import type { RecipeKind } from '../recipe/kind-findings.ts';
 import { parseDuration } from '../recipe/duration.ts';
 import type { TemplateValue } from '../template/filters.ts';
 import type { Path } from '../recipe/path.ts';
@@ -36,10 +37,23 @@ const TITLES: Readonly<Record<Exclude<ActingStep['uses'], 'command'>, string>> =
   prepare: 'Prepare both hosts',
   dump: 'Freeze the workload and dump it',
   'transfer/rsync': 'Transfer the images with rsync',
+  'transfer/checkpoint': 'Take the images of the checkpoint',
   restore: 'Restore it on the destination, held',
+  checkpoint: 'Keep the checkpoint, let the workload run on',
   commit: 'Commit: end the copy on the source, release the destination',
   verify: 'Verify that it works',
   approve: 'Wait for approval',
+};
+
+/** The same on the one host of a checkpoint or a restore. */
+const TITLES_OF_ONE_HOST: Readonly<Record<Exclude<RecipeKind, 'move'>, Partial<typeof TITLES>>> = {
+  checkpoint: { preflight: 'Check the host and the workload', prepare: 'Prepare the host' },
+  restore: {
+    preflight: 'Check the host and the checkpoint',
+    prepare: 'Prepare the host',
+    restore: 'Restore it, held',
+    commit: 'Commit: let it run',
+  },
 };
 
 const DEFAULT_CHECK_TIMEOUT = '5s';
@@ -53,16 +67,23 @@ export class StepBuilder {
   readonly #renderer: RecipeRenderer;
   readonly #shared: Shared;
   readonly #used: ReadonlyMap<object, UsedRecipe>;
+  readonly #titles: typeof TITLES;
   /** Of the recipes that are used, by their names in the plan. */
   readonly usedInputs: { values: Map<string, TemplateValue>; secrets: Record<string, SecretSource> } = {
     values: new Map(),
     secrets: {},
   };
 
-  constructor(renderer: RecipeRenderer, shared: Shared, used: ReadonlyMap<object, UsedRecipe>) {
+  constructor(
+    renderer: RecipeRenderer,
+    shared: Shared,
+    used: ReadonlyMap<object, UsedRecipe>,
+    kind: RecipeKind,
+  ) {
     this.#renderer = renderer;
     this.#shared = shared;
     this.#used = used;
+    this.#titles = kind === 'move' ? TITLES : { ...TITLES, ...TITLES_OF_ONE_HOST[kind] };
   }
 
   /** A step at the top, once for each item of its `forEach`. */
@@ -70,7 +91,7 @@ export class StepBuilder {
     if (!isAdded) return this.#each(step as AnyStep, path, number);
     const uses = step.uses === 'prepare' ? 'prepare' : 'commit';
     const id = uses === 'prepare' ? uses : `${number}-${uses}`;
-    return [{ id, title: TITLES[uses], uses, rollback: [] }];
+    return [{ id, title: this.#titles[uses], uses, rollback: [] }];
   }
 
   #each(step: AnyStep, path: Path, number: string, item?: string): PlanStep[] {
@@ -138,7 +159,8 @@ export class StepBuilder {
     });
     const { retries, probes } = recipe.data;
     const shared = renderer.render({ retries, probes }, []) as Shared;
-    const builder = new StepBuilder(renderer, shared, recipe.used);
+    // What belongs to a kind stands at the top only.
+    const builder = new StepBuilder(renderer, shared, recipe.used, 'move');
     const steps = recipe.data.steps.flatMap((child, index) =>
       builder.#each(child, ['steps', index], `${number}.${index + 1}`),
     );
@@ -174,7 +196,10 @@ export class StepBuilder {
     const { timeout, rollback = [] } = { timeout: undefined, rollback: undefined, ...step };
     const base = {
       id: `${number}-${step.uses.split('/')[0] ?? ''}`,
-      title: withItem(step.name ?? (step.uses === 'command' ? titleOf(step.with) : TITLES[step.uses]), item),
+      title: withItem(
+        step.name ?? (step.uses === 'command' ? titleOf(step.with) : this.#titles[step.uses]),
+        item,
+      ),
       ...this.#when(condition, path, item),
       ...(timeout === undefined ? {} : { timeoutMs: ms(timeout) }),
       rollback: rollback.map((each) => toCommand(each.with)),
@@ -182,6 +207,11 @@ export class StepBuilder {
     switch (step.uses) {
       case 'verify':
         return { ...base, uses: step.uses, checks: step.with.checks.map((each) => this.check(each)) };
+      case 'checkpoint': {
+        const { series, keep = 3, maxAge } = step.with;
+        const age = maxAge === undefined ? {} : { maxAgeMs: ms(maxAge) };
+        return { ...base, uses: step.uses, series, keep: Number(keep), ...age };
+      }
       case 'approve':
         return { ...base, uses: step.uses, ...toApproval(step.with) };
       case 'command':

@@ -1,8 +1,11 @@
+import type { RecipeKind } from '../recipe/kind-findings.ts';
 import type { TemplateValue } from '../template/filters.ts';
 
 /** The plan: what a recipe becomes once inputs are known. Plain JSON, ordered, with a digest. No host was asked. */
 export interface Plan {
   readonly version: 1;
+  /** Of a checkpoint and of its restore the source and the destination are one host. */
+  readonly kind: RecipeKind;
   /** The recipe's name, for people. */
   readonly name: string;
   /** The recipe's file, for messages. */
@@ -30,12 +33,21 @@ export interface Plan {
   readonly digest: string;
 }
 
-/** How to find the root process of the workload on the source. */
-export type WorkloadSelector =
+/** What moves: a process that runs on the source, or a checkpoint that is on the destination. */
+export type WorkloadSelector = ProcessSelector | CheckpointSelector;
+
+/** How to find the root process of the workload. */
+export type ProcessSelector =
   | { readonly kind: 'pid'; readonly pid: number }
   | { readonly kind: 'pid-file'; readonly path: string }
   | { readonly kind: 'unit'; readonly unit: string }
   | { readonly kind: 'executable'; readonly path: string; readonly arguments?: readonly string[] };
+
+export interface CheckpointSelector {
+  readonly kind: 'checkpoint';
+  readonly series: string;
+  readonly id: 'latest' | number;
+}
 
 export interface NetworkPlan {
   /**
@@ -152,6 +164,15 @@ export interface Approval {
   readonly expiresMs: number;
 }
 
+export type CheckpointStep = PlanStepBase & {
+  readonly uses: 'checkpoint';
+  readonly series: string;
+  /** How many of them stay at most. */
+  readonly keep: number;
+  /** How old those before it may be, in milliseconds. @default any age */
+  readonly maxAgeMs?: number;
+};
+
 export type CommandStep = PlanStepBase &
   CommandSpec & {
     readonly uses: 'command';
@@ -178,8 +199,10 @@ export type BlockStep = PlanStepBase & {
 /** A step that does something itself. */
 export type ActingStep =
   | (PlanStepBase & {
-      readonly uses: 'preflight' | 'prepare' | 'dump' | 'transfer/rsync' | 'restore' | 'commit';
+      readonly uses:
+        'preflight' | 'prepare' | 'dump' | 'transfer/rsync' | 'transfer/checkpoint' | 'restore' | 'commit';
     })
+  | CheckpointStep
   | (PlanStepBase & { readonly uses: 'verify'; readonly checks: readonly Check[] })
   | (PlanStepBase & Approval & { readonly uses: 'approve' })
   | CommandStep;

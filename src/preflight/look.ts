@@ -1,43 +1,83 @@
 import type { Host } from '../host/host.ts';
 import type { Plan } from '../plan/plan.ts';
-import { readWorkload, type WorkloadFacts } from '../workload/facts.ts';
-import { findWorkload } from '../workload/find.ts';
+import { type FoundWorkload, lookUpWorkload } from '../checkpoint/look-up.ts';
+import { checkpointFindings } from './checkpoint.ts';
 import { destinationFindings } from './destination.ts';
 import type { Finding } from './finding.ts';
 import { hostFindings } from './host.ts';
 import { workloadFindings } from './workload.ts';
 
-/** What is found of both hosts and the workload. */
-export interface Look {
-  readonly workload: WorkloadFacts;
+/** What is found of the hosts and the workload. */
+export interface Look extends FoundWorkload {
   /** What would make the run fail. */
   readonly findings: readonly Finding[];
 }
 
+/** What is looked at, and who hears what is looked at right now. */
+interface Sight {
+  readonly plan: Plan;
+  readonly source: Host;
+  readonly destination: Host;
+}
+
+/** What criu needs on each host, and what it is watched and fenced with. */
+const TOOLS = ['criu', 'nft', 'rsync', 'sha256sum'];
+
 /**
- * Looks at both hosts and at the workload. Changes nothing; finds everything at once.
+ * Looks at the hosts and at the workload. Changes nothing; finds everything at once.
  * @param detail takes what is looked at right now
- * @throws FlowError as {@link findWorkload} does, and when a host cannot be asked
+ * @throws FlowError as {@link lookUpWorkload} does, and when a host cannot be asked
  */
 export async function lookAround(
-  { plan, source, destination }: { readonly plan: Plan; readonly source: Host; readonly destination: Host },
+  sight: Sight,
   detail: (text: string) => void = () => undefined,
+): Promise<Look> {
+  return LOOKS[sight.plan.kind](sight, detail);
+}
+
+const LOOKS: Readonly<Record<Plan['kind'], (sight: Sight, detail: (text: string) => void) => Promise<Look>>> =
+  { move: lookBeforeMove, checkpoint: lookBeforeCheckpoint, restore: lookBeforeRestore };
+
+async function lookBeforeMove(
+  { plan, source, destination }: Sight,
+  detail: (text: string) => void,
 ): Promise<Look> {
   const tools = plan.network.address ? ['ip', 'arping'] : [];
   detail('look at both hosts');
-  const [onSource, onDestination, pid] = await Promise.all([
-    hostFindings(source, ['criu', 'nft', 'rsync', 'ssh', 'ssh-keygen', 'sha256sum', 'ss', ...tools]),
-    hostFindings(destination, ['criu', 'nft', 'rsync', 'sha256sum', ...tools]),
-    findWorkload(source, plan.workload),
+  const [onSource, onDestination, found] = await Promise.all([
+    hostFindings(source, [...TOOLS, 'ssh', 'ssh-keygen', 'ss', ...tools]),
+    hostFindings(destination, [...TOOLS, ...tools]),
+    lookUpWorkload(source, plan.workload),
   ]);
-  detail('look at the workload');
-  const workload = await readWorkload(source, pid);
   detail('compare with the destination');
   const findings = [
     ...onSource,
     ...onDestination,
-    ...workloadFindings(workload, source, plan.network),
-    ...(await destinationFindings(destination, workload, plan)),
+    ...workloadFindings(found.workload, source, plan.network),
+    ...(await destinationFindings(destination, found.workload, plan)),
   ];
-  return { workload, findings };
+  return { ...found, findings };
+}
+
+async function lookBeforeCheckpoint({ plan, source }: Sight, detail: (text: string) => void): Promise<Look> {
+  detail('look at the host and the workload');
+  const [onSource, found] = await Promise.all([
+    hostFindings(source, [...TOOLS, 'ss']),
+    lookUpWorkload(source, plan.workload),
+  ]);
+  const findings = [...onSource, ...workloadFindings(found.workload, source, plan.network)];
+  return { ...found, findings };
+}
+
+async function lookBeforeRestore(
+  { plan, destination }: Sight,
+  detail: (text: string) => void,
+): Promise<Look> {
+  detail('look at the host and the checkpoint');
+  const [onDestination, found] = await Promise.all([
+    hostFindings(destination, TOOLS),
+    lookUpWorkload(destination, plan.workload),
+  ]);
+  const findings = [...onDestination, ...(await checkpointFindings(destination, found, plan))];
+  return { ...found, findings };
 }

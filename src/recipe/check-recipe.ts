@@ -2,6 +2,7 @@ import { type Diagnostic } from './diagnostic.ts';
 import { type Finding, toDiagnostics, type UsedRecipe, type ValidRecipe } from './finding.ts';
 import { givenFindings } from './given-findings.ts';
 import { inputFindings } from './input-findings.ts';
+import { kindFindings, kindOf } from './kind-findings.ts';
 import { loadRecipe } from './load-recipe.ts';
 import { orderFindings } from './order-findings.ts';
 import { overlapFindings } from './overlap-findings.ts';
@@ -48,7 +49,9 @@ function ownFindings(recipe: Pick<UsedRecipe, 'data' | 'used'>): readonly Findin
 
 function wholeFindings(recipe: ValidRecipe): readonly Finding[] {
   const { data } = recipe;
-  const order = orderFindings(data.steps);
+  const kind = kindFindings(data);
+  if (kind.length > 0) return kind;
+  const order = orderFindings(kindOf(data), data.steps);
   return [
     // What is before the commit is not known of steps that are in no order.
     ...(order.length > 0 ? order : [...stepFindings(recipe), ...probeFindings(data)]),

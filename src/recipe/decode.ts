@@ -36,7 +36,7 @@ export function tooLarge(
   const size = `${(sizeBytes / 1024 / 1024).toFixed(1)} MiB`;
   const diagnostic = diagnosticAt(source, [0, 0], {
     code: 'file',
-    message: `The file has ${size}, and a ${noun} has at most ${MAX_RECIPE_BYTES / 1024} KiB`,
+    message: `The file has ${size}, and a ${noun} has at most ${MAX_RECIPE_BYTES / 1024 / 1024} MiB`,
     hint: 'Is this the right file?',
   });
   return { source, diagnostics: [diagnostic] };

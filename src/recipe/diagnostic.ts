@@ -13,6 +13,7 @@ export type DiagnosticCode =
   | 'steps'
   | 'checks'
   | 'hosts'
+  | 'kind'
   | 'files'
   | 'recipe'
   | 'unused-input'

@@ -14,6 +14,7 @@ export function layOver(own: ParsedRecipe, base: ParsedRecipe): ParsedRecipe {
 /** These, and what is below `*`, are taken over whole or not at all. */
 const OF_ONE_PIECE: readonly Path[] = [
   ['workload', 'process'],
+  ['workload', 'checkpoint'],
   ['probes', '*'],
   ['retries', '*'],
   ['inputs', '*', 'from'],

@@ -7,6 +7,7 @@ export function overlapFindings(recipe: Pick<Recipe, 'hosts' | 'files'>): readon
 }
 
 function hostFindings({ source, destination }: Recipe['hosts']): Finding[] {
+  if (source === undefined || destination === undefined) return [];
   if (withoutUser(source) !== withoutUser(destination)) return [];
   return [
     {

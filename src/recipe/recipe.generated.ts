@@ -73,8 +73,10 @@ export type Step =
   | PreflightStep
   | DumpStep
   | TransferRsyncStep
+  | TransferCheckpointStep
   | RestoreStep
   | CommitStep
+  | CheckpointStep
   | VerifyStep
   | CommandStep
   | ApproveStep
@@ -102,7 +104,7 @@ export type Rollback1 = {
 }[];
 
 /**
- * One migration of a running workload from a source host to a destination host.
+ * One migration of a running workload from a source host to a destination host, one checkpoint of it, or its restore from one.
  */
 export interface Recipe {
   /**
@@ -118,29 +120,34 @@ export interface Recipe {
    */
   description?: string;
   /**
+   * What it is: a whole `move`; a `checkpoint` of a workload that runs on; its `restore` from one; or `steps` that other recipes use.
+   */
+  kind?: 'move' | 'checkpoint' | 'restore' | 'steps';
+  /**
    * What a person gives on the command line with `-i name=value`. A template reads it as `{{ inputs.name }}`.
    */
   inputs?: {
     [k: string]: Input;
   };
   /**
-   * The two hosts of the run.
+   * The hosts of the run: a move has two, a `checkpoint` has a source, a `restore` a destination.
    */
   hosts: {
     /**
      * Where the workload runs now, as ssh(1) names it.
      */
-    source: string;
+    source?: string;
     /**
-     * Where the workload will run, as ssh(1) names it.
+     * Where the workload will run, as ssh(1) names it. Of a `restore`, where its checkpoint is too.
      */
-    destination: string;
+    destination?: string;
   };
   /**
-   * What moves: one process and its descendants.
+   * What moves: one process and its descendants; of a `restore`, the checkpoint of one.
    */
   workload: {
-    process: Process;
+    process?: Process;
+    checkpoint?: CheckpointSelector;
   };
   /**
    * What happens to TCP connections and to the service address.
@@ -232,7 +239,7 @@ export interface Recipe {
     verify?: Hook6;
   };
   /**
-   * What happens, in order: preflight, dump, a transfer, restore, commit (added when left out), verify.
+   * What happens, in order. A move: preflight, dump, a transfer, restore, commit (added when left out), verify. A checkpoint: preflight, dump, checkpoint. A restore: preflight, transfer/checkpoint, restore, commit, verify.
    *
    * @minItems 1
    */
@@ -326,6 +333,19 @@ export interface Process {
    * With `executable`: its arguments, all of them.
    */
   arguments?: Argument[];
+}
+/**
+ * Which checkpoint, of those that are on the destination.
+ */
+export interface CheckpointSelector {
+  /**
+   * The series of checkpoints that it is of.
+   */
+  series: string;
+  /**
+   * Which of them, by its number; `latest` is the last one that was kept.
+   */
+  id?: string | number;
 }
 /**
  * How often a step is tried, and how long to wait in between.
@@ -730,6 +750,24 @@ export interface TransferRsyncStep {
   rollback?: Rollback;
 }
 /**
+ * Takes the images of the checkpoint that is to be restored, and puts its files beside their places. The checkpoint stays as it is.
+ */
+export interface TransferCheckpointStep {
+  /**
+   * The step type.
+   */
+  uses: 'transfer/checkpoint';
+  /**
+   * What the step does, for people. The step type has words of its own.
+   */
+  name?: string;
+  /**
+   * How long the step may take.
+   */
+  timeout?: string;
+  rollback?: Rollback;
+}
+/**
  * Rebuilds the workload on the destination, and holds it before its first instruction.
  */
 export interface RestoreStep {
@@ -759,6 +797,41 @@ export interface CommitStep {
    * What the step does, for people. The step type has words of its own.
    */
   name?: string;
+  /**
+   * How long the step may take.
+   */
+  timeout?: string;
+  rollback?: Rollback;
+}
+/**
+ * Keeps the images, and the files as they are at that moment, in /var/lib/criu-flow/checkpoints on the source, and lets the workload run on there. Then it removes old ones.
+ */
+export interface CheckpointStep {
+  /**
+   * The step type.
+   */
+  uses: 'checkpoint';
+  /**
+   * What the step does, for people. The step type has words of its own.
+   */
+  name?: string;
+  /**
+   * Which series it belongs to, and how many of it stay.
+   */
+  with: {
+    /**
+     * The series of checkpoints that it becomes the last one of.
+     */
+    series: string;
+    /**
+     * How many of the series stay at most, this one among them.
+     */
+    keep?: number | string;
+    /**
+     * How old those before it may be: older ones are removed. Without it they may be of any age.
+     */
+    maxAge?: string;
+  };
   /**
    * How long the step may take.
    */

@@ -48,7 +48,7 @@ function withoutEchoes(findings: readonly Finding[]): Finding[] {
   const isOfNoKind = findings.some(({ path }) => path.length === 1 && path[0] === 'kind');
   const seen = new Set<string>();
   return findings.filter(({ code, path, message }) => {
-    if (isOfNoKind && code === 'missing-key' && path.length === 0) return false;
+    if (isOfNoKind && code === 'missing-key' && path.length <= 1) return false;
     if (code === 'missing-key' && explained.has(pathKey(path))) return false;
     if (path.at(-1) !== 'uses' && path.some((_, length) => mistyped.has(pathKey(path.slice(0, length))))) {
       return false;

@@ -16,6 +16,9 @@ export type ValueKind =
   | 'program'
   | 'argument'
   | 'unit'
+  | 'checkpoint-series'
+  | 'checkpoint-id'
+  | 'count'
   | 'line'
   | 'url'
   | 'duration'
@@ -125,6 +128,15 @@ const CHECKS: Readonly<Record<ValueKind, ValueCheck>> = {
     // See systemd.unit(5): valid characters, and at most 255 of them.
     isValid: text((name) => /^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,254}$/.test(name)),
   },
+  'checkpoint-series': {
+    expected: 'a name of letters, digits, `.`, `_` and `-`, at most 64 of them, such as `video`',
+    isValid: (value) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(asText(value)),
+  },
+  'checkpoint-id': {
+    expected: '`latest`, or the number of a checkpoint',
+    isValid: (value) => /^(latest|0*[1-9][0-9]{0,8})$/.test(asText(value)),
+  },
+  count: { expected: 'a whole number from 1 to 10000', isValid: integer(1, 10_000) },
   line: {
     expected: 'one line of text, at most 200 characters',
     isValid: (value) => /^[^\p{Cc}\u2028\u2029]{1,200}$/u.test(asText(value)),

@@ -61,7 +61,8 @@ export function orderSteps(recipe: WithSteps): readonly TopStep[] {
   };
   const add = (top: Omit<TopStep, 'stage'>, before: HookName | undefined, after = before): void => {
     hook(before, 'before');
-    const isCommit = top.step.uses === 'commit';
+    // A checkpoint that is kept is not taken back: the workload has gone on since.
+    const isCommit = top.step.uses === 'commit' || top.step.uses === 'checkpoint';
     ordered.push({ ...top, stage: isCommit ? 'commit' : stage });
     if (isCommit) stage = 'after-commit';
     hook(after, 'after');
@@ -71,7 +72,9 @@ export function orderSteps(recipe: WithSteps): readonly TopStep[] {
   let count = 0;
   for (const [index, step] of steps.entries()) {
     const path = ['steps', index];
-    if (step.uses === 'dump') add({ step: PREPARE, path, number: 'prepare', isAdded: true }, 'prepare');
+    // A restore from a checkpoint freezes nothing, and has its preparation before it takes that.
+    if (step.uses === 'dump' || step.uses === 'transfer/checkpoint')
+      add({ step: PREPARE, path, number: 'prepare', isAdded: true }, 'prepare');
     count += 1;
     const own = { step, path, number: String(count), isAdded: false };
     if (step.uses === 'verify') {
@@ -102,6 +105,7 @@ export const HOOK_NAMES: Readonly<Partial<Record<AnyStep['uses'], HookName>>> = 
   preflight: 'preflight',
   dump: 'dump',
   'transfer/rsync': 'transfer',
+  'transfer/checkpoint': 'transfer',
   restore: 'restore',
   commit: 'commit',
 };
@@ -120,6 +124,7 @@ export function* walkSteps(
     // What is added is nothing that the recipe has.
     if (!isAdded) yield* walk(step as AnyStep, { path, stage, isInPause: isFrozen, blocks: [] }, used);
     if (step.uses === 'dump') isFrozen = true;
+    if (step.uses === 'checkpoint') isFrozen = false;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Phase, ProbeReport, RunOutcome, RunSummary, ToDo } from '../events/event.ts';
+import type { Phase, ProbeReport, RunKind, RunOutcome, RunSummary, ToDo } from '../events/event.ts';
 import { formatFailure } from './failure.ts';
 import {
   createPaint,
@@ -25,6 +25,7 @@ const PHASES: readonly Phase[] = [
   'restore',
   'commit',
   'release',
+  'keep',
   'verify',
   'clean-up',
 ];
@@ -57,9 +58,9 @@ export function formatSummary(summary: RunSummary, context: SummaryContext = {})
 function ending(summary: RunSummary): string {
   switch (summary.outcome) {
     case 'done':
-      return 'Moved';
+      return DONE[summary.kind];
     case 'moved-but-missed':
-      return 'Moved, but an objective or a check was missed';
+      return `${DONE[summary.kind]}, but an objective or a check was missed`;
     case 'refused':
       return `${isStopped(summary) ? cause(summary) : 'Refused'} before anything was touched`;
     case 'rolled-back':
@@ -72,6 +73,13 @@ function ending(summary: RunSummary): string {
       return `${cause(summary)}, and A PERSON IS NEEDED`;
   }
 }
+
+/** What a run of each kind has done when it ends well. */
+const DONE: Readonly<Record<RunKind, string>> = {
+  move: 'Moved',
+  checkpoint: 'Checkpoint kept',
+  restore: 'Restored from the checkpoint',
+};
 
 function isStopped(summary: RunSummary): boolean {
   return summary.failure?.code === 'INTERRUPTED' || summary.failure?.code === 'TIMEOUT';
@@ -86,6 +94,7 @@ function cause(summary: RunSummary): string {
 function whereabouts(summary: RunSummary): string {
   const source = sanitizeLine(summary.source);
   const destination = sanitizeLine(summary.destination);
+  if (summary.kind !== 'move') return whereaboutsOnOneHost(summary, source);
   switch (summary.workloadIsOn) {
     case 'source':
       return `the workload runs on ${source} (the source)`;
@@ -101,9 +110,27 @@ function whereabouts(summary: RunSummary): string {
   }
 }
 
+function whereaboutsOnOneHost({ kind, workloadIsOn, outcome }: RunSummary, host: string): string {
+  const isRestore = kind === 'restore';
+  switch (workloadIsOn) {
+    case 'source':
+    case 'destination':
+      return `the workload runs on ${host}`;
+    case 'nowhere':
+      return isRestore
+        ? `the workload does not run on ${host}; its checkpoint is as it was`
+        : `THE WORKLOAD DOES NOT RUN on ${host} any more`;
+    case 'unknown':
+      if (outcome === 'superseded') return 'what becomes of the workload is decided there';
+      if (outcome === 'refused') return `the workload was not ${isRestore ? 'restored' : 'seen'} on ${host}`;
+      return `WHETHER THE WORKLOAD RUNS IS NOT KNOWN, look at ${host}`;
+  }
+}
+
 function headlineTint(summary: RunSummary): Tint {
   if (summary.outcome === 'done') return 'good';
-  return summary.outcome === 'rollback-incomplete' || summary.workloadIsOn === 'nowhere' ? 'bad' : 'warning';
+  const isLost = summary.workloadIsOn === 'nowhere' && summary.kind !== 'restore';
+  return summary.outcome === 'rollback-incomplete' || isLost ? 'bad' : 'warning';
 }
 
 type Row = readonly [label: string, value: string];
@@ -117,9 +144,14 @@ function tableRows(summary: RunSummary): Row[] {
   }
   if (summary.imageBytes !== undefined) {
     const size = formatBytes(summary.imageBytes);
-    rows.push(hasMoved(summary) ? ['moved', `${size} while it was frozen`] : ['images', size]);
+    rows.push(
+      hasMoved(summary) && summary.kind === 'move'
+        ? ['moved', `${size} while it was frozen`]
+        : ['images', size],
+    );
   }
-  if (summary.downtimeMs !== undefined) rows.push(['downtime', downtime(summary, summary.downtimeMs)]);
+  if (summary.downtimeMs !== undefined)
+    rows.push([summary.kind === 'checkpoint' ? 'pause' : 'downtime', downtime(summary, summary.downtimeMs)]);
   rows.push(...(summary.probes ?? []).map(probeRow));
   rows.push(['took', formatDuration(summary.durationMs)]);
   rows.push(...phaseRows(summary));

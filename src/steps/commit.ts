@@ -37,8 +37,12 @@ export const commit: StepType = {
 
 async function endSource({ source, state }: StepContext): Promise<void> {
   const { sourceHold: hold, workload, frozenTasks, committed: wasCommitted } = state;
+  if (state.sourceHasEnded === true) {
+    // What is let go next is the only copy: nothing is taken back from here on.
+    state.committed = true;
+    return;
+  }
   if (!hold || !workload || !state.destinationHold) throw new Error('commit: nothing is held');
-  if (state.sourceHasEnded === true) return;
   // From here on nobody may roll back, whatever we hear: the decision may have reached the source.
   state.committed = true;
   const { decision, end } = await untilHeard(() => hold.decide('commit'));

@@ -1,3 +1,4 @@
+import { lookUpWorkload } from '../checkpoint/look-up.ts';
 import { dumpArguments, healArguments, restoreArguments } from '../criu/arguments.ts';
 import { criuFailure } from '../criu/failure.ts';
 import { CriuHold, type Recovery } from '../criu/hold.ts';
@@ -10,8 +11,6 @@ import { ADDRESS_BACK_SCRIPT } from '../network/address-script.ts';
 import { fenceTable, serviceFence } from '../network/fence.ts';
 import { endOrphanSockets } from '../network/orphan-sockets.ts';
 import { touchMemory } from '../transfer/reserve.ts';
-import { readWorkload } from '../workload/facts.ts';
-import { findWorkload } from '../workload/find.ts';
 import { needsShellJob, requireSameProcess, survivors } from '../workload/identity.ts';
 import { abortSource } from './abort-source.ts';
 import { criuOptions, dumpHold } from './criu-options.ts';
@@ -34,7 +33,7 @@ export const dump: StepType = {
   prepare: {
     async run(context) {
       const { source, plan, state } = context;
-      state.workload ??= await readWorkload(source, await findWorkload(source, plan.workload));
+      state.workload ??= (await lookUpWorkload(source, plan.workload)).workload;
       const address = plan.network.address;
       const { workload } = state;
       await mustRunScript(source, 'umask 077; mkdir -p "$1"', [imagesDirectory(context)], {
@@ -68,13 +67,16 @@ export const dump: StepType = {
       const { source, state } = context;
       const { sourceHold: hold, workload } = state;
       if (!hold || !workload) throw new Error('dump: not prepared');
+      // A checkpoint stays on its host.
+      const hosts = new Set([source, context.destination]);
       const memoryBytes = workload.processes.reduce((sum, process) => sum + process.memoryBytes, 0);
       await Promise.all([
         requireSameProcess(source, workload),
-        touchMemory(source, context.runDirectory, memoryBytes),
-        touchMemory(context.destination, context.runDirectory, memoryBytes),
+        ...[...hosts].map((host) => touchMemory(host, context.runDirectory, memoryBytes)),
       ]);
-      await Promise.all([source.standBy(SOURCE_COMMANDS), context.destination.standBy(DESTINATION_COMMANDS)]);
+      await Promise.all(
+        [...hosts].map((host) => host.standBy(host === source ? SOURCE_COMMANDS : DESTINATION_COMMANDS)),
+      );
       context.phase('freeze');
       state.frozenAtMs = performance.now();
       const held = await hold.start(context.signal);

@@ -1,20 +1,32 @@
 import { FlowError } from '../errors/flow-error.ts';
 import type { Finding } from '../preflight/finding.ts';
 import { lookAround } from '../preflight/look.ts';
-import type { StepType } from './step.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { StepContext, StepType } from './step.ts';
 
 /** Look at both hosts and at the workload. Changes nothing; reports everything that it finds at once. */
 export const preflight: StepType = {
   timeoutMs: 60_000,
   main: {
     async run(context) {
-      const { workload, findings } = await lookAround(context, context.detail);
+      const { workload, checkpoint, findings } = await lookAround(
+        { ...context, plan: withLocked(context) },
+        context.detail,
+      );
       context.state.workload = workload;
+      if (checkpoint) context.state.checkpoint = checkpoint;
       if (findings.length > 0) throw refusal(findings);
       return describe(workload.processes.length, workload.processes[0]?.command ?? '');
     },
   },
 };
+
+/** The latest checkpoint is the one whose process ids are locked, though there may be a later one by now. */
+function withLocked({ plan, state: { checkpoint } }: StepContext): Plan {
+  if (!checkpoint) return plan;
+  const { series, id } = checkpoint;
+  return { ...plan, workload: { kind: 'checkpoint', series, id } };
+}
 
 function refusal(findings: readonly Finding[]): FlowError {
   const [first] = findings;

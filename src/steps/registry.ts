@@ -1,5 +1,6 @@
 import type { ActingStep } from '../plan/plan.ts';
 import { approve } from './approve.ts';
+import { checkpoint } from './checkpoint.ts';
 import { command } from './command.ts';
 import { commit } from './commit.ts';
 import { dump } from './dump.ts';
@@ -7,6 +8,7 @@ import { preflight } from './preflight.ts';
 import { prepare } from './prepare.ts';
 import { restore } from './restore.ts';
 import type { StepType } from './step.ts';
+import { transferCheckpoint } from './transfer-checkpoint.ts';
 import { transferRsync } from './transfer-rsync.ts';
 import { verify } from './verify.ts';
 
@@ -16,8 +18,10 @@ export const STEP_TYPES: Readonly<Record<ActingStep['uses'], StepType>> = {
   prepare,
   dump,
   'transfer/rsync': transferRsync,
+  'transfer/checkpoint': transferCheckpoint,
   restore,
   commit,
+  checkpoint,
   verify,
   command,
   approve,

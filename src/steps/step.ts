@@ -1,3 +1,4 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import type { CriuHold, Task } from '../criu/hold.ts';
 import type { FlowError } from '../errors/flow-error.ts';
 import type { Phase } from '../events/event.ts';
@@ -11,6 +12,8 @@ import type { WorkloadFacts } from '../workload/facts.ts';
 /** What the steps of a run learn from each other. */
 export interface RunState {
   workload?: WorkloadFacts;
+  /** What is restored, of a plan that restores one. */
+  checkpoint?: Checkpoint;
   /** The criu that holds the workload frozen on the source. */
   sourceHold?: CriuHold;
   /** What the dump has frozen: tasks that were forked since the workload was read are among them. */

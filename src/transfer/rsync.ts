@@ -58,6 +58,19 @@ export async function copyFiles(way: Way, signal: AbortSignal): Promise<void> {
 }
 
 /**
+ * Copies files from one place of a host to another, as {@link copyFiles} does. Paths of directories end with a slash, or neither.
+ * @throws FlowError TRANSFER_FAILED, with rsync's own line
+ */
+export async function copyOnHost(
+  host: Host,
+  { from, to }: Pick<Path, 'from' | 'to'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const result = await host.run(['rsync', ...FILE_FLAGS, '--', from, to], { timeoutMs: TIMEOUT_MS, signal });
+  requireSuccess({ source: host, from }, result);
+}
+
+/**
  * An rsync for criu's images that is connected, and waits to be told to look at them: what it takes to begin, three
  * round trips and as many processes, is not in the pause.
  */
@@ -136,7 +149,7 @@ function rsyncCommand(way: Path, flags: readonly string[]): string[] {
   ];
 }
 
-function requireSuccess(way: Way, result: CommandResult): void {
+function requireSuccess(way: Pick<Way, 'source' | 'from'>, result: CommandResult): void {
   if (result.exitCode === 0) return;
   const lines = result.stderr.trim().split('\n');
   throw new FlowError(

@@ -2,7 +2,7 @@ import { FlowError } from '../errors/flow-error.ts';
 import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
-import type { WorkloadSelector } from '../plan/plan.ts';
+import type { ProcessSelector, WorkloadSelector } from '../plan/plan.ts';
 
 /**
  * Prints the pids that a selector names, one a line. `executable` compares /proc/PID/exe and the whole argument
@@ -45,7 +45,7 @@ esac
  * @throws FlowError WORKLOAD_NOT_FOUND; WORKLOAD_AMBIGUOUS with the pids that match; PREFLIGHT_REFUSED for a unit that
  *   systemd would start again when its process leaves.
  */
-export async function findWorkload(host: Host, selector: WorkloadSelector): Promise<number> {
+export async function findWorkload(host: Host, selector: ProcessSelector): Promise<number> {
   const words = describeSelector(selector);
   const result = await mustRunScript(host, FIND_SCRIPT, selectorArguments(selector), {
     what: 'Looking for the workload',
@@ -88,7 +88,7 @@ export async function findWorkload(host: Host, selector: WorkloadSelector): Prom
   return pid;
 }
 
-/** Which process a selector names, in words. */
+/** Which process, or checkpoint, a selector names, in words. */
 export function describeSelector(selector: WorkloadSelector): string {
   switch (selector.kind) {
     case 'pid':
@@ -99,10 +99,14 @@ export function describeSelector(selector: WorkloadSelector): string {
       return `running unit ${selector.unit}`;
     case 'executable':
       return `process of ${[selector.path, ...(selector.arguments ?? [])].join(' ')}`;
+    case 'checkpoint':
+      return selector.id === 'latest'
+        ? `latest checkpoint of ${selector.series}`
+        : `checkpoint ${selector.id} of ${selector.series}`;
   }
 }
 
-function selectorArguments(selector: WorkloadSelector): string[] {
+function selectorArguments(selector: ProcessSelector): string[] {
   switch (selector.kind) {
     case 'pid':
       return ['pid', String(selector.pid)];

@@ -44,6 +44,7 @@ const attempt = (controller: unknown = DEAD, goal = 'run') => ({
 const started: FlowEvent = {
   kind: 'run-started',
   runId: 'r1',
+  runKind: 'move',
   recipe: PLAN.name,
   source: PLAN.source,
   destination: PLAN.destination,
@@ -53,6 +54,7 @@ const finished = (summary: Partial<RunSummary> = {}): FlowEvent => ({
   kind: 'run-finished',
   summary: {
     runId: 'r1',
+    kind: 'move',
     outcome: 'done',
     exitCode: 0,
     workloadIsOn: 'destination',

@@ -5,6 +5,7 @@ import type { FlowEvent, Phase } from '../../src/events/event.ts';
 const begun: FlowEvent = {
   kind: 'run-started',
   runId: 'R',
+  runKind: 'move',
   recipe: 'x',
   source: 'a',
   destination: 'b',

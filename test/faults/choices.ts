@@ -9,7 +9,7 @@ export interface Choice {
   readonly number: number;
   readonly fault: Fault;
   /** The phase it aims at, and how many milliseconds after its begin. */
-  readonly phase: Phase;
+  readonly phase: MovePhase;
   readonly delayMs: number;
   /** Milliseconds after which what is broken is put right; undefined for when the run has ended. */
   readonly healAfterMs: number | undefined;
@@ -21,8 +21,11 @@ export interface Choice {
   readonly random: () => number;
 }
 
+/** The phases of a move. */
+export type MovePhase = Exclude<Phase, 'keep'>;
+
 /** About as many milliseconds as each phase takes on a lab. */
-const PHASES: Readonly<Record<Phase, number>> = {
+const PHASES: Readonly<Record<MovePhase, number>> = {
   prepare: 1800,
   freeze: 130,
   transfer: 130,
@@ -33,7 +36,7 @@ const PHASES: Readonly<Record<Phase, number>> = {
   'clean-up': 500,
 };
 
-export const phases = Object.keys(PHASES) as readonly Phase[];
+export const phases = Object.keys(PHASES) as readonly MovePhase[];
 
 const LATEST_HEALING_MS = 9000;
 const RATES_MBIT_PER_SECOND = { least: 20, most: 400 };
@@ -46,7 +49,7 @@ const LATEST_SECOND_MS = 150;
  */
 export function* choices(seed: number, lab: number, faults: readonly Fault[]): Generator<Choice, never> {
   const order = randomFrom(seed * 1000 + lab);
-  const aims = new Map<Fault, Phase[]>();
+  const aims = new Map<Fault, MovePhase[]>();
   for (let number = 1; ;) {
     for (const fault of shuffled(faults, order)) {
       const left = aims.get(fault) ?? [];
@@ -76,7 +79,7 @@ export function* again(
   }
 }
 
-function choose(number: number, fault: Fault, phase: Phase, random: () => number): Choice {
+function choose(number: number, fault: Fault, phase: MovePhase, random: () => number): Choice {
   const seldom = <Value>(share: number, value: Value): Value | undefined =>
     random() < share ? value : undefined;
   const rate = (): number => {

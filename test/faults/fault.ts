@@ -32,7 +32,7 @@ export const HIT: Injected = {};
 export interface Fault {
   readonly title: string;
   /** In which there can be something to break. @default all */
-  readonly phases?: readonly Phase[];
+  readonly phases?: readonly Exclude<Phase, 'keep'>[];
   /** Done before the run begins. */
   readonly before?: (scene: Omit<Scene, 'run'>) => Promise<void>;
   readonly inject: (scene: Scene) => Promise<Injected>;

@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Phase } from '../../src/events/event.ts';
 import type { MigrationLab } from '../helpers/migration-lab.ts';
 import { type Fault, HIT } from './fault.ts';
 import { shuffled } from './random.ts';
@@ -45,7 +44,7 @@ export const destinationHoldKilled: Fault = killed(
   ['restore', 'commit'],
 );
 
-function killed(title: string, side: 'from' | 'to', pattern: RegExp, phases: readonly Phase[]): Fault {
+function killed(title: string, side: 'from' | 'to', pattern: RegExp, phases: Fault['phases'] & {}): Fault {
   return {
     title,
     phases,

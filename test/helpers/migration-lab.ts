@@ -312,7 +312,6 @@ export class MigrationLab {
       to = 'b',
       more = '',
     } = options;
-    const file = join(this.directory, `recipe-${randomBytes(4).toString('hex')}.yaml`);
     const lines = [
       'version: 1',
       'name: A test',
@@ -327,7 +326,13 @@ export class MigrationLab {
         .map((line) => `  ${line.trim()}`),
       more,
     ];
-    writeFileSync(file, `${lines.join('\n')}\n`);
+    return this.writeText(`${lines.join('\n')}\n`);
+  }
+
+  /** @returns the recipe's file */
+  writeText(text: string): string {
+    const file = join(this.directory, `recipe-${randomBytes(4).toString('hex')}.yaml`);
+    writeFileSync(file, text);
     return file;
   }
 

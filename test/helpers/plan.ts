@@ -4,6 +4,7 @@ import type { Plan } from '../../src/plan/plan.ts';
 export function planWith(more: Partial<Plan> = {}): Plan {
   return {
     version: 1,
+    kind: 'move',
     name: 'a plan',
     file: 'recipe.yaml',
     source: 'a',

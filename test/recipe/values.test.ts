@@ -53,6 +53,15 @@ const VALUES: Readonly<Record<ValueKind, { valid: readonly unknown[]; wrong: rea
   },
   program: { valid: ['ls', '/usr/bin/ls', '1'], wrong: ['', '-x', 'a\0b'] },
   argument: { valid: ['', '-x', 'a\nb', 5, true], wrong: ['a\0b', { a: 1 }, ['a'], null] },
+  count: { valid: [1, '1', 10_000], wrong: [0, -1, 10_001, 1.5, '', 'one', null] },
+  'checkpoint-series': {
+    valid: ['video', '1', 'a.b_c-d', 'x'.repeat(64), 17],
+    wrong: ['', '.', '..', '-x', 'a/b', 'a b', '../x', 'x'.repeat(65), 'ü', null],
+  },
+  'checkpoint-id': {
+    valid: ['latest', '1', 17, '0017'],
+    wrong: ['', '0', 0, -1, 'newest', '1.5', 1.5, '../1', '9999999999'],
+  },
   unit: { valid: ['video.service', 'a@b.service'], wrong: ['', '-a', 'a b', 'a/b', 'x'.repeat(256)] },
   line: { valid: ['Move it', '1'], wrong: ['', 'a\nb', 'a\u2028b', 'x'.repeat(201), null, { a: 1 }] },
   url: {

@@ -72,7 +72,7 @@ describe('a recipe that is no recipe at all', () => {
 
   test('a file of 10 MB is not even read', async () => {
     expect(await outcome('x: 1\n'.repeat(2_000_000))).toBe(
-      'The file has 9.5 MiB, and a recipe has at most 256 KiB',
+      'The file has 9.5 MiB, and a recipe has at most 1 MiB',
     );
   });
 
@@ -109,23 +109,23 @@ describe('a recipe that is no recipe at all', () => {
     const each = (count: number, text: (index: number) => string): string =>
       Array.from({ length: count }, (_, index) => text(index)).join('');
     test.each([
-      ['brackets', repeat('[', 260_000), 'The recipe nests too deep'],
-      ['dashes', repeat('- ', 130_000), 'The recipe nests too deep'],
+      ['brackets', repeat('[', 1_040_000), 'The recipe nests too deep'],
+      ['dashes', repeat('- ', 520_000), 'The recipe nests too deep'],
       ['indentation', each(700, (index) => `${repeat(' ', index)}a:\n`), 'The recipe nests too deep'],
-      ['keys', each(26_000, (index) => `k${index}: 1\n`), 'The recipe has more than 20000 values'],
-      ['aliases', `a: &a x\nb: [${repeat('*a,', 80_000)}]`, 'The recipe has more than 20000 values'],
-      ['quotes', repeat('""', 130_000), 'Unexpected double-quoted-scalar'],
-      ['documents', repeat('---\n', 65_000), 'The recipe is empty'],
-      ['steps', `${RECIPE}${repeat('  - uses: dmup\n', 6000)}`, 'There is no step type `dmup`'],
+      ['keys', each(100_001, (index) => `k${index.toString(36)}:\n`), 'The recipe has more than 100000 values'],
+      ['aliases', `a: &a x\nb: [${repeat('*a,', 340_000)}]`, 'The recipe has more than 100000 values'],
+      ['quotes', repeat('""', 520_000), 'Unexpected double-quoted-scalar'],
+      ['documents', repeat('---\n', 260_000), 'The recipe is empty'],
+      ['steps', `${RECIPE}${repeat('  - uses: dmup\n', 48_000)}`, 'There is no step type `dmup`'],
       [
         'files',
-        `${RECIPE}files:\n${each(9000, (index) => `  - path: /srv/${index}/\n`)}`,
+        `${RECIPE}files:\n${each(40_000, (index) => `  - path: /srv/${index}/\n`)}`,
         'files[0].path must be',
       ],
       [
         'inputs that are not there',
-        `${RECIPE.replace('inputs: {', `inputs: {${each(3000, (index) => ` a${index}: { type: pid },`)}`)}
-  - { uses: command, with: { on: local, argv: [ls${each(3000, (index) => `, '{{ inputs.b${index} }}'`)}] } }\n`,
+        `${RECIPE.replace('inputs: {', `inputs: {${each(16_000, (index) => ` a${index}: { type: pid },`)}`)}
+  - { uses: command, with: { on: local, argv: [ls${each(16_000, (index) => `, '{{ inputs.b${index} }}'`)}] } }\n`,
         'There is no input `b0`',
       ],
     ])('%s', { timeout: 15_000 }, async (_, text, message) => {

@@ -14,6 +14,7 @@ type RunName =
 
 const summary: RunSummary = {
   runId: '20261123-101112-abcd',
+  kind: 'move',
   outcome: 'done',
   exitCode: 0,
   workloadIsOn: 'destination',
@@ -31,6 +32,7 @@ const summary: RunSummary = {
 const runStarted: FlowEvent = {
   kind: 'run-started',
   runId: summary.runId,
+  runKind: 'move',
   recipe: 'Move the video server',
   source: 'root@a',
   destination: 'root@b',

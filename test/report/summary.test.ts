@@ -4,6 +4,7 @@ import { formatSummary } from '../../src/report/summary.ts';
 
 const base: RunSummary = {
   runId: 'r',
+  kind: 'move',
   outcome: 'done',
   exitCode: 0,
   workloadIsOn: 'destination',

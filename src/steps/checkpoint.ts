@@ -1,0 +1,79 @@
+import type { CheckpointFile } from '../checkpoint/checkpoint.ts';
+import { keepCheckpoint } from '../checkpoint/store.ts';
+import { FlowError } from '../errors/flow-error.ts';
+import { mustRunScript } from '../host/shell.ts';
+import { readManifest } from '../transfer/manifest.ts';
+import { copyOnHost } from '../transfer/rsync.ts';
+import { abortSource } from './abort-source.ts';
+import { findDirectories } from './staged-files.ts';
+import { imagesDirectory, type StepContext, type StepType } from './step.ts';
+
+/**
+ * Keep what was dumped as the last checkpoint of its series, with the files as they are at that moment, and let the workload run on.
+ * The files are copied once while it runs, so that only what changed since is copied inside of the pause; images and digests
+ * are seen to when it runs again.
+ */
+export const checkpoint: StepType = {
+  timeoutMs: 3_600_000,
+  prepare: {
+    async run(context) {
+      const { plan, state, source, runDirectory } = context;
+      if (plan.files.length === 0) return undefined;
+      context.detail('copy the files while the workload runs');
+      state.directories = await findDirectories(context);
+      await mustRunScript(source, 'umask 077; mkdir -p "$1"', [`${runDirectory}/files`], {
+        what: 'Making the directory of the files',
+      });
+      await copyAll(context);
+      return undefined;
+    },
+  },
+  main: {
+    async run(context, step) {
+      const { source, state, runDirectory, signal } = context;
+      const { sourceHold, frozenTasks } = state;
+      if (step.uses !== 'checkpoint') throw new Error(`checkpoint: got ${step.uses}`);
+      if (!sourceHold || !frozenTasks) throw new Error('checkpoint: nothing is held');
+      context.phase('transfer');
+      await copyAll(context);
+      signal.throwIfAborted();
+      await abortSource(context, sourceHold);
+      const { workload } = state;
+      if (state.lostOnSource) throw state.lostOnSource;
+      if (!workload) throw new FlowError('HOLD_LOST', `Nothing runs on ${source.name} any more`);
+      state.releasedAtMs = performance.now();
+      context.phase('keep');
+      context.detail('read the digests of the images');
+      await readManifest(source, imagesDirectory(context), signal);
+      const { id, count, removed } = await keepCheckpoint(
+        source,
+        runDirectory,
+        step,
+        {
+          version: 1,
+          runId: context.attemptId,
+          createdAt: new Date().toISOString(),
+          workload,
+          tasks: frozenTasks,
+          files: filesOf(context),
+        },
+        signal,
+      );
+      const gone = removed === 0 ? '' : `, ${removed} older removed`;
+      return `checkpoint ${id} of ${step.series}; ${count} kept${gone}`;
+    },
+  },
+};
+
+function filesOf({ plan, state }: StepContext): readonly CheckpointFile[] {
+  return plan.files.map(({ path }) => ({ path, isDirectory: state.directories?.has(path) === true }));
+}
+
+async function copyAll(context: StepContext): Promise<void> {
+  const { source, runDirectory, signal } = context;
+  for (const [index, { path, isDirectory }] of filesOf(context).entries()) {
+    const slash = isDirectory ? '/' : '';
+    const copy = `${runDirectory}/files/${index + 1}${slash}`;
+    await copyOnHost(source, { from: `${path}${slash}`, to: copy }, signal);
+  }
+}

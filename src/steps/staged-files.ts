@@ -1,0 +1,71 @@
+import { FlowError } from '../errors/flow-error.ts';
+import { mustRunScript } from '../host/shell.ts';
+import {
+  STAGE_FINISH_SCRIPT,
+  STAGE_PREPARE_SCRIPT,
+  STAGE_UNDO_SCRIPT,
+  stagedFile,
+  stagingArguments,
+} from '../transfer/staging.ts';
+import type { StepContext } from './step.ts';
+
+/** Makes room for the files of the workload beside their places on the destination. @throws FlowError FILES_CONFLICT */
+export async function prepareStaging(context: StepContext): Promise<void> {
+  const { destination } = context;
+  const result = await mustRunScript(destination, STAGE_PREPARE_SCRIPT, stagingOf(context), {
+    what: 'Preparing the places of the files',
+    allow: [3],
+  });
+  if (result.exitCode === 0) return;
+  throw new FlowError('FILES_CONFLICT', `A path of \`files\` cannot be replaced on ${destination.name}`, {
+    host: destination.name,
+    evidence: result.stderr.trim(),
+    hint: 'Name the directories inside of the mount point instead.',
+  });
+}
+
+/** A destination that is lost before its restore began holds nothing but staged copies: a warning, not a failure. */
+export async function undoStaging(context: StepContext): Promise<void> {
+  const { destination, state } = context;
+  try {
+    await mustRunScript(destination, STAGE_UNDO_SCRIPT, stagingOf(context), {
+      what: 'Removing the copied files',
+    });
+  } catch (error) {
+    const isLost = error instanceof FlowError && error.code === 'HOST_UNREACHABLE';
+    if (!isLost || state.restoreBegan) throw error;
+    context.warn(`${destination.name} is unreachable: ${context.runDirectory} is left there.`);
+  }
+}
+
+/** Removes what the files took the place of, once the move is final; else the copies that are left. */
+export async function finishStaging(context: StepContext): Promise<void> {
+  const { destination, state } = context;
+  // Of a rollback that passed over a destination which is back by now, the copies are still there.
+  const script = state.committed ? STAGE_FINISH_SCRIPT : STAGE_UNDO_SCRIPT;
+  await mustRunScript(destination, script, stagingOf(context), { what: 'Cleaning up' });
+}
+
+function stagingOf(context: StepContext): string[] {
+  const files = context.plan.files.map((file) => stagedFile(file, context.attemptId));
+  return [context.runDirectory, ...stagingArguments(files)];
+}
+
+/** Prints, for each argument, what it is. */
+const KIND_SCRIPT =
+  'for path; do if [ -d "$path" ]; then echo directory; else [ -e "$path" ] && echo file || echo; fi; done';
+
+/** Which of the workload's files are directories; rsync must be told. */
+export async function findDirectories({ source, plan }: StepContext): Promise<ReadonlySet<string>> {
+  const paths = plan.files.map((file) => file.path);
+  const { stdout } = await mustRunScript(source, KIND_SCRIPT, paths, { what: 'Looking at the files' });
+  const kinds = stdout.split('\n');
+  const missing = paths.find((_, index) => kinds[index] === '');
+  if (missing !== undefined) {
+    throw new FlowError('TRANSFER_FAILED', `${missing} is not on ${source.name}`, {
+      host: source.name,
+      hint: 'Correct `files:` in the recipe.',
+    });
+  }
+  return new Set(paths.filter((_, index) => kinds[index] === 'directory'));
+}
