@@ -3,7 +3,7 @@ import { toFailureData } from '../events/failure-data.ts';
 import type { EmitEvent, FailureData, ProbeReport } from '../events/event.ts';
 import { type ActingStep, actingSteps, type CommandSpec, type Plan } from '../plan/plan.ts';
 import { runCommand } from '../steps/command.ts';
-import { STEP_TYPES, timeoutOf } from '../steps/registry.ts';
+import { STEP_TYPES, timeoutOf, undoTitleOf } from '../steps/registry.ts';
 import type { Action, RunState, StepContext } from '../steps/step.ts';
 import { readAnswers, untilAnswered } from '../store/approvals.ts';
 import { type FlowCommand, flowCommandOf } from '../store/flow-command.ts';
@@ -352,7 +352,9 @@ export class StepRunner {
   /** The holds of an earlier attempt, on the hosts as they are locked now. */
   #setHolds(): void {
     const directory = this.#hostDirectory;
-    this.state.sourceHold = CriuHold.of(this.#hosts.source, `${directory}/dump`);
+    // What is restored from a checkpoint was never held before.
+    if (this.#options.plan.kind !== 'restore')
+      this.state.sourceHold = CriuHold.of(this.#hosts.source, `${directory}/dump`);
     this.state.destinationHold = CriuHold.of(this.#hosts.destination, `${directory}/restore`);
   }
 
@@ -375,7 +377,7 @@ export class StepRunner {
     if (!undo) return;
     this.#undos.push({
       id: isMain ? step.id : `${step.id} prepare`,
-      title: undo.title,
+      title: undoTitleOf(undo, this.#options.plan),
       run: () => undo.run(this.#undoContext(step.id), step),
       isOnce: false,
     });

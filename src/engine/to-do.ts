@@ -33,7 +33,7 @@ export function toDoOf(
     ({ code }) => code === 'RESUME_REFUSED' || (code === 'WORKLOAD_LOST' && !committed),
   );
   return {
-    look: [...hosts.map((host) => commandOn(host, ps)), status],
+    look: [...new Set(hosts.map((host) => commandOn(host, ps))), status],
     mend: [...new Set([...asked, ...(isRefused ? [] : [goOn])])],
   };
 }

@@ -2,7 +2,7 @@ import { viewOf } from '../engine/session.ts';
 import { LOCK_TIMEOUT_MS } from '../engine/step-runner.ts';
 import { type ActingStep, actingSteps, type Check, type Plan, type PlanStep } from '../plan/plan.ts';
 import { describeCheck } from '../steps/ask-check.ts';
-import { STEP_TYPES, timeoutOf } from '../steps/registry.ts';
+import { STEP_TYPES, timeoutOf, undoTitleOf } from '../steps/registry.ts';
 import { describeSelector } from '../workload/find.ts';
 import { type ActsOf, MOVE_ACTS, type MoveStep, type RunNames, unknownRun } from './acts.ts';
 import { CommandDescriber } from './describe-command.ts';
@@ -141,7 +141,7 @@ function undoOf(step: ActingStep, plan: Plan): readonly string[] {
     step.uses === 'prepare'
       ? actingSteps(plan.steps).map(({ uses }) => STEP_TYPES[uses].prepare?.undo)
       : [STEP_TYPES[step.uses].main.undo];
-  return undos.flatMap((undo) => (undo ? [undo.title] : []));
+  return undos.flatMap((undo) => (undo ? [undoTitleOf(undo, plan)] : []));
 }
 
 /** The names of all placeholders below a value, each once, as they come. */

@@ -50,7 +50,8 @@ function formatEvent(
   switch (event.kind) {
     case 'run-started': {
       const [recipe, source, destination] = [event.recipe, event.source, event.destination].map(sanitizeLine);
-      return `run ${sanitizeLine(event.runId)}: ${paint('strong', recipe ?? '')}, from ${source} to ${destination}`;
+      const where = source === destination ? `on ${source}` : `from ${source} to ${destination}`;
+      return `run ${sanitizeLine(event.runId)}: ${paint('strong', recipe ?? '')}, ${where}`;
     }
     case 'phase-started':
       // From a journal it may be anything.

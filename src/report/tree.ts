@@ -110,8 +110,9 @@ class TreeReporter implements Reporter {
       event.destination,
       event.runId,
     ].map(sanitizeLine);
+    const where = source === destination ? source : `${source} → ${destination}`;
     this.#options.stream.write(
-      `${this.#paint('strong', recipe ?? '')}: ${source} → ${destination} ${this.#paint('faint', `(run ${runId})`)}\n`,
+      `${this.#paint('strong', recipe ?? '')}: ${where} ${this.#paint('faint', `(run ${runId})`)}\n`,
     );
     for (const step of event.steps) {
       // Cleaning up comes after the steps or after the undos: its list is made when it starts.

@@ -1,4 +1,4 @@
-import type { ActingStep } from '../plan/plan.ts';
+import type { ActingStep, Plan } from '../plan/plan.ts';
 import { approve } from './approve.ts';
 import { checkpoint } from './checkpoint.ts';
 import { command } from './command.ts';
@@ -7,7 +7,7 @@ import { dump } from './dump.ts';
 import { preflight } from './preflight.ts';
 import { prepare } from './prepare.ts';
 import { restore } from './restore.ts';
-import type { StepType } from './step.ts';
+import type { Action, StepType } from './step.ts';
 import { transferCheckpoint } from './transfer-checkpoint.ts';
 import { transferRsync } from './transfer-rsync.ts';
 import { verify } from './verify.ts';
@@ -26,6 +26,11 @@ export const STEP_TYPES: Readonly<Record<ActingStep['uses'], StepType>> = {
   command,
   approve,
 };
+
+/** What takes back what a step did, in words. */
+export function undoTitleOf(undo: NonNullable<Action['undo']>, { kind }: Pick<Plan, 'kind'>): string {
+  return kind === 'restore' ? (undo.restoreTitle ?? undo.title) : undo.title;
+}
 
 /** Milliseconds that a step may take. */
 export function timeoutOf(step: ActingStep): number {

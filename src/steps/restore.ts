@@ -106,6 +106,7 @@ export const restore: StepType = {
     },
     undo: {
       title: 'let the workload run on at the source, undo the restore on the destination',
+      restoreTitle: 'undo the restore',
       run: undoRestore,
     },
   },

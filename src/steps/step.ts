@@ -106,6 +106,8 @@ export interface Action {
    */
   readonly undo?: {
     readonly title: string;
+    /** The same when a checkpoint is restored: there is no source then. @default the same */
+    readonly restoreTitle?: string;
     readonly run: (context: StepContext, step: ActingStep) => Promise<void>;
   };
 }
