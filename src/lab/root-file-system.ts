@@ -11,7 +11,7 @@ const packages: readonly string[] = [
   ...['criu', 'openssh-server', 'rsync', 'tini'],
   ...['iproute2', 'nftables', 'iptables', 'iputils-arping', 'iputils-ping'],
   ...['procps', 'python3-minimal', 'util-linux'],
-  ...['curl', 'netcat-openbsd', 'socat', 'strace'],
+  ...['curl', 'netcat-openbsd', 'nginx', 'socat', 'strace'],
 ];
 
 /**
