@@ -28,6 +28,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   explain: ['errors', 'recipe', 'report', 'steps'],
   report: ['.', 'errors', 'events'],
   engine: [
+    'checkpoint',
     'criu',
     'errors',
     'events',
@@ -40,8 +41,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'template',
     'workload',
   ],
-  forecast: ['criu', 'engine', 'network', 'plan', 'steps', 'template', 'transfer', 'workload'],
+  forecast: ['checkpoint', 'criu', 'engine', 'network', 'plan', 'steps', 'template', 'transfer', 'workload'],
   steps: [
+    'checkpoint',
     'criu',
     'errors',
     'events',
@@ -53,7 +55,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'transfer',
     'workload',
   ],
-  preflight: ['errors', 'host', 'plan', 'workload'],
+  preflight: ['checkpoint', 'errors', 'host', 'plan', 'workload'],
+  checkpoint: ['errors', 'host', 'plan', 'workload'],
   criu: ['errors', 'host', 'plan'],
   network: ['errors', 'host'],
   transfer: ['errors', 'host', 'plan'],

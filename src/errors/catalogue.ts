@@ -204,8 +204,8 @@ export interface CatalogueExitCode {
 export const EXIT_CODES: readonly CatalogueExitCode[] = [
   {
     code: 0,
-    means: 'done: it runs on the destination and all that the recipe asked for holds',
-    workload: 'destination',
+    means: 'done, and all that the recipe asked for holds',
+    workload: 'destination; of a checkpoint, where it was',
     cure: 'nothing',
   },
   {

@@ -14,7 +14,7 @@ describe('explain', () => {
       runCli(['explain', '8', '--json']),
     ]);
     expect(page.stdout).toContain('remove the copied files from the destination');
-    expect(all.stdout).toMatch(/^steps\n {2}preflight {7}Checks both hosts/);
+    expect(all.stdout).toMatch(/^steps\n {2}preflight {12}Checks both hosts/);
     expect(all.stdout).toMatch(/\nerrors\n(?:.*\n)* {2}HOLD_LOST /);
     expect(JSON.parse(json.stdout)).toMatchObject({ pages: [{ kind: 'exit-code', name: '8' }] });
     for (const { exitCode, stderr } of [page, all, json])
@@ -43,11 +43,13 @@ describe('recipes', () => {
   test('list says what each is for and what it needs', async () => {
     const { stdout } = await runCli(['recipes', 'list']);
     expect(stdout).toMatch(
-      /^process-rsync\n {2}Moves one process, .*\n {2}criu-flow run process-rsync -i source=… /,
+      /^process-rsync\n {2}Moves one process, .*\n {2}criu-flow run process-rsync -i source=… /m,
     );
     const { stdout: json } = await runCli(['recipes', 'list', '--json']);
     expect(JSON.parse(json)).toMatchObject([
+      { name: 'checkpoint-and-keep-running' },
       { name: 'process-rsync', inputs: { pid: { type: 'pid' } } },
+      { name: 'restore-from-checkpoint' },
       { name: 'tcp-service-rsync' },
     ]);
   });
@@ -90,7 +92,7 @@ describe('recipes', () => {
     [['copy', 'process-rsync', '.'], '. is there already'],
     [['copy', 'proces-rsync'], 'Did you mean `process-rsync`?'],
     [['show', '../package'], 'There is no bundled recipe `../package`'],
-    [['show', './there.yaml'], 'The bundled recipes are `process-rsync`'],
+    [['show', './there.yaml'], 'The bundled recipes are `checkpoint-and-keep-running`, `process-rsync`'],
   ])('%j is refused with 2', async (args, message) => {
     using directory = temporaryDirectory();
     writeFileSync(directory.at('there.yaml'), 'mine');

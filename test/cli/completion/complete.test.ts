@@ -69,7 +69,7 @@ test.each([
   [['validate', 'a.yaml', 'b.yaml', 'pro'], ['process-rsync']],
   [
     ['recipes', 'show', ''],
-    ['process-rsync', 'tcp-service-rsync'],
+    ['checkpoint-and-keep-running', 'process-rsync', 'restore-from-checkpoint', 'tcp-service-rsync'],
   ],
   [
     ['completion', ''],

@@ -46,7 +46,10 @@ const many: readonly (readonly [line: string, words: readonly string[]])[] = [
   ['criu-flow run --reporter ', ['json', 'plain', 'tree']],
   ['criu-flow ru', ['run', 'runs']],
   ['criu-flow recipes ', ['copy', 'list', 'show']],
-  ['criu-flow recipes show ', ['process-rsync', 'tcp-service-rsync']],
+  [
+    'criu-flow recipes show ',
+    ['checkpoint-and-keep-running', 'process-rsync', 'restore-from-checkpoint', 'tcp-service-rsync'],
+  ],
 ];
 
 describe.each(['bash', 'zsh'] as const)('%s, when somebody types', (shell) => {
