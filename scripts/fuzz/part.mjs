@@ -36,6 +36,7 @@ try {
   );
 } catch (error) {
   console.error(error.message);
+  console.error(error.cause);
   process.exitCode = 1;
 } finally {
   rmSync(cwd, { recursive: true, force: true });

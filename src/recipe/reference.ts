@@ -51,6 +51,11 @@ function inPackage(reference: string, from: string): Reference {
   return { problem: { message: `No package ${code(name)} with the file ${code(file)} is installed`, hint } };
 }
 
+/** A name that is too long, or holds a NUL, is nobody's. */
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
