@@ -2,11 +2,14 @@
 // words for a person, at a place that is in the text, or become a plan; nothing may be started, nowhere connected.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { setUpPackages } from './setup.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const [documents = '100000', seed = String(Date.now() % 2 ** 31)] = process.argv.slice(2);
 /** Of each core one. */
 const PARTS = 2;
+
+setUpPackages();
 
 const parts = await Promise.all(Array.from({ length: PARTS }, (_, part) => run(part)));
 const tally = {};

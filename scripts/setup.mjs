@@ -19,6 +19,12 @@ const testPrograms = {
   fish: 'fish',
 };
 
+/** The least: what needs no lab, and nothing of Debian. */
+export function setUpPackages() {
+  installNpmPackages();
+  build();
+}
+
 /**
  * @param {{ forTests?: boolean }} options
  * @returns {Promise<string | undefined>} why this machine cannot build a lab, or undefined when it can
