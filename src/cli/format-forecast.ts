@@ -70,6 +70,9 @@ class ForecastText {
         ? `  from    ${printable(source)} to ${printable(destination)}`
         : `  on      ${printable(source)}`,
       `  ${{ move: 'moves  ', checkpoint: 'keeps  ', restore: 'restores' }[kind]} ${moved.map(printable).join(', ')}`,
+      ...(this.#forecast.onFailure === 'migrate-back'
+        ? [`  then    back to ${printable(source)}, by a second run, when a step fails after the commit`]
+        : []),
       `  digest  ${digest}`,
     ];
   }

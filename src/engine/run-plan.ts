@@ -1,5 +1,6 @@
 import type { EmitEvent, FailureData, ProbeReport, RunSummary } from '../events/event.ts';
-import type { Plan } from '../plan/plan.ts';
+import { actingSteps, type Plan } from '../plan/plan.ts';
+import { planBack } from '../plan/plan-back.ts';
 import { RunDirectory } from '../store/run-directory.ts';
 import { type Connection, connect } from './connection.ts';
 import { outcomeOf } from './outcome.ts';
@@ -23,6 +24,47 @@ export interface RunPlanOptions {
  * Failures are in the summary; what is thrown is a bug.
  */
 export async function runPlan(plan: Plan, options: RunPlanOptions): Promise<RunSummary> {
+  const failed = new Set<string>();
+  const emit: EmitEvent = (event) => {
+    if (event.kind === 'step-finished' && event.result.status === 'failed') failed.add(event.stepId);
+    options.emit(event);
+  };
+  const there = await runOnce(plan, { ...options, emit });
+  const { workload } = there;
+  if (!workload || !isToMoveBack(plan, there, failed) || options.signal.aborted) return there;
+  options.emit({
+    kind: 'warning',
+    text: `A step failed after the commit: the workload is moved back to ${plan.source} (onFailure: migrate-back).`,
+  });
+  const back = await runOnce(planBack(plan, workload.pid), options);
+  // It is where it was, and what was asked for was not done; or else it is where the first run has left it.
+  if (back.workloadIsOn === 'destination')
+    return { ...back, exitCode: back.exitCode === 0 ? 5 : back.exitCode };
+  return back.exitCode === 5 || back.exitCode === 4 ? { ...back, exitCode: there.exitCode } : back;
+}
+
+/** What another pause would not mend, and a person's own wish. */
+const OVER: ReadonlySet<FailureData['code'] | undefined> = new Set([
+  'OBJECTIVE_MISSED',
+  'OUTAGE_TOO_LONG',
+  'INTERRUPTED',
+]);
+
+/** A step failed, the workload is well where it moved to, and nothing is left that this run must clean up first. */
+function isToMoveBack(plan: Plan, there: RunSummary, failed: ReadonlySet<string>): boolean {
+  const { outcome, failure, undoFailures, workloadIsOn } = there;
+  return (
+    plan.onFailure === 'migrate-back' &&
+    outcome === 'moved-but-missed' &&
+    workloadIsOn === 'destination' &&
+    !OVER.has(failure?.code) &&
+    undoFailures.length === 0 &&
+    !failed.has('clean-up') &&
+    actingSteps(plan.steps).some(({ id }) => failed.has(id))
+  );
+}
+
+async function runOnce(plan: Plan, options: RunPlanOptions): Promise<RunSummary> {
   const { sshConfigFile, keepImages } = options;
   const directory = RunDirectory.createNew(plan, { sshConfigFile, keepImages });
   const { runId } = directory;

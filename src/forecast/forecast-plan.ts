@@ -32,6 +32,7 @@ export function forecastPlan(plan: Plan, memoryBytes?: number): Forecast {
     destination: plan.destination,
     workload: describeSelector(plan.workload),
     network: plan.network,
+    onFailure: plan.onFailure,
     files: plan.files.map(({ path }) => path),
     placeholders: Object.fromEntries([...needsIn(body)].map((shown) => [shown, meaningOf(shown)])),
     ...body,

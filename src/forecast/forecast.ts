@@ -25,6 +25,8 @@ export interface Forecast {
   readonly steps: readonly ForecastStep[];
   /** The recipe's own commands at the end of a rollback. */
   readonly rollback: readonly ForecastCommand[];
+  /** What becomes of the workload when a step fails after the commit. */
+  readonly onFailure: 'keep' | 'migrate-back';
   /** Probes that are asked over and over, from before the freeze to the end of the steps. */
   readonly watches: readonly ForecastWatch[];
   /** Not of a restore: its workload does not run before. */

@@ -37,6 +37,7 @@ export function buildPlan(recipe: ValidRecipe, inputs: ResolvedInputs): Plan {
     objectives: downtime === undefined ? {} : { downtimeMs: ms(downtime) },
     steps: withChecks(steps, data.checks, builder),
     rollback,
+    onFailure: data.onFailure ?? 'keep',
     always: always as CommandStep[],
     watches: (data.checks?.during ?? []).map((each) => toWatch(each, builder)),
     inputs: Object.fromEntries([...inputs.values, ...builder.usedInputs.values]),

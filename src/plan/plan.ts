@@ -21,6 +21,8 @@ export interface Plan {
   readonly rollback: readonly CommandSpec[];
   /** Commands that run at the end, however the run ended. */
   readonly always: readonly CommandStep[];
+  /** What becomes of the workload when one of {@link steps} fails after the commit. */
+  readonly onFailure: 'keep' | 'migrate-back';
   /** Probes that are asked over and over, from before the freeze to the end of the steps. */
   readonly watches: readonly WatchPlan[];
   /**

@@ -1,10 +1,10 @@
-import { Composer, type Document, isScalar, Parser, YAMLParseError } from 'yaml';
+import { Composer, type Document, isScalar, YAMLParseError } from 'yaml';
 import { type Diagnostic, diagnosticAt } from './diagnostic.ts';
 import type { ParsedRecipe } from './finding.ts';
 import type { SourceFile } from './source-file.ts';
 import { toData } from './yaml-data.ts';
-import { findTooDeep } from './yaml-depth.ts';
 import { explainYamlError } from './yaml-errors.ts';
+import { readTokens } from './yaml-tokens.ts';
 
 export interface ParseResult {
   readonly parsed?: ParsedRecipe;
@@ -19,12 +19,11 @@ export function parseRecipe(source: SourceFile): ParseResult {
   const fail = (start: number, end: number, message: string, hint: string): ParseResult => ({
     diagnostics: [diagnosticAt(source, [start, end], { code: 'yaml', message, hint })],
   });
-  const tokens = [...new Parser().parse(source.text)];
-  const tooDeep = findTooDeep(tokens);
-  if (tooDeep !== undefined) {
+  const { tokens, tooDeepAt } = readTokens(source.text);
+  if (tooDeepAt !== undefined) {
     return fail(
-      tooDeep,
-      tooDeep + 1,
+      tooDeepAt,
+      tooDeepAt + 1,
       `The ${source.noun} nests too deep`,
       'Twenty levels are enough for any.',
     );

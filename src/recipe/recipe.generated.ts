@@ -246,6 +246,10 @@ export interface Recipe {
   steps: [Step, ...Step[]];
   rollback?: Rollback1;
   /**
+   * What becomes of the workload when a step fails after the commit, such as a `verify`: it is kept on the destination, or moved back to the source by a second run.
+   */
+  onFailure?: 'keep' | 'migrate-back';
+  /**
    * Commands that run at the end, however the run ended: done, failed, rolled back or interrupted.
    */
   always?: AlwaysStep[];

@@ -71,6 +71,30 @@ describe.skipIf(labSkipReason !== undefined)('hooks, checks and approval', () =>
     expect(await lab.untilAnswered(10)).toMatchObject({ connected: true, lost: 0 });
   });
 
+  test('a step that fails after the commit has the workload moved back, if the recipe says so', async () => {
+    const pid = await lab.startService();
+    const verify = `- { uses: verify, with: { checks: [{ tcp: { address: ${lab.address}, port: 1, from: destination, timeout: 1s } }] } }`;
+    const steps = `${MOVE}\n${verify}`;
+    const kept = await run(recipe('', steps));
+    expect(kept.exitCode, kept.stdout).toBe(7);
+    expect(await lab.processStart('b', pid)).not.toBe('');
+    expect(await lab.untilAnswered(10)).toMatchObject({ connected: true, lost: 0, duplicated: 0 });
+
+    const there = readFileSync(recipe('onFailure: migrate-back', steps), 'utf8');
+    const moved = await run(
+      lab.writeText(there.replace('source: a, destination: b', 'source: b, destination: a')),
+    );
+    expect(moved.exitCode, moved.stdout).toBe(5);
+    expect(moved.stdout).toContain('the workload is moved back to b (onFailure: migrate-back)');
+    expect(await lab.processStart('b', pid)).not.toBe('');
+    expect(await lab.processStart('a', pid)).toBe('');
+    expect(await lab.untilAnswered(10)).toMatchObject({
+      ...{ connected: true, lost: 0, duplicated: 0, forgotten: 0 },
+    });
+    for (const host of ['a', 'b'])
+      expect(await lab.sh(host, 'find /var/lib/criu-flow 2> /dev/null; nft list ruleset')).toBe('');
+  });
+
   test('an outage that is too long before the commit rolls the run back, and its client stays', async () => {
     await lab.startService();
     const rolledBack = await run(

@@ -15,6 +15,7 @@ export function planWith(more: Partial<Plan> = {}): Plan {
     objectives: {},
     steps: [],
     rollback: [],
+    onFailure: 'keep',
     always: [],
     watches: [],
     inputs: {},
