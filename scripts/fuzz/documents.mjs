@@ -145,7 +145,7 @@ function write(value) {
   try {
     return stringify(value) ?? '';
   } catch {
-    return String(JSON.stringify(value, (_, each) => (typeof each === 'bigint' ? String(each) : each)));
+    return JSON.stringify(value, (_, each) => (typeof each === 'bigint' ? String(each) : each)) ?? '';
   }
 }
 
@@ -166,17 +166,36 @@ function changeOf(keys, anything) {
       }
       if (place === undefined) return value;
       const [holder, name] = place;
-      const isList = Array.isArray(holder);
-      if (kind === 'replace') holder[name] = value;
-      else if (kind === 'remove') isList ? holder.splice(Number(name), 1) : delete holder[name];
-      else if (kind === 'add') isList ? holder.push(value) : Reflect.set(holder, key, value);
-      else if (kind === 'rename' && !isList) {
-        delete holder[name];
-        holder[key] = at;
-      } else if (kind === 'repeat' && isList) holder.push(structuredClone(holder[name]));
-      else if (kind === 'swap' && isList) holder.unshift(...holder.splice(Number(name), 1));
+      if (Array.isArray(holder)) changeList(holder, Number(name), kind, value);
+      else changeMapping(holder, name, kind, key, value);
       return root;
     });
+}
+
+function changeList(list, index, kind, value) {
+  switch (kind) {
+    case 'remove':
+      list.splice(index, 1);
+      break;
+    case 'add':
+      list.push(value);
+      break;
+    case 'repeat':
+      list.push(structuredClone(list[index]));
+      break;
+    case 'swap':
+      list.unshift(...list.splice(index, 1));
+      break;
+    default:
+      list[index] = value;
+  }
+}
+
+function changeMapping(mapping, name, kind, key, value) {
+  const before = mapping[name];
+  if (kind === 'remove' || kind === 'rename') delete mapping[name];
+  if (kind === 'rename' || kind === 'add') mapping[key] = kind === 'rename' ? before : value;
+  if (kind === 'replace') mapping[name] = value;
 }
 
 /** One change of a text. */

@@ -47,7 +47,7 @@ async function tryDocument(text, values) {
   writeFileSync(join(cwd, 'self.yaml'), text);
   const diagnostics = await validateRecipe({ recipe: './self.yaml', cwd });
   for (const each of diagnostics) checkDiagnostic(each);
-  checkWords(formatDiagnostics(diagnostics, { color: true }).replaceAll(/\u001b\[[0-9;]*m/g, ''));
+  checkWords(formatDiagnostics(diagnostics, { color: false }));
   if (diagnostics.some(({ severity }) => severity === 'error')) {
     tally.refused += 1;
     return;
