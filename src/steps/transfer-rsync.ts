@@ -1,6 +1,5 @@
 import { posix } from 'node:path';
 import { mustRunScript } from '../host/shell.ts';
-import { FlowError } from '../errors/flow-error.ts';
 import { readManifest } from '../transfer/manifest.ts';
 import { destinationAccess } from '../transfer/destination-access.ts';
 import { closeDirectPath, openDirectPath, REVOKE_SCRIPT } from '../transfer/one-run-key.ts';
