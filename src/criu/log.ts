@@ -82,6 +82,11 @@ const KNOWN_CAUSES: readonly KnownCause[] = [
     hint: () => 'Start the workload in a session of its own (setsid), or as a service.',
   },
   {
+    pattern: /Can't get rlimit \d+: Operation not permitted/,
+    hint: () =>
+      'root on that host lacks CAP_SYS_RESOURCE (bit 24 of CapEff in /proc/self/status), as in many containers: criu can dump no process of another user there (prlimit(2)).',
+  },
+  {
     pattern: /No space left on device/,
     hint: () => 'A disk is full: free space under /var/lib/criu-flow on that host.',
   },

@@ -14,7 +14,7 @@ export const ERRORS: Readonly<Record<ErrorCode, CatalogueError>> = {
   USAGE: { means: 'the command line is wrong', cure: 'the message says what is known', exitCode: 2 },
   RECIPE_NOT_FOUND: {
     means: 'no such recipe',
-    cure: 'a file needs its path (`./x.yaml`); a bare name is a bundled recipe',
+    cure: 'a file has a slash or ends with `.yaml`; a bare name is a bundled recipe',
     exitCode: 2,
   },
   RECIPE_INVALID: {
@@ -85,7 +85,10 @@ export const ERRORS: Readonly<Record<ErrorCode, CatalogueError>> = {
     means: 'the workload is where it should be; something of the run is left on a host, with its lock',
     cure: 'when the host answers, the command in the message cleans it up',
   },
-  WORKLOAD_AMBIGUOUS: { means: 'several processes match', cure: 'add `arguments`, or name it by pid' },
+  WORKLOAD_AMBIGUOUS: {
+    means: 'several processes match',
+    cure: 'add `arguments`, or name it by `pid` or `pidFile`',
+  },
   PREFLIGHT_REFUSED: {
     means: 'a host or the workload is not fit',
     cure: 'every reason is listed, each with what to do',

@@ -10,7 +10,7 @@ const release = 'trixie';
 const packages: readonly string[] = [
   ...['criu', 'openssh-server', 'rsync', 'tini'],
   ...['iproute2', 'nftables', 'iptables', 'iputils-arping', 'iputils-ping'],
-  ...['procps', 'python3-minimal', 'util-linux'],
+  ...['procps', 'python3', 'util-linux'],
   ...['curl', 'netcat-openbsd', 'nginx', 'socat', 'strace'],
 ];
 

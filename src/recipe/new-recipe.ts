@@ -80,7 +80,8 @@ export const INIT_QUESTIONS: readonly InitQuestion[] = [
   },
   {
     name: 'files',
-    question: 'Files and directories that it writes and that are not shared, which move with it; empty: none',
+    question:
+      'Files and directories that it writes and that are not shared, which move with it, separated by commas; empty: none',
     kind: 'moved-path',
     isOptional: true,
     isList: true,

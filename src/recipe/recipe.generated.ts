@@ -330,7 +330,7 @@ export interface Process {
    */
   unit?: string;
   /**
-   * The program that it runs, as /proc/PID/exe names it. It must match exactly one process.
+   * The program that it runs, as /proc/PID/exe names it. It must match exactly one process, or one and some of its descendants, such as a master and its workers.
    */
   executable?: string;
   /**

@@ -121,6 +121,13 @@ function failed(
   const { name } = hostOf(context, spec.on);
   return new FlowError('COMMAND_FAILED', `${spec.argv[0]} on ${name} ended with exit code ${exitCode}`, {
     host: name,
-    evidence: stderr.trim().split('\n').at(-1) || stdout.trim().split('\n').at(-1) || 'it said nothing',
+    evidence: lastLines(stderr) || lastLines(stdout) || 'it said nothing',
   });
+}
+
+/** Enough for the reason: many programs say it first, and then that they have failed. */
+const EVIDENCE_LINES = 10;
+
+function lastLines(text: string): string {
+  return text.trim().split('\n').slice(-EVIDENCE_LINES).join('\n');
 }

@@ -16,7 +16,8 @@ pid-file)
   [ -f "$2" ] || { echo "no such file" >&2; exit 3; }
   read -r pid < "$2" || [ -n "$pid" ] || { echo "it is empty" >&2; exit 3; }
   case $pid in '' | *[!0-9]*) echo "it holds no pid" >&2; exit 3 ;; esac
-  [ ! -d "/proc/$pid" ] || echo "$pid" ;;
+  [ -d "/proc/$pid" ] || { echo "it names process $pid, which is not there" >&2; exit 3; }
+  echo "$pid" ;;
 unit)
   command -v systemctl > /dev/null || { echo "this host has no systemctl" >&2; exit 3; }
   pid=$(systemctl show --property MainPID --value -- "$2") || exit 3
@@ -28,6 +29,7 @@ executable)
   mode=$3
   shift 3
   want=$({ [ $# -eq 0 ] || printf '%s\\0' "$@"; } | cksum)
+  found=' '
   for exe in /proc/[0-9]*/exe; do
     [ "$(readlink "$exe" 2> /dev/null)" = "$path" ] || continue
     dir=\${exe%/exe}
@@ -35,7 +37,15 @@ executable)
       have=$(tail -z -n +2 "$dir/cmdline" 2> /dev/null | cksum)
       [ "$have" = "$want" ] || continue
     fi
-    echo "\${dir#/proc/}"
+    found="$found\${dir#/proc/} "
+  done
+  # Those that descend from another one move with it, as workers do with their master.
+  for pid in $found; do
+    up=$pid
+    while up=$(sed 's/^.*) [^ ]* \\([0-9]*\\) .*/\\1/' "/proc/$up/stat" 2> /dev/null) && [ "\${up:-0}" -gt 1 ]; do
+      case $found in *" $up "*) continue 2 ;; esac
+    done
+    echo "$pid"
   done ;;
 esac
 `;
@@ -80,9 +90,10 @@ export async function findWorkload(host: Host, selector: ProcessSelector): Promi
     );
   }
   if (others.length > 0) {
-    throw new FlowError('WORKLOAD_AMBIGUOUS', `${pids.length} processes are ${words}: ${pids.join(', ')}`, {
+    const message = `${pids.length} processes match, and one is needed: ${pids.join(', ')} (${words})`;
+    throw new FlowError('WORKLOAD_AMBIGUOUS', message, {
       host: host.name,
-      hint: 'Name one by `pid`, or add `arguments`.',
+      hint: 'Name one by `pid` or `pidFile`, or add `arguments`.',
     });
   }
   return pid;

@@ -1,6 +1,7 @@
+import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { runCli } from '../helpers/cli.ts';
+import { main, runCli } from '../helpers/cli.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 const ANSWERS =
@@ -16,6 +17,26 @@ test('asks, writes a recipe that is a good one, and says what comes next', async
     exitCode: 0,
     stdout: 'my.yaml: ok\n',
   });
+});
+
+test('on a terminal a person sees what they type', async () => {
+  using directory = temporaryDirectory();
+  const seen = await new Promise<string>((resolve) => {
+    const command = `${process.execPath} ${main} init my.yaml`;
+    const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: directory.path });
+    const answers: [string, string][] = [
+      ['for people:', 'Move the tram\r'],
+      ['[pidFile]:', '\u0004'],
+    ];
+    let text = '';
+    child.stdout.setEncoding('utf8').on('data', (data: string) => {
+      text += data;
+      // Each when it is asked for: what comes sooner, the terminal itself shows.
+      if (answers[0] && text.includes(answers[0][0])) child.stdin.write(answers.shift()?.[1] ?? '');
+    });
+    child.on('close', () => resolve(text));
+  });
+  expect(seen).toMatch(/for people: .*Move the tram/s);
 });
 
 test('leaves a file that is there as it is', async () => {

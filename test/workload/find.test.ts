@@ -31,14 +31,14 @@ test.each([
   ['holds a command', '$(reboot)\n', 'it holds no pid'],
   ['holds a path', '1/../1\n', 'it holds no pid'],
   ['holds a negative number', '-1\n', 'it holds no pid'],
-  ['names nobody', '4194303\n', ''],
+  ['names nobody', '4194303\n', 'it names process 4194303, which is not there'],
 ])('a pid file that %s', async (_, content, why) => {
   using directory = temporaryDirectory();
   const path = directory.at('pid');
   if (content !== undefined) writeFileSync(path, content);
   await expect(findWorkload(host, { kind: 'pid-file', path })).rejects.toMatchObject({
     code: 'WORKLOAD_NOT_FOUND',
-    message: `There is no process named by ${path} on local${why === '' ? '' : `: ${why}`}`,
+    message: `There is no process named by ${path} on local: ${why}`,
   });
 });
 
@@ -72,8 +72,17 @@ test('an executable with exact arguments: none is none, not any', async () => {
   }
   await expect(find()).rejects.toMatchObject({
     code: 'WORKLOAD_AMBIGUOUS',
-    message: expect.stringMatching(/^3 processes are process of .*: \d+, \d+, \d+$/),
+    message: expect.stringMatching(/^3 processes match, and one is needed: \d+, \d+, \d+ \(process of .*\)$/),
   });
+});
+
+test('of a master and its workers, which run the same program, the master is meant', async () => {
+  using directory = temporaryDirectory();
+  const path = directory.at('program');
+  copyFileSync('/bin/sh', path);
+  const worker = `'${path}' -c 'sleep 1000; :'`;
+  await using master = await startProgram(path, '-c', `${worker} & ${worker} & cat; :`);
+  expect(await findWorkload(host, { kind: 'executable', path })).toBe(master.pid);
 });
 
 test('a path that is no program runs nowhere', async () => {

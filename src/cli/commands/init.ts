@@ -31,14 +31,16 @@ export async function initCommand(file: string): Promise<number> {
 
 async function askAll(): Promise<InitAnswers> {
   const isPerson = process.stdin.isTTY;
-  const terminal = createInterface({ input: process.stdin, terminal: isPerson });
+  // Without an output nothing of what a person types would be seen: a terminal leaves that to readline.
+  const terminal = createInterface({ input: process.stdin, output: process.stderr, terminal: isPerson });
   const lines = terminal[Symbol.asyncIterator]();
   const answers: Record<string, string> = {};
   try {
     for (const question of INIT_QUESTIONS) {
       if (question.isAsked?.(answers) === false) continue;
       for (;;) {
-        process.stderr.write(`${describe(question)} `);
+        terminal.setPrompt(`${describe(question)} `);
+        terminal.prompt();
         const line = await lines.next();
         if (line.done === true) throw interrupted(question);
         const answer = line.value.trim() === '' ? (question.preset ?? '') : line.value.trim();
