@@ -121,7 +121,7 @@ function failed(
   const { name } = hostOf(context, spec.on);
   return new FlowError('COMMAND_FAILED', `${spec.argv[0]} on ${name} ended with exit code ${exitCode}`, {
     host: name,
-    evidence: lastLines(stderr) || lastLines(stdout) || 'it said nothing',
+    evidence: lastLines(`${stdout.trim()}\n${stderr.trim()}`) || 'it said nothing',
   });
 }
 
