@@ -25,6 +25,14 @@ export interface Checkpoint extends CheckpointRecord {
   readonly series: string;
   readonly id: number;
   readonly directory: string;
+  /** It was kept on this host. */
+  readonly isOfThisHost: boolean;
+  /** And since its last boot: start times tell its processes from others. */
+  readonly isOfThisBoot: boolean;
+  /** Where its workload has moved to since. */
+  readonly movedTo?: string;
+  /** A person answers for it that its workload has ended, wherever it ran. */
+  readonly hasEnded: boolean;
 }
 
 /** Reads a record that a host has. @throws FlowError CHECKPOINT_UNREADABLE when it is none, or of another version */

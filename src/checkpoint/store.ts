@@ -4,7 +4,15 @@ import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import type { CheckpointSelector, CheckpointStep } from '../plan/plan.ts';
 import { type Checkpoint, type CheckpointRecord, parseRecord } from './checkpoint.ts';
-import { CHECKPOINTS_DIRECTORY, KEEP_SCRIPT, READ_SCRIPT, TAKE_SCRIPT } from './store-scripts.ts';
+import type { WorkloadFacts } from '../workload/facts.ts';
+import {
+  CHECKPOINTS_DIRECTORY,
+  KEEP_SCRIPT,
+  MARK_MOVED_SCRIPT,
+  READ_SCRIPT,
+  TAKE_SCRIPT,
+  TWINS_SCRIPT,
+} from './store-scripts.ts';
 
 /** Milliseconds for what writes gigabytes to a disk. */
 const TIMEOUT_MS = 3_600_000;
@@ -31,11 +39,15 @@ export async function keepCheckpoint(
   signal: AbortSignal,
 ): Promise<Kept> {
   const seconds = maxAgeMs === undefined ? '' : String(Math.ceil(maxAgeMs / 1000));
+  const text = JSON.stringify(record);
   const { stdout } = await mustRunScript(
     host,
     KEEP_SCRIPT,
-    [seriesDirectory(series), runDirectory, String(keep), seconds],
-    { what: 'Keeping the checkpoint', stdin: JSON.stringify(record), timeoutMs: TIMEOUT_MS, signal },
+    [
+      ...[seriesDirectory(series), runDirectory, String(keep), seconds],
+      ...[rootOf(record.workload), String(Buffer.byteLength(text))],
+    ],
+    { what: 'Keeping the checkpoint', stdin: text, timeoutMs: TIMEOUT_MS, signal },
   );
   const [id, count, removed] = stdout.trim().split(' ').map(Number);
   if (id === undefined || count === undefined || removed === undefined)
@@ -54,10 +66,39 @@ export async function readCheckpoint(host: Host, { series, id }: CheckpointSelec
     allow: [3],
   });
   if (result.exitCode === 3) throw notFound(host, series, id, result.stdout.trim());
-  const end = result.stdout.indexOf('\n');
-  const found = Number(result.stdout.slice(0, end));
+  const [, found = '', place, boots, ended, movedTo = '', record = ''] =
+    /^(\d+) (\w+) (\w+) (\w+)\n(.*)\n([^]*)$/.exec(result.stdout) ?? [];
   const directory = `${parent}/${found}`;
-  return { ...parseRecord(result.stdout.slice(end + 1), directory, host.name), series, id: found, directory };
+  return {
+    ...parseRecord(record, directory, host.name),
+    ...{ series, id: Number(found), directory },
+    isOfThisHost: place === 'here',
+    isOfThisBoot: place === 'here' && boots === 'same',
+    hasEnded: ended === 'ended',
+    ...(movedTo === '' ? {} : { movedTo }),
+  };
+}
+
+/** Says beside the checkpoints of a workload that it has moved away. */
+export async function markMoved(host: Host, workload: WorkloadFacts, destination: string): Promise<void> {
+  await mustRunScript(host, MARK_MOVED_SCRIPT, [CHECKPOINTS_DIRECTORY, rootOf(workload), destination], {
+    what: 'Marking the checkpoints of the workload',
+  });
+}
+
+/** The processes there that have the program and the command line of a workload's root process. */
+export async function findTwins(host: Host, { processes }: WorkloadFacts): Promise<readonly number[]> {
+  const [root] = processes;
+  if (!root) return [];
+  const { stdout } = await mustRunScript(host, TWINS_SCRIPT, [root.executable, root.command], {
+    what: 'Looking for the workload',
+  });
+  return stdout.split('\n').filter(Boolean).map(Number);
+}
+
+/** What tells the root process from others of the same boot. */
+function rootOf({ rootPid, processes }: WorkloadFacts): string {
+  return `${rootPid} ${processes[0]?.startTicks ?? 0}`;
 }
 
 /** Puts its images into the directory of a run there. @returns their digests as they were when it was kept */

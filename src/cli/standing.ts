@@ -45,6 +45,7 @@ export class Standing {
     if (!run && this.#isTakenUp) return 'Nothing was touched by this take-up.';
     const hasBegun = this.#hasLock || this.#phase !== undefined || this.#isRollingBack || this.#isTakenUp;
     if (!run || !hasBegun) return 'Nothing was touched.';
+    if (run.kind !== 'move') return this.#describeOneHost(run);
     const { id, source, destination } = run;
     const left = `Left on ${source} and ${destination}: the run's lock`;
     const files = `${left}, /var/lib/criu-flow/${id}-*, criu and its rules.`;
@@ -55,7 +56,6 @@ export class Standing {
     if (this.#isTakenUp && this.#phase === undefined) {
       return `The run was taken up, and stands as the hosts say.\n${files}\nGo on with: criu-flow status ${id}`;
     }
-    if (run.kind === 'restore') return this.#describeRestore(source, files, then);
     switch (this.#phase) {
       case undefined:
         return `The workload runs on ${source}.\n${left}.\n${then('rollback')}`;
@@ -69,7 +69,6 @@ export class Standing {
       case 'release':
         return `The commit has begun: nobody runs until it is brought to its end. The images are on both hosts.\n${files}\n${then('resume')}`;
       case 'keep':
-        return `The workload runs on ${source}; its checkpoint was not kept yet.\n${files}\n${then('rollback')}`;
       case 'verify':
       case 'clean-up':
         return this.#isReleased
@@ -78,11 +77,19 @@ export class Standing {
     }
   }
 
-  #describeRestore(host: string, files: string, then: (verb: string) => string): string {
-    if (this.#isReleased) return `The workload runs on ${host}.\n${files}\n${then('resume')}`;
+  #describeOneHost({ id, kind, source: host }: Run): string {
+    const then = (verb: string): string =>
+      `Left on ${host}: the run's lock, /var/lib/criu-flow/${id}-*, criu and its rules.\n` +
+      `Go on with: criu-flow status ${id}, then criu-flow ${verb} ${id}`;
+    if (kind === 'checkpoint') {
+      const isFrozen = this.#phase === 'freeze' || this.#phase === 'transfer';
+      const where = isFrozen ? `is frozen on ${host}, or runs there again within 30 s` : `runs on ${host}`;
+      return `The workload ${where}.\n${then('rollback')}`;
+    }
+    if (this.#isReleased) return `The workload runs on ${host}.\n${then('resume')}`;
     const isPast = this.#phase === 'commit' || this.#phase === 'release';
-    return isPast
-      ? `The workload is rebuilt on ${host}, and waits until it is let go.\n${files}\n${then('resume')}`
-      : `The workload does not run on ${host} yet; its checkpoint is as it was.\n${files}\n${then('rollback')}`;
+    return isPast && !this.#isRollingBack
+      ? `The workload is rebuilt on ${host}, and waits until it is let go.\n${then('resume')}`
+      : `The workload does not run on ${host}; its checkpoint is as it was.\n${then('rollback')}`;
   }
 }

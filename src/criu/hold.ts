@@ -200,14 +200,17 @@ export class CriuHold {
    */
   async decide(decision: 'commit' | 'abort'): Promise<{
     readonly decision: 'commit' | 'abort' | 'none';
+    /** Who has aborted it, if not a controller. */
+    readonly by?: string;
     readonly end: HoldEnd;
     readonly settled?: Settled;
   }> {
     clearInterval(this.#renewal);
     let counts: string | undefined;
+    let by: string | undefined;
     const end = await this.#await('exit', DECIDE_SCRIPT, [decision], {
       onFirstLine: (line) => {
-        counts = line.split(' ')[0];
+        [counts, by] = line.split(' ');
       },
     });
     if (end.kind === 'held') throw new Error('hold: waited for the end');
@@ -219,7 +222,7 @@ export class CriuHold {
       });
     }
     const settled = await this.#settle(end);
-    return { decision: counts, end, ...(settled ? { settled } : {}) };
+    return { decision: counts, end, ...(by ? { by } : {}), ...(settled ? { settled } : {}) };
   }
 
   async #settle(end: HoldEnd): Promise<Settled | undefined> {

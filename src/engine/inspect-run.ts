@@ -167,6 +167,7 @@ interface Found {
 
 function judge(scene: Scene): Pick<RunTruth, 'standing' | 'sentence' | 'command'> {
   const { command, plan, source, destination, onSource, onDestination } = scene;
+  if (plan.kind !== 'move') return judgeOneHost(scene);
   const isLeft = source.lock !== undefined || destination.lock !== undefined;
   const released = destination.hold?.decision === 'commit' || destination.hold?.stands === 'absent';
   if (onSource === undefined) return judgeWithoutSource(scene);
@@ -211,6 +212,56 @@ function judge(scene: Scene): Pick<RunTruth, 'standing' | 'sentence' | 'command'
     };
   }
   return { standing: 'on-destination', sentence: runsOnDestination(plan, onDestination) };
+}
+
+/** A checkpoint, or a restore from one: source and destination are one host. */
+function judgeOneHost(scene: Scene): Pick<RunTruth, 'standing' | 'sentence' | 'command'> {
+  const { command, plan, source, destination, onSource = [], onDestination } = scene;
+  const { source: host, kind } = plan;
+  const isLeft = source.lock !== undefined;
+  const left = isLeft ? '; the run has left something there.' : '.';
+  const goOn = (verb: 'resume' | 'rollback'): { readonly command?: string } =>
+    isLeft ? { command: command(verb) } : {};
+  if (source.failure)
+    return { standing: 'unknown', sentence: `${host} cannot be asked.`, command: command('status') };
+  if (kind === 'checkpoint') {
+    if (onSource.length === 0)
+      return {
+        standing: 'nowhere',
+        sentence: `The workload does not run on ${host}${left}`,
+        ...goOn('rollback'),
+      };
+    const isHeld = source.hold?.stands === 'holds' && source.hold.decision === 'none';
+    return isHeld
+      ? {
+          standing: 'frozen',
+          sentence: `The workload is frozen on ${host}, and runs on there within 30 s if nobody decides.`,
+          command: command('rollback'),
+        }
+      : {
+          standing: isLeft ? 'on-source-unfinished' : 'on-source',
+          sentence: `The workload runs on ${host}${left}`,
+          ...goOn('rollback'),
+        };
+  }
+  const isReleased = destination.hold?.decision === 'commit' || destination.hold?.stands === 'absent';
+  if ((onDestination?.pids.length ?? 0) === 0)
+    return {
+      standing: 'nowhere',
+      sentence: `The workload does not run on ${host}; its checkpoint is as it was${isLeft ? ', and the run has left something there.' : '.'}`,
+      ...goOn('rollback'),
+    };
+  if (!isReleased)
+    return {
+      standing: 'between',
+      sentence: `The workload is rebuilt on ${host}, and waits until it is let go.`,
+      command: command('resume'),
+    };
+  return {
+    standing: isLeft ? 'on-destination-unfinished' : 'on-destination',
+    sentence: `The workload runs on ${host}${left}`,
+    ...goOn('resume'),
+  };
 }
 
 function runsOnDestination({ destination }: Plan, { by }: Found): string {

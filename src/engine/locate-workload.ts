@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { WorkloadLocation } from '../events/event.ts';
 import type { Host } from '../host/host.ts';
 import type { RunState } from '../steps/step.ts';
@@ -20,13 +21,22 @@ export async function locateWorkload(
   return onSource === 'gone' && onDestination === 'gone' ? 'nowhere' : 'unknown';
 }
 
+/** Milliseconds for which one that a tracer holds is looked at again: strace(1) holds it for a moment at each system call. */
+const HELD_MS = 2_000;
+const RETRY_MS = 50;
+
 async function look(
   host: Host,
   pid: number,
   startTicks: number | undefined,
 ): Promise<WorkloadState | 'unknown'> {
   try {
-    return await workloadState(host, pid, startTicks);
+    const deadline = performance.now() + HELD_MS;
+    for (;;) {
+      const state = await workloadState(host, pid, startTicks);
+      if (state !== 'held' || performance.now() >= deadline) return state;
+      await delay(RETRY_MS);
+    }
   } catch {
     return 'unknown';
   }

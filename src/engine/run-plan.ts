@@ -1,5 +1,5 @@
 import type { EmitEvent, FailureData, ProbeReport, RunSummary } from '../events/event.ts';
-import { actingSteps, type Plan } from '../plan/plan.ts';
+import type { Plan } from '../plan/plan.ts';
 import { planBack } from '../plan/plan-back.ts';
 import { RunDirectory } from '../store/run-directory.ts';
 import { type Connection, connect } from './connection.ts';
@@ -24,23 +24,17 @@ export interface RunPlanOptions {
  * Failures are in the summary; what is thrown is a bug.
  */
 export async function runPlan(plan: Plan, options: RunPlanOptions): Promise<RunSummary> {
-  const failed = new Set<string>();
-  const emit: EmitEvent = (event) => {
-    if (event.kind === 'step-finished' && event.result.status === 'failed') failed.add(event.stepId);
-    options.emit(event);
-  };
-  const there = await runOnce(plan, { ...options, emit });
+  const { summary: there, hasFailedMoved } = await runOnce(plan, options);
   const { workload } = there;
-  if (!workload || !isToMoveBack(plan, there, failed) || options.signal.aborted) return there;
+  if (!workload || !hasFailedMoved || !isToMoveBack(plan, there) || options.signal.aborted) return there;
   options.emit({
     kind: 'warning',
     text: `A step failed after the commit: the workload is moved back to ${plan.source} (onFailure: migrate-back).`,
   });
-  const back = await runOnce(planBack(plan, workload.pid), options);
-  // It is where it was, and what was asked for was not done; or else it is where the first run has left it.
-  if (back.workloadIsOn === 'destination')
-    return { ...back, exitCode: back.exitCode === 0 ? 5 : back.exitCode };
-  return back.exitCode === 5 || back.exitCode === 4 ? { ...back, exitCode: there.exitCode } : back;
+  const { summary: back } = await runOnce(planBack(plan, workload.pid), options);
+  // For whoever asked for the first run: it is where it was, or still where that has left it, or a person is needed.
+  if (back.workloadIsOn === 'destination') return { ...back, exitCode: 5 };
+  return back.exitCode === 6 ? back : { ...back, exitCode: there.exitCode };
 }
 
 /** What another pause would not mend, and a person's own wish. */
@@ -50,21 +44,24 @@ const OVER: ReadonlySet<FailureData['code'] | undefined> = new Set([
   'INTERRUPTED',
 ]);
 
-/** A step failed, the workload is well where it moved to, and nothing is left that this run must clean up first. */
-function isToMoveBack(plan: Plan, there: RunSummary, failed: ReadonlySet<string>): boolean {
-  const { outcome, failure, undoFailures, workloadIsOn } = there;
+/** The workload is well where it moved to, and this run has left nothing that must be cleaned up first. */
+function isToMoveBack(plan: Plan, there: RunSummary): boolean {
   return (
     plan.onFailure === 'migrate-back' &&
-    outcome === 'moved-but-missed' &&
-    workloadIsOn === 'destination' &&
-    !OVER.has(failure?.code) &&
-    undoFailures.length === 0 &&
-    !failed.has('clean-up') &&
-    actingSteps(plan.steps).some(({ id }) => failed.has(id))
+    there.outcome === 'moved-but-missed' &&
+    there.workloadIsOn === 'destination' &&
+    there.undoFailures.length === 0 &&
+    !OVER.has(there.failure?.code)
   );
 }
 
-async function runOnce(plan: Plan, options: RunPlanOptions): Promise<RunSummary> {
+interface Once {
+  readonly summary: RunSummary;
+  /** A step has failed after the workload had moved. */
+  readonly hasFailedMoved: boolean;
+}
+
+async function runOnce(plan: Plan, options: RunPlanOptions): Promise<Once> {
   const { sshConfigFile, keepImages } = options;
   const directory = RunDirectory.createNew(plan, { sshConfigFile, keepImages });
   const { runId } = directory;
@@ -78,7 +75,7 @@ async function runOnce(plan: Plan, options: RunPlanOptions): Promise<RunSummary>
     secrets = await readSecrets(plan.secrets, connection.local);
   } catch (error) {
     await connection?.close();
-    return session.refuse(error);
+    return { summary: session.refuse(error), hasFailedMoved: false };
   }
   const redactor = session.hide(secrets);
   const runner = new StepRunner({
@@ -92,7 +89,8 @@ async function runOnce(plan: Plan, options: RunPlanOptions): Promise<RunSummary>
     secrets,
     redactor,
   });
-  return finishRun(session, runner, await runner.run(), connection);
+  const summary = await finishRun(session, runner, await runner.run(), connection);
+  return { summary, hasFailedMoved: runner.hasFailedMoved };
 }
 
 /** What a run has come to, once its steps have. */

@@ -149,8 +149,8 @@ export class Session {
 
 /** Milliseconds from the order to freeze to the confirmed release; undefined when one of them is not known. */
 export function downtimeOf(state: RunState): number | undefined {
-  const { frozenAtMs, releasedAtMs } = state;
-  return frozenAtMs === undefined || releasedAtMs === undefined ? undefined : releasedAtMs - frozenAtMs;
+  const { frozenAtMs, releasedAtMs, resumedAtMs = releasedAtMs } = state;
+  return frozenAtMs === undefined || resumedAtMs === undefined ? undefined : resumedAtMs - frozenAtMs;
 }
 
 /** The steps as reporters show them: what the engine does around the freeze has lines of its own. */

@@ -73,6 +73,8 @@ export class StepRunner {
   readonly state: RunState;
   /** Whether anything on a host was changed. */
   touched = false;
+  /** Whether a step has failed after the workload had moved. */
+  hasFailedMoved = false;
   readonly #options: StepRunnerOptions;
   readonly #undos = new UndoStack();
   readonly #hosts: RunHosts;
@@ -119,6 +121,7 @@ export class StepRunner {
     const { emit } = this.#options;
     const failure = await attempt(() => this.#runSteps());
     const { committed, releasedAtMs } = this.state;
+    this.hasFailedMoved = failure !== undefined && committed && releasedAtMs !== undefined;
     // Whoever has taken the run up decides what becomes of it.
     if (failure?.code === 'SUPERSEDED') return { failure, undoFailures: [] };
     // After the decision to commit, a run that cannot confirm it must not act on what it believes.
@@ -140,6 +143,8 @@ export class StepRunner {
     if (late) return { failure: first ?? late, undoFailures: first ? [late] : [] };
     if (left.length === 0)
       return { failure: first, undoFailures: [...undoFailures, ...this.#lostOnSource()] };
+    // Its lock is in the way of another run.
+    this.hasFailedMoved = false;
     if (committed) return { failure: first ?? leftBehind(left, this.#command('resume')), undoFailures };
     return { failure: first, undoFailures: [...this.#grave(left), ...this.#lostOnSource()] };
   }
@@ -153,8 +158,9 @@ export class StepRunner {
   /** A destination that is lost before its restore began has nothing but copies, and its lock to say so. */
   #grave(left: readonly FailureData[]): readonly FailureData[] {
     const { name } = this.#options.connection.destination;
+    const isOfOneHost = this.#options.plan.kind !== 'move';
     const isGrave = ({ host, code }: FailureData): boolean =>
-      this.state.restoreBegan || host !== name || code !== 'HOST_UNREACHABLE';
+      isOfOneHost || this.state.restoreBegan || host !== name || code !== 'HOST_UNREACHABLE';
     const grave = left.filter(isGrave);
     return grave.length === 0 ? [] : [leftBehind(grave, this.#command('rollback'))];
   }
@@ -188,7 +194,8 @@ export class StepRunner {
   async rollBack(reason: FailureData): Promise<readonly FailureData[]> {
     this.#adopt();
     const locking = await attempt(() => this.#lock());
-    const isDestination = locking?.host === this.#options.connection.destination.name;
+    const { plan, connection } = this.#options;
+    const isDestination = plan.kind === 'move' && locking?.host === connection.destination.name;
     if (locking && !(locking.code === 'HOST_UNREACHABLE' && isDestination)) return [locking];
     this.#adopt();
     if (this.#began.has('prepare')) this.#setHolds();

@@ -1,4 +1,5 @@
 import type { FoundWorkload } from '../checkpoint/look-up.ts';
+import { findTwins } from '../checkpoint/store.ts';
 import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -13,10 +14,9 @@ export async function checkpointFindings(
   plan: Plan,
 ): Promise<readonly Finding[]> {
   if (!checkpoint) throw new Error('a restore has a checkpoint');
-  const alive = await survivors(host, workload.processes);
-  const [first] = alive;
+  const alive = checkpoint.isOfThisBoot ? await survivors(host, workload.processes) : [];
   // What it is made of is taken and changed by itself: to say so too would be an echo.
-  if (first !== undefined) {
+  if (alive.length > 0) {
     return [
       {
         host: host.name,
@@ -26,10 +26,36 @@ export async function checkpointFindings(
       },
     ];
   }
+  const elsewhere = checkpoint.hasEnded ? undefined : await maybeRuns(host, workload, checkpoint);
+  if (elsewhere !== undefined) {
+    return [
+      {
+        host: host.name,
+        message: elsewhere,
+        remedy:
+          'A restore would be a second copy. When the workload has ended there, and only then, say so by the command.',
+        command: commandOn(host, ['touch', `${checkpoint.directory}/has-ended`]),
+      },
+    ];
+  }
   return [
     ...fileFindings(host, checkpoint.files, plan),
     ...(await destinationFindings(host, workload, plan)),
   ];
+}
+
+/** Why the workload may run elsewhere, or under another pid; a person has to know. */
+async function maybeRuns(
+  host: Host,
+  workload: FoundWorkload['workload'],
+  { isOfThisHost, movedTo }: NonNullable<FoundWorkload['checkpoint']>,
+): Promise<string | undefined> {
+  if (movedTo !== undefined) return `The workload of the checkpoint has moved to ${movedTo} since`;
+  if (!isOfThisHost) return 'The checkpoint was kept on another host, where its workload may run';
+  const twins = await findTwins(host, workload);
+  return twins.length === 0
+    ? undefined
+    : `The program of the checkpoint runs on ${host.name} with the same arguments, process ${twins.join(', ')}`;
 }
 
 /** The memory of the workload knows its files as they were: it must find these, all of them. */

@@ -57,7 +57,13 @@ export async function destinationFindings(
   const { stdout } = await mustRunScript(
     destination,
     COMPARE_SCRIPT,
-    [idsOf(workload).join(' '), String(memoryBytes), address?.cidr ?? '', address?.device ?? ''],
+    // The images of a checkpoint are there already.
+    [
+      idsOf(workload).join(' '),
+      plan.kind === 'restore' ? '0' : String(memoryBytes),
+      address?.cidr ?? '',
+      address?.device ?? '',
+    ],
     { what: 'Comparing the destination', stdin: records.map((record) => `${record}\0`).join('') },
   );
   return stdout
@@ -79,7 +85,10 @@ function toFinding(fields: readonly string[], host: Host, plan: Plan, memoryByte
       return {
         host: name,
         message: `PID ${first} of the workload is taken on ${name} by ${second || 'a kernel thread'}`,
-        remedy: 'A process keeps its PID when it moves: end that process, or choose another destination.',
+        remedy:
+          plan.kind === 'restore'
+            ? 'A process has its PID again when it is restored: end that process first.'
+            : 'A process keeps its PID when it moves: end that process, or choose another destination.',
         command: commandOn(host, ['ps', '-fp', first]),
       };
     case 'room':
@@ -104,11 +113,18 @@ function toFinding(fields: readonly string[], host: Host, plan: Plan, memoryByte
         command: commandOn(host, ['ip', 'address', 'del', address?.cidr ?? '', 'dev', first]),
       };
     default:
-      return differs(host, first, second, third, path.join('\t'));
+      return differs(host, plan, first, second, third, path.join('\t'));
   }
 }
 
-function differs(host: Host, use: string, expected: string, found: string, path: string): Finding {
+function differs(
+  host: Host,
+  plan: Plan,
+  use: string,
+  expected: string,
+  found: string,
+  path: string,
+): Finding {
   const { name } = host;
   if (use === 'directory') {
     return {
@@ -119,6 +135,20 @@ function differs(host: Host, use: string, expected: string, found: string, path:
     };
   }
   const what = use === 'mapped' ? 'program or library' : 'open file';
+  if (plan.kind === 'restore') {
+    const now =
+      found === 'missing'
+        ? `is missing on ${name}`
+        : `has ${found} bytes on ${name}, and had ${expected} at the checkpoint`;
+    return {
+      host: name,
+      message: `The ${what} ${path} ${now}`,
+      remedy:
+        use === 'mapped'
+          ? 'Install the version of then.'
+          : 'It was none of the files of the checkpoint: put it back as it was, or restore one that has it.',
+    };
+  }
   return {
     host: name,
     message:

@@ -36,6 +36,8 @@ export function kindFindings(recipe: Recipe): readonly Finding[] {
       'Name the `process` instead.',
     );
   if (kind === 'move') return findings;
+  if (kind === 'restore' && recipe.objectives)
+    refuse(['objectives'], 'What is restored did not run before: it has no pause', 'Take it out.');
   if (recipe.onFailure !== undefined)
     refuse(['onFailure'], `A ${kind} has no way back that a run could go`, 'Take it out.');
   if (network?.address)

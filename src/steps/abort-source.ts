@@ -27,9 +27,9 @@ export async function abortSource(context: StepContext, hold: CriuHold): Promise
       host: source.name,
     });
   }
-  // One that criu was never told of ended by itself, or with its host.
-  const isUntouched = decision === 'none' || end.kind === 'absent';
-  const isGone = isUntouched && (await survivors(source, workload.processes)).length === 0;
+  // One that criu was never told of, or that has run on since, ended by itself, or with its host.
+  const hasItsTimes = decision === 'none' || end.kind === 'absent' || settled === 'resumed';
+  const isGone = hasItsTimes && (await survivors(source, workload.processes)).length === 0;
   if (settled === 'gone' || isGone) {
     state.lostOnSource = lostOnSource(source.name, workload);
     return;

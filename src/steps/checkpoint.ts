@@ -37,11 +37,14 @@ export const checkpoint: StepType = {
       context.phase('transfer');
       await copyAll(context);
       signal.throwIfAborted();
+      const { by, settled } = await sourceHold.decide('abort');
       await abortSource(context, sourceHold);
+      state.resumedAtMs = performance.now();
       const { workload } = state;
       if (state.lostOnSource) throw state.lostOnSource;
-      if (!workload) throw new FlowError('HOLD_LOST', `Nothing runs on ${source.name} any more`);
-      state.releasedAtMs = performance.now();
+      // Whoever else has let it run may have done so while its files were copied: they would be younger than its memory.
+      if (!workload || by !== undefined || settled === 'healed' || settled === 'restored')
+        throw ranOn(source.name, by);
       context.phase('keep');
       context.detail('read the digests of the images');
       await readManifest(source, imagesDirectory(context), signal);
@@ -59,11 +62,21 @@ export const checkpoint: StepType = {
         },
         signal,
       );
+      state.releasedAtMs = performance.now();
       const gone = removed === 0 ? '' : `, ${removed} older removed`;
       return `checkpoint ${id} of ${step.series}; ${count} kept${gone}`;
     },
   },
 };
+
+function ranOn(host: string, by: string | undefined): FlowError {
+  const why = by === 'lease' ? 'the controller was silent for too long' : 'its criu was lost';
+  return new FlowError('HOLD_LOST', `The workload on ${host} ran on before its checkpoint was complete`, {
+    host,
+    evidence: why,
+    hint: 'It runs as if nothing had happened, and the checkpoints before this one are as they were. Run again.',
+  });
+}
 
 function filesOf({ plan, state }: StepContext): readonly CheckpointFile[] {
   return plan.files.map(({ path }) => ({ path, isDirectory: state.directories?.has(path) === true }));

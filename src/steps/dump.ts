@@ -1,4 +1,5 @@
 import { lookUpWorkload } from '../checkpoint/look-up.ts';
+import { markMoved } from '../checkpoint/store.ts';
 import { dumpArguments, healArguments, restoreArguments } from '../criu/arguments.ts';
 import { criuFailure } from '../criu/failure.ts';
 import { CriuHold, type Recovery } from '../criu/hold.ts';
@@ -106,6 +107,8 @@ async function cleanUpSource(context: StepContext): Promise<void> {
     if (state.committed && address) await endOrphanSockets(source, address.cidr);
     await removeNetworkLock(source, dumpHold(context.runDirectory), rootPid, fenceTable(context.attemptId));
   }
+  // Who restored one of its checkpoints here would start a second copy.
+  if (state.committed && state.workload) await markMoved(source, state.workload, context.destination.name);
   const keep = context.keepImages && state.committed ? '1' : '';
   await mustRunScript(source, REMOVE_RUN_DIRECTORY_SCRIPT, [context.runDirectory, keep], {
     what: 'Cleaning up',

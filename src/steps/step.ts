@@ -31,7 +31,9 @@ export interface RunState {
   lostOnSource?: FlowError;
   /** The controller's monotonic clock, in milliseconds, when the freeze was ordered. */
   frozenAtMs?: number;
-  /** The same clock when the destination's release was confirmed. */
+  /** The same clock when a workload ran on after its checkpoint was taken, which is kept only after that. */
+  resumedAtMs?: number;
+  /** The same clock when the destination's release was confirmed, or the checkpoint was kept. */
   releasedAtMs?: number;
   imageBytes?: number;
   /** Set when the destination's restore began: its files and address may have changed. */

@@ -120,6 +120,43 @@ describe.skipIf(labSkipReason !== undefined)('checkpoints', () => {
     await expectClean();
   });
 
+  test('nor of one that was started again by other means, until a person says that it may be', async () => {
+    const pid = await startCounter();
+    expect((await keep()).exitCode).toBe(0);
+    await lab.sh('a', 'kill -KILL "$1"', String(pid));
+    await untilGone(pid);
+    const again = await lab.startCounter({ memoryMiB: 16 });
+    const refused = await restore();
+    expect(refused.exitCode, refused.stdout).toBe(4);
+    expect(refused.stdout).toContain(`runs on a with the same arguments, process ${again}`);
+    await lab.sh('a', 'kill -KILL "$1"', String(again));
+    await untilGone(again);
+    expect((await restore()).exitCode).toBe(0);
+    expect(await lab.processStart('a', pid)).not.toBe('');
+  });
+
+  test('nor of one that has moved away', async () => {
+    const pid = await startCounter();
+    expect((await keep()).exitCode).toBe(0);
+    const move = lab.writeRecipe({
+      workload: 'pidFile: /srv/counter.pid',
+      files: ['/srv/counter'],
+      steps: '- uses: preflight\n- uses: dump\n- uses: transfer/rsync\n- uses: restore',
+    });
+    const moved = await cli('run', move);
+    expect(moved.exitCode, moved.stdout).toBe(0);
+    const refused = await restore();
+    expect(refused.exitCode, refused.stdout).toBe(4);
+    expect(refused.stdout).toContain('The workload of the checkpoint has moved to b since');
+    expect(refused.stdout).toContain(`touch ${STORE}/counter/1/has-ended`);
+    // It ends there, and a person says so.
+    await lab.sh('b', 'kill -KILL "$1"', String(pid));
+    await lab.sh('a', `touch ${STORE}/counter/1/has-ended`);
+    const restored = await restore();
+    expect(restored.exitCode, restored.stdout).toBe(0);
+    expect(await lab.processStart('a', pid)).not.toBe('');
+  });
+
   test('what is not there, and files that are not those of the checkpoint, are named', async () => {
     const pid = await startCounter();
     const missing = await restore();

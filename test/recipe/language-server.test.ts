@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import schema from '../../schemas/recipe.schema.json' with { type: 'json' };
@@ -217,9 +217,8 @@ describe.each(recipes)('%s', (file) => {
 
   test('is a good one for an editor, by the schema in its first line', async () => {
     // Opened where no setting says which schema it has.
-    expect(text.split('\n', 1)[0]).toBe(
-      '# yaml-language-server: $schema=../schemas/editor/recipe.schema.json',
-    );
+    const schemaFile = relative(dirname(file), 'schemas/editor/recipe.schema.json');
+    expect(text.split('\n', 1)[0]).toBe(`# yaml-language-server: $schema=${schemaFile}`);
     expect(await server.diagnose(text, join(root, file))).toEqual([]);
     // A good one tells nothing, as one without a schema does.
     const broken = await server.diagnose(
