@@ -13,7 +13,7 @@ function hostWith(...states: readonly string[]): Host {
     run: async () => ({ exitCode: 0, signal: undefined, stdout: stdout(), stderr: '' }),
     standBy: async () => undefined,
     close: async () => undefined,
-  } as unknown as Host;
+  };
 }
 
 const state = {
