@@ -6,7 +6,7 @@
  *
  * pivot_root and not chroot: criu cannot place the mounts of a chroot. A fresh /proc, /dev and devpts: those of the
  * machine would show its own processes and terminals. sshd goes to the background before it listens, and
- * writes its pid when it does: then the host is ready, says so, and lets go of the starter's output. tini reaps: a zombie would keep its PID from being restored.
+ * writes its pid when it does: then, when the machine answers it, the host is ready, says so, and lets go of the starter's output. tini reaps: a zombie would keep its PID from being restored.
  */
 export const startHostScript = `
 set -eu
@@ -59,6 +59,9 @@ echo "$first_pid" > /proc/sys/kernel/ns_last_pid
 
 mkdir -p /run/sshd
 /usr/sbin/sshd -E /var/log/sshd.log
+# The bridge forwards a while after the link is up. Who asked for this host while it was off would fail with the last of its
+# questions, though the host is there by then: a question of its own tells all neighbours.
+until arping -q -f -w 1 -I eth0 "\${address%.*}.1"; do :; done
 until [ -s /run/sshd.pid ]; do sleep 0.01; done
 echo ready
 exec tini -- sleep infinity < /dev/null > /dev/null 2>&1

@@ -1,13 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { bridgeName, claimNetwork } from '../../src/lab/bridge.ts';
 import { hostProcesses } from '../../src/lab/host-processes.ts';
+import { LocalHost } from '../../src/host/local.ts';
 import { labDown, labKillHost, labStartHost, labStatus, labUp, listLabs } from '../../src/lab/lab.ts';
 import { labDirectory, labsDirectory } from '../../src/lab/paths.ts';
 import { runCli } from '../helpers/cli.ts';
 import { labSkipReason } from '../helpers/migration-lab.ts';
+
+const machine = new LocalHost();
 
 describe.skipIf(labSkipReason !== undefined)('a lab', () => {
   const names: string[] = [];
@@ -106,6 +110,20 @@ describe.skipIf(labSkipReason !== undefined)('a lab', () => {
     const { stdout } = await runCli(['lab', 'exec', '--lab', name, 'b', '--', 'ls', '/srv', '/run/lost']);
     expect(stdout).toContain('kept');
     expect(stdout).not.toContain('lost\n/run/lost');
+  });
+
+  test('are found at once when they start again, by who has asked for them in vain meanwhile', async () => {
+    const name = newName();
+    await labUp({ name, hosts: ['a', 'b'] });
+    const { address } = (await labStatus(name)).hosts[1]!;
+    const state = async (): Promise<string> => (await machine.run(['ip', 'neigh', 'show', address])).stdout;
+    await labKillHost(name, 'b');
+    await machine.run(['ip', 'neigh', 'flush', 'to', address]);
+    const asked = connect(22, address).on('error', () => undefined);
+    await vi.waitFor(async () => expect(await state()).toMatch(/INCOMPLETE|FAILED/));
+    await labStartHost(name, 'b');
+    expect(await state()).toMatch(/lladdr [0-9a-f:]+ (REACHABLE|STALE|DELAY|PROBE)/);
+    asked.destroy();
   });
 
   test('can have a slow link', async () => {
