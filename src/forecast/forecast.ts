@@ -1,10 +1,10 @@
-import type { RetryPolicy } from '../plan/plan.ts';
+import type { Plan, RetryPolicy } from '../plan/plan.ts';
 
 /** What a plan will do, before it does it: plain JSON, without a secret's value. No host was asked. */
 export interface Forecast {
   readonly version: 1;
   /** What it is for. Of a checkpoint and of a restore the source and the destination are one host. */
-  readonly kind: 'move' | 'checkpoint' | 'restore';
+  readonly kind: Plan['kind'];
   /** The recipe's name and file. */
   readonly name: string;
   readonly file: string;

@@ -38,14 +38,14 @@ export const checkpoint: StepType = {
       await copyAll(context);
       signal.throwIfAborted();
       const { by, settled } = await sourceHold.decide('abort');
-      await abortSource(context, sourceHold);
       state.resumedAtMs = performance.now();
+      context.phase('keep');
+      await abortSource(context, sourceHold);
       const { workload } = state;
       if (state.lostOnSource) throw state.lostOnSource;
       // Whoever else has let it run may have done so while its files were copied: they would be younger than its memory.
       if (!workload || by !== undefined || settled === 'healed' || settled === 'restored')
         throw ranOn(source.name, by);
-      context.phase('keep');
       context.detail('read the digests of the images');
       await readManifest(source, imagesDirectory(context), signal);
       const { id, count, removed } = await keepCheckpoint(
