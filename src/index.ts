@@ -33,4 +33,4 @@ export { formatDiagnostic, formatDiagnostics, type Diagnostic } from './recipe/d
 export { RecipeError } from './recipe/recipe-error.ts';
 export { createReporter } from './report/create-reporter.ts';
 export type { Reporter, ReporterKind, ReporterOptions, ReportStream } from './report/reporter.ts';
-export { version } from './version.ts';
+export { version } from './package/version.ts';

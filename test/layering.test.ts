@@ -8,9 +8,8 @@ const src = fileURLToPath(new URL('../src', import.meta.url));
 
 /** Which folders a folder may import from, besides itself: one direction, no cycles. `.` is src itself. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  '.': ['engine', 'errors', 'events', 'lab', 'plan', 'recipe', 'report'],
+  '.': ['engine', 'errors', 'events', 'lab', 'package', 'plan', 'recipe', 'report'],
   cli: [
-    '.',
     'engine',
     'errors',
     'events',
@@ -19,6 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'host',
     'lab',
     'lock',
+    'package',
     'plan',
     'preflight',
     'recipe',
@@ -26,7 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'store',
   ],
   explain: ['errors', 'recipe', 'report', 'steps'],
-  report: ['.', 'errors', 'events'],
+  report: ['errors', 'events', 'package'],
   engine: [
     'checkpoint',
     'criu',
@@ -64,12 +64,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   lab: ['errors', 'host'],
   lock: ['errors', 'host'],
   plan: ['errors', 'recipe', 'template'],
-  recipe: ['errors', 'template'],
+  recipe: ['errors', 'package', 'template'],
   template: ['errors'],
   store: ['errors', 'host', 'plan'],
   host: ['errors'],
   events: ['errors', 'template'],
   errors: [],
+  package: [],
 };
 
 /** The one folder, or file, that may import a package. */

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { version } from '../version.ts';
+import { version } from '../package/version.ts';
 
 const args = process.argv.slice(2);
 if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {

@@ -2,7 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { FlowError } from '../errors/flow-error.ts';
 import { toFailureData } from '../events/failure-data.ts';
 import { REPORTER_KINDS, type ReporterKind } from '../report/reporter.ts';
-import { version } from '../version.ts';
+import { version } from '../package/version.ts';
 import type { ValidateFormat } from './commands/validate.ts';
 import { addCompletion } from './completion-commands.ts';
 import { exitCodeOfError } from './exit-codes.ts';

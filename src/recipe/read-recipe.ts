@@ -2,12 +2,13 @@ import { readdir } from 'node:fs/promises';
 import { basename, isAbsolute, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FlowError } from '../errors/flow-error.ts';
+import { packageFile } from '../package/package-file.ts';
 import type { Diagnostic } from './diagnostic.ts';
 import { readSource, whyNotReadable } from './read-source.ts';
 import type { SourceFile } from './source-file.ts';
 import { suggest } from './suggest.ts';
 
-const bundledDirectory = fileURLToPath(new URL('../../recipes', import.meta.url));
+const bundledDirectory = fileURLToPath(packageFile('recipes'));
 
 /** The text of a recipe. */
 export interface ReadRecipe {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { packageFile } from '../package/package-file.ts';
 
 /** What this product uses of a JSON schema. */
 export interface SchemaNode {
@@ -36,9 +37,8 @@ export function editorSchemaText(): string {
   return read('editor/recipe.schema.json');
 }
 
-/** The path holds from src/ and from dist/ alike. */
 function read(file: string): string {
-  return readFileSync(new URL(`../../schemas/${file}`, import.meta.url), 'utf8');
+  return readFileSync(packageFile(`schemas/${file}`), 'utf8');
 }
 
 /**

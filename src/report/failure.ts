@@ -1,5 +1,5 @@
 import type { FailureData } from '../events/event.ts';
-import { version } from '../version.ts';
+import { version } from '../package/version.ts';
 import { createPaint, type Paint } from './format.ts';
 import { sanitizeForTerminal, sanitizeLine } from './sanitize.ts';
 

@@ -3,9 +3,8 @@ import { once } from 'node:events';
 import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { runCli } from '../helpers/cli.ts';
+import { main, runCli } from '../helpers/cli.ts';
 
 let directory = '';
 let env: NodeJS.ProcessEnv = {};
@@ -46,8 +45,6 @@ test.each([
   expect(stdout).toContain('Interrupted before anything was touched');
   expect(exitCode).toBe(code);
 });
-
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 test('a reader that goes away does not end the run', async () => {
   const child = spawn(process.execPath, [main, ...runBy('false')], {

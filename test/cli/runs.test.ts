@@ -2,13 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { FailureData, FlowEvent, RunSummary } from '../../src/events/event.ts';
 import { type Controller, thisController } from '../../src/lock/controller.ts';
 import { formatLine } from '../../src/store/journal-format.ts';
 import { RunDirectory } from '../../src/store/run-directory.ts';
-import { runCli } from '../helpers/cli.ts';
+import { main, runCli } from '../helpers/cli.ts';
 import { startProgram } from '../helpers/started-program.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts';
 
@@ -392,8 +391,6 @@ test('nothing that a journal, a plan or a name says steers the terminal, or fake
 });
 
 describe('runs tail', () => {
-  const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-
   test('shows what is written as it is written, until the end', async () => {
     const directory = create('r1', attempt(thisController()), started);
     let count = 0;

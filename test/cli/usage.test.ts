@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { version } from '../../src/version.ts';
+import { version } from '../../src/package/version.ts';
 import { runCli } from '../helpers/cli.ts';
 
 const cwd = fileURLToPath(new URL('../recipe/wrong', import.meta.url));

@@ -10,12 +10,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { quoteArguments } from '../../src/host/quote.ts';
-import type { CliResult } from '../helpers/cli.ts';
+import { main, type CliResult } from '../helpers/cli.ts';
 import type { MigrationLab } from '../helpers/migration-lab.ts';
-
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /** A command of criu-flow at work. */
 export interface StartedController {

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** The built command. */
-export const main: string = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+/** The built command, in one piece as it is shipped. */
+export const main: string = fileURLToPath(new URL('../../dist/bin/criu-flow.js', import.meta.url));
 
 export interface CliResult {
   readonly exitCode: number | null;

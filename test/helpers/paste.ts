@@ -1,10 +1,7 @@
 import { chmodSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { LocalHost } from '../../src/host/local.ts';
-import type { CliResult } from './cli.ts';
+import { main, type CliResult } from './cli.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
-
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /** Pastes a command that criu-flow has printed into a shell of another directory, as a person does; `criu-flow` is on its PATH. */
 export async function paste(command: string, env: Readonly<Record<string, string>> = {}): Promise<CliResult> {

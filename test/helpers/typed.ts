@@ -1,9 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { main } from './cli.ts';
 import type { TemporaryDirectory } from './temporary-directory.ts';
-
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 const TAB = '\t';
 /** Inserts all completions, in both shells. */
