@@ -1,150 +1,25 @@
-// Measures, as ratios in one run: the downtime of a process moved by criu-flow against the three-line script that people
-// write, and the start-up against bare node. `npm run bench` prints the tables that docs/performance.md has.
-import { spawnSync } from 'node:child_process';
-import { cpSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { setUp } from './setup.mjs';
+// Measures, as ratios in one run: `npm run bench` prints the tables that docs/performance.md has. With the name of a part,
+// `command-line` or `downtime`, that alone; a number after it says how often each thing is done.
+import { setUp, setUpPackages } from './setup.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const cli = `${root}/dist/cli/main.js`;
-const rounds = Number(process.argv[2] ?? 7);
-const labMissing = await setUp();
-if (labMissing !== undefined) {
-  console.error(`The downtime is measured on a lab. ${labMissing}`);
-  process.exit(1);
+const [part, rounds] = process.argv.slice(2);
+if (![undefined, 'command-line', 'downtime'].includes(part)) {
+  console.error('Usage: npm run bench [command-line|downtime] [ROUNDS]');
+  process.exit(2);
 }
-const { labDown, labUp } = await import('../dist/lab/lab.js');
-const { quoteArguments } = await import('../dist/host/quote.js');
-
-let isGood = true;
-measureStartUp();
-await measureDowntime();
-process.exitCode = isGood ? 0 : 1;
-
-/** `criu-flow --version` against node that does nothing. */
-function measureStartUp() {
-  const version = [];
-  const bare = [];
-  for (let round = 0; round < 21; round++) {
-    bare.push(time(['-e', '0']));
-    version.push(time([cli, '--version']));
+const results = [];
+if (part !== 'downtime') {
+  setUpPackages();
+  const { measureCommandLine } = await import('./bench/command-line.mjs');
+  results.push(measureCommandLine(Number(rounds ?? 21)));
+}
+if (part !== 'command-line') {
+  const labMissing = await setUp();
+  if (labMissing !== undefined) {
+    console.error(`The downtime is measured on a lab. ${labMissing}`);
+    process.exit(1);
   }
-  const extra = median(version) - median(bare);
-  isGood &&= extra <= 60;
-  console.log(
-    `\n| start-up, median of 21 | |\n| --- | --- |\n| node -e 0 | ${round1(median(bare))} ms |\n` +
-      `| criu-flow --version | ${round1(median(version))} ms |\n| more than bare node (limit 60 ms) | ${round1(extra)} ms |`,
-  );
+  const { measureDowntime } = await import('./bench/downtime.mjs');
+  results.push(await measureDowntime(Number(rounds ?? 7)));
 }
-
-/** The gap that the process itself sees, both ways in turn on the same lab. */
-async function measureDowntime() {
-  const name = 'bench';
-  const lab = await labUp({ name, hosts: ['a', 'b'] });
-  try {
-    cpSync(`${root}/examples`, `${lab.sharedDirectory}/examples`, { recursive: true });
-    trustEachOther(lab);
-    console.log(
-      `\n| 64 MiB process, gap that it sees, median of ${rounds} | script | criu-flow | ratio |\n| --- | --- | --- | --- |`,
-    );
-    for (const content of ['records', 'random']) {
-      const script = [];
-      const flow = [];
-      for (let round = 0; round < rounds; round++) {
-        script.push(gapOf(lab, content, moveByScript));
-        flow.push(gapOf(lab, content, moveByCriuFlow));
-      }
-      const ratio = median(flow) / median(script);
-      if (content === 'records') isGood &&= ratio <= 0.5;
-      console.log(
-        `| memory of ${content} | ${spread(script)} | ${spread(flow)} | ${ratio.toFixed(2)}${content === 'records' ? ' (limit 0.50)' : ''} |`,
-      );
-    }
-  } finally {
-    await labDown(name);
-  }
-}
-
-/** Starts a counter on a, moves it to b, and lets its own numbers tell. */
-function gapOf(lab, content, move) {
-  for (const host of ['a', 'b'])
-    on(lab, host, 'rm -rf /srv/counter /var/tmp/images && mkdir -p /srv/counter');
-  const pid = on(
-    lab,
-    'a',
-    `setsid python3 /shared/examples/counter/counter.py /srv/counter/numbers 2 64 "$1" < /dev/null > /dev/null 2>&1 &
-    echo $!
-    until [ "$(wc -l < /srv/counter/numbers 2> /dev/null)" -gt 100 ]; do sleep 0.05; done`,
-    [content],
-  ).trim();
-  move(lab, pid);
-  on(
-    lab,
-    'b',
-    'lines=$(wc -l < /srv/counter/numbers); until [ "$(wc -l < /srv/counter/numbers)" -gt $((lines + 20)) ]; do sleep 0.05; done',
-  );
-  const check = JSON.parse(on(lab, 'b', 'python3 /shared/examples/counter/check.py /srv/counter/numbers'));
-  on(lab, 'b', 'kill "$1"; while [ -d "/proc/$1" ]; do sleep 0.02; done', [pid]);
-  if (check.missing !== 0 || check.repeated !== 0)
-    throw new Error(`numbers are missing: ${JSON.stringify(check)}`);
-  return check.longestGapMs;
-}
-
-/** The script that people write: dump, rsync, restore. */
-function moveByScript(lab, pid) {
-  on(lab, 'a', 'mkdir -p /var/tmp/images');
-  on(lab, 'a', 'criu dump -t "$1" -D /var/tmp/images', [pid]);
-  on(lab, 'a', 'rsync -aR /var/tmp/images /srv/counter "$1":/', [lab.hosts[1].address]);
-  on(lab, 'b', 'criu restore -d -D /var/tmp/images');
-}
-
-function moveByCriuFlow(lab, pid) {
-  const recipe = fileURLToPath(new URL('bench-recipe.yaml', import.meta.url));
-  const run = spawnSync(
-    process.execPath,
-    [cli, 'run', recipe, '--lab', lab.name, '--reporter', 'plain', '-i', `pid=${pid}`],
-    { encoding: 'utf8' },
-  );
-  if (run.status !== 0) throw new Error(`criu-flow ended with ${run.status}\n${run.stdout}${run.stderr}`);
-}
-
-/** The script needs a key from a to b; criu-flow makes one for each run. */
-function trustEachOther(lab) {
-  const key = on(
-    lab,
-    'a',
-    'ssh-keygen -q -t ed25519 -N "" -f /root/.ssh/id_ed25519 && cat /root/.ssh/id_ed25519.pub',
-  );
-  on(lab, 'b', 'printf "%s" "$1" >> /root/.ssh/authorized_keys', [key]);
-  on(lab, 'a', 'printf "%s %s\\n" "$1" "$2" > /root/.ssh/known_hosts', [
-    lab.hosts[1].address,
-    on(lab, 'b', 'cut -d" " -f1,2 /etc/ssh/ssh_host_ed25519_key.pub').trim(),
-  ]);
-}
-
-function on(lab, host, script, args = []) {
-  const command = quoteArguments(['sh', '-c', script, 'sh', ...args]);
-  const result = spawnSync('ssh', ['-F', lab.sshConfigFile, '--', host, command], { encoding: 'utf8' });
-  if (result.status !== 0) throw new Error(`on ${host}: ${script}\n${result.stdout}${result.stderr}`);
-  return result.stdout;
-}
-
-function time(args) {
-  const beganAt = performance.now();
-  spawnSync(process.execPath, args);
-  return performance.now() - beganAt;
-}
-
-function median(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-function spread(values) {
-  return `${Math.round(median(values))} ms (${Math.round(Math.min(...values))} to ${Math.round(Math.max(...values))})`;
-}
-
-function round1(value) {
-  return value.toFixed(1);
-}
+process.exitCode = results.every(Boolean) ? 0 : 1;
