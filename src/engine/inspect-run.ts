@@ -197,6 +197,15 @@ function judge(scene: Scene): Pick<RunTruth, 'standing' | 'sentence' | 'command'
   if (onDestination.pids.length === 0) {
     return { standing: 'nowhere', ...wayBack(scene) };
   }
+  const hasCommitted = source.hold?.decision === 'commit' || scene.sourceHasEnded;
+  if (!released && !hasCommitted) {
+    const when = source.hold?.isFromEarlierBoot === true ? ' when the host was started again' : '';
+    return {
+      standing: 'between',
+      sentence: `Nobody runs: the copy on ${plan.source} ended${when}, before the commit, and the one on ${plan.destination} waits. Images of it are complete on ${plan.source}.`,
+      command: command('rollback'),
+    };
+  }
   if (!released) {
     return {
       standing: 'between',

@@ -2,6 +2,7 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { labKillHost, labStartHost } from '../../src/lab/lab.ts';
+import { endHalfConnections } from '../faults/aftermath.ts';
 import { runCli } from '../helpers/cli.ts';
 import { labSkipReason } from '../helpers/migration-lab.ts';
 import { MovingService } from '../helpers/moving-service.ts';
@@ -65,6 +66,28 @@ describe.skipIf(labSkipReason !== undefined)('a source that is gone', () => {
     expect(await cli('resume', run, '--source-is-gone')).toMatchObject({ exitCode: 0 });
     expect(await service.lab.processStart('a', service.pid)).toBe('');
     await expectOnly('b');
+  });
+
+  test('that is started again before it was told to commit, while the destination waits for ever: a rollback', async () => {
+    const run = await killedAt('phase commit');
+    // The controller came no further than to the waiver of the destination's lease; it may have done so itself.
+    await service.lab.sh('b', `cd /var/lib/criu-flow/${run}-1/restore && ln lease.waived lease-end || true`);
+    await killSource();
+    await startSource();
+    expect(await service.lab.sh('a', `ls /var/lib/criu-flow/${run}-1/dump`)).not.toMatch(/^decision$/m);
+    expect(await cli('status', run)).toMatchObject({
+      exitCode: 6,
+      stdout: expect.stringMatching(
+        /^Nobody runs: the copy on a ended when the host was started again, before the commit, and the one on b waits\. [^]*next: criu-flow rollback /,
+      ),
+    });
+    // What the run had prepared on a is of the earlier boot.
+    expect(await cli('resume', run)).toMatchObject({ exitCode: 4 });
+    const back = await cli('rollback', run);
+    expect(back.exitCode, back.stdout + back.stderr).toBe(0);
+    // a took its end of the ssh connection along.
+    await endHalfConnections(service.lab, 'b');
+    await expectOnly('a');
   });
 
   test('that is started again restores what it held, with its address, when its images are known to be whole', async () => {
