@@ -3,6 +3,7 @@ declare namespace validate {
   interface SchemaNode {
     readonly description?: string;
     readonly properties?: Readonly<Record<string, SchemaNode>>;
+    readonly propertyNames?: SchemaNode;
     readonly required?: readonly string[];
     readonly enum?: readonly unknown[];
     readonly minimum?: number;

@@ -20,6 +20,12 @@ export function editorSchema(schema) {
   return { ...editor, else: { ...editor.else, else: needed }, defaultSnippets: [BEGINNING] };
 }
 
+/** The same of an inventory. */
+export function editorInventory(schema) {
+  const { $id: _, ...rest } = schema;
+  return mapSchema(rest, (node, path) => withTitle(withWords(schema, node), path));
+}
+
 /** What a recipe needs depends on what it extends: the server would begin one with what all of them need. */
 const BEGINNING = {
   label: 'A move of one process',

@@ -3,12 +3,15 @@ import { resolve } from './map-schema.mjs';
 /**
  * A page with its tables written anew: `<!-- keys of recipe.network: begin -->`, up to its `end`, is a table of the keys
  * of that mapping; `values of input.type`, of what a key takes; `types of step`, of step types; `keys of step`, of all
- * their keys. A path begins with `recipe` or with a definition.
+ * their keys. A path begins with `recipe` or with a definition, or with `inventory` and a definition of that.
  */
-export function withTables(page, schema) {
+export function withTables(page, recipeSchema, inventorySchema) {
   const marked = /<!-- (keys|values|types) of (\S+): begin -->\n[^]*?<!-- \1 of \2: end -->/g;
   const filled = page.replaceAll(marked, (_, what, path) => {
-    const rows = TABLES[what](schema, nodeAt(schema, path));
+    const [schema, inside] = path.startsWith('inventory.')
+      ? [inventorySchema, path.slice('inventory.'.length)]
+      : [recipeSchema, path];
+    const rows = TABLES[what](schema, nodeAt(schema, inside));
     return `<!-- ${what} of ${path}: begin -->\n\n${table(rows)}\n\n<!-- ${what} of ${path}: end -->`;
   });
   const [begins, ends] = [/: begin -->/g, /: end -->/g].map((mark) => page.match(mark)?.length ?? 0);

@@ -11,7 +11,7 @@ export function askOnTerminal(): { readonly ask?: AskInput } {
   return { ask: askOne };
 }
 
-const askOne: AskInput = async ({ name, input, problem }) => {
+const askOne: AskInput = async ({ name, input, choices, problem }) => {
   const { createInterface } = await import('node:readline/promises');
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   // ^C, and ^D, which closes the terminal without an answer.
@@ -20,7 +20,7 @@ const askOne: AskInput = async ({ name, input, problem }) => {
   terminal.once('close', () => given.abort());
   try {
     if (problem) process.stderr.write(`${printable(problem.message)}${hintOf(problem.hint)}\n`);
-    const kind = input.values?.join(', ') ?? input.type;
+    const kind = choices?.join(', ') ?? input.type;
     const about = input.description === undefined ? kind : `${input.description}; ${kind}`;
     return await terminal.question(`${name} (${printable(about)}): `, { signal: given.signal });
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { examples } from './help.ts';
 
 /** With what people learn the language of recipes: explain, schema, recipes. */
@@ -25,11 +25,12 @@ export function addLearning(program: Command, done: (exitCode: number) => void):
 
   program
     .command('schema')
-    .description('print the JSON schema (draft-07) of recipes, for editors and other tools')
+    .description('print the JSON schema (draft-07) of recipes or of inventories, for editors and other tools')
+    .addArgument(new Argument('[document]', 'of what').choices(['recipe', 'inventory']).default('recipe'))
     .addHelpText('after', SCHEMA_HELP)
-    .action(async () => {
+    .action(async (document: 'recipe' | 'inventory') => {
       const { schemaCommand } = await import('./commands/schema.ts');
-      done(schemaCommand());
+      done(schemaCommand(document));
     });
 
   const recipes = program
@@ -80,8 +81,9 @@ export function addLearning(program: Command, done: (exitCode: number) => void):
 }
 
 const SCHEMA_HELP = `
-Example:
+Examples:
   criu-flow schema > recipe.schema.json
+  criu-flow schema inventory > inventory.schema.json
 
 An editor with the YAML language server (VS Code, Vim, Emacs and others) completes and checks a recipe that has the
 path of that file in its first line:

@@ -130,6 +130,7 @@ function pointToHelp(command: Command, path: string): void {
 interface InputOptions {
   readonly input?: readonly string[];
   readonly inputs?: readonly string[];
+  readonly inventory?: string;
 }
 
 /** A recipe, and where its inputs are. */
@@ -141,11 +142,12 @@ function withInputs(command: Command): Command {
       'an input of the recipe; once for each, or for each item of a list',
       collect,
     )
-    .option('--inputs <file>', 'a YAML file of inputs; more than once, the last one counts', collect);
+    .option('--inputs <file>', 'a YAML file of inputs; more than once, the last one counts', collect)
+    .option('--inventory <file>', 'a YAML file of hosts, by whose names inputs take them');
 }
 
-function inputsOf({ input = [], inputs = [] }: InputOptions): PlanInputs {
-  return { inputs: input, inputFiles: inputs };
+function inputsOf({ input = [], inputs = [], inventory }: InputOptions): PlanInputs {
+  return { inputs: input, inputFiles: inputs, inventory };
 }
 
 interface RunOptions extends InputOptions {

@@ -1,3 +1,5 @@
+import { isLiteral } from '../recipe/inventory-findings.ts';
+import type { Inventory } from '../recipe/inventory.ts';
 import { type Finding, toDiagnostics, type ValidRecipe } from '../recipe/finding.ts';
 import { kindOf, type RecipeKind } from '../recipe/kind-findings.ts';
 import { overlapFindings } from '../recipe/overlap-findings.ts';
@@ -12,9 +14,10 @@ import { RecipeRenderer } from './render-recipe.ts';
 
 /**
  * Turns a recipe and its inputs into a plan. Pure: the same recipe and inputs give the same plan and digest.
+ * @param inventory of which the hosts are that stand in the recipe itself
  * @throws RecipeError when a template yields what its place cannot take
  */
-export function buildPlan(recipe: ValidRecipe, inputs: ResolvedInputs): Plan {
+export function buildPlan(recipe: ValidRecipe, inputs: ResolvedInputs, inventory?: Inventory): Plan {
   const renderer = new RecipeRenderer(recipe.data, inputs);
   const { steps: _, hooks: __, always: ___, rollback: rawRollback, ...rest } = recipe.data;
   const data = renderer.render(rest, []) as Omit<Recipe, 'steps' | 'hooks' | 'always' | 'rollback'>;
@@ -30,7 +33,7 @@ export function buildPlan(recipe: ValidRecipe, inputs: ResolvedInputs): Plan {
     kind: kindOf(recipe.data),
     name: data.name,
     file: recipe.source.name,
-    ...hostsOf(data.hosts),
+    ...hostsOf(data.hosts, (role) => sshOf(recipe.data.hosts[role], inventory)),
     workload: workloadOf(data.workload),
     network: networkOf(data.network, kindOf(recipe.data)),
     files: (data.files ?? []).map(({ path }) => ({ path })),
@@ -52,11 +55,21 @@ function refuse(recipe: ValidRecipe, findings: readonly Finding[]): void {
 }
 
 /** A run of one host has it twice. */
-function hostsOf({ source, destination }: Recipe['hosts']): Pick<Plan, 'source' | 'destination'> {
+function hostsOf(
+  hosts: Recipe['hosts'],
+  literal: (role: 'source' | 'destination') => string | undefined,
+): Pick<Plan, 'source' | 'destination'> {
+  const source = literal('source') ?? hosts.source;
+  const destination = literal('destination') ?? hosts.destination;
   const [from, to] = [source ?? destination, destination ?? source];
   if (from === undefined || to === undefined)
     throw new Error('the schema lets no recipe without a host through');
   return { source: from, destination: to };
+}
+
+/** What ssh(1) is given for a host that stands in the recipe by its name in the inventory. */
+function sshOf(host: string | undefined, inventory: Inventory | undefined): string | undefined {
+  return host !== undefined && isLiteral(host) ? inventory?.hosts.get(host)?.ssh : undefined;
 }
 
 function workloadOf({ process, checkpoint }: Recipe['workload']): WorkloadSelector {

@@ -3,6 +3,8 @@ import type { Diagnostic } from '../recipe/diagnostic.ts';
 import { type Finding, toDiagnostics, type ValidRecipe } from '../recipe/finding.ts';
 import { checkInput, quoteProblem } from '../recipe/input-value.ts';
 import { code } from '../recipe/printable.ts';
+import { hostProblem, hostsOf, isOfHosts } from '../recipe/inventory-findings.ts';
+import type { Inventory } from '../recipe/inventory.ts';
 import type { InputsFile } from '../recipe/read-inputs.ts';
 import { RecipeError } from '../recipe/recipe-error.ts';
 import type { Input, SecretSource as RecipeSecretSource } from '../recipe/recipe.generated.ts';
@@ -19,6 +21,8 @@ export interface InputSources {
   readonly files: readonly InputsFile[];
   /** Has it as `CRIU_FLOW_INPUT_NAME`: `pidFile` as `CRIU_FLOW_INPUT_PID_FILE`. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The hosts by whose names inputs take them. */
+  readonly inventory?: Inventory | undefined;
   /** Asks a person; undefined where there is none. */
   readonly ask?: AskInput | undefined;
 }
@@ -27,6 +31,8 @@ export interface InputSources {
 export type AskInput = (question: {
   readonly name: string;
   readonly input: Input;
+  /** What it takes, where that is a few values. */
+  readonly choices: readonly string[] | undefined;
   readonly problem: ValueProblem | undefined;
 }) => Promise<string>;
 
@@ -47,12 +53,23 @@ export async function resolveInputs(recipe: ValidRecipe, sources: InputSources):
 
 type Found = { readonly value: unknown; readonly problem?: never } | { readonly problem: ValueProblem };
 
+interface Given {
+  readonly texts: ReadonlyMap<string, readonly string[]>;
+  readonly meant: ReadonlySet<string>;
+}
+
+type FromFiles = ReadonlyMap<string, unknown>;
+
 class InputResolver {
   readonly #recipe: ValidRecipe;
   readonly #sources: InputSources;
   readonly #declared: Readonly<Record<string, Input>>;
   readonly #findings: Finding[] = [];
   readonly #diagnostics: Diagnostic[] = [];
+  readonly #values = new Map<string, TemplateValue>();
+  readonly #secrets: Record<string, SecretSource> = {};
+  /** The names in the inventory of the hosts that inputs name. */
+  readonly #hosts = new Map<string, string>();
 
   constructor(recipe: ValidRecipe, sources: InputSources) {
     this.#recipe = recipe;
@@ -61,52 +78,94 @@ class InputResolver {
   }
 
   async resolve(): Promise<ResolvedInputs> {
-    const { texts, meant } = this.#readGiven();
+    const given = this.#readGiven();
     const fromFiles = this.#readFiles();
-    const values = new Map<string, TemplateValue>();
-    const secrets: Record<string, SecretSource> = {};
-    const missing: string[] = [];
-    for (const [name, input] of Object.entries(this.#declared)) {
-      const found = this.#find(name, input, texts.get(name), fromFiles);
-      if (found?.problem) {
-        this.#findings.push({ path: ['inputs', name], at: 'key', code: 'input', ...found.problem });
-      } else if (found && input.type === 'secret') {
-        secrets[name] = found.value as SecretSource;
-      } else if (found) {
-        values.set(name, found.value as TemplateValue);
-      } else if (!meant.has(name)) {
-        missing.push(name);
-      }
-    }
-    // Whoever has made a mistake corrects it first.
-    if (this.#findings.length === 0 && this.#diagnostics.length === 0 && missing.length > 0) {
-      await this.#ask(missing, values);
-    } else if (missing.length > 0) {
-      this.#findings.push(missingInputs(this.#declared, missing));
+    const inputs = Object.entries(this.#declared);
+    // What is set for a host is known once the host is.
+    for (const hasSetting of [false, true]) {
+      const some = inputs.filter(([, { setting }]) => (setting !== undefined) === hasSetting);
+      await this.#settle(some, given, fromFiles);
     }
     const [first, ...others] = [...this.#diagnostics, ...toDiagnostics(this.#recipe, this.#findings)];
     if (first) throw new RecipeError('INPUT_INVALID', [first, ...others]);
-    return { values, secrets };
+    return { values: this.#values, secrets: this.#secrets };
+  }
+
+  /** Finds the values of some inputs, and asks for those that no source has. */
+  async #settle(
+    inputs: readonly (readonly [string, Input])[],
+    { texts, meant }: Given,
+    fromFiles: FromFiles,
+  ): Promise<void> {
+    const missing: string[] = [];
+    for (const [name, input] of inputs) {
+      const found = this.#find(name, input, texts.get(name), fromFiles);
+      if (found?.problem) {
+        this.#refuse(name, found.problem);
+      } else if (found && input.type === 'secret') {
+        this.#secrets[name] = found.value as SecretSource;
+      } else if (found) {
+        this.#values.set(name, found.value as TemplateValue);
+      } else if (!meant.has(name) && (input.setting === undefined || this.#values.has(input.setting.of))) {
+        missing.push(name);
+      }
+    }
+    if (missing.length === 0) return;
+    // Whoever has made a mistake corrects it first.
+    if (this.#findings.length === 0 && this.#diagnostics.length === 0) await this.#ask(missing);
+    else this.#findings.push(this.#missingInputs(missing));
+  }
+
+  #refuse(name: string, problem: ValueProblem): void {
+    this.#findings.push({ path: ['inputs', name], at: 'key', code: 'input', ...problem });
   }
 
   /** Asks for what is missing, until each answer will do. A secret is not asked for: nobody could resume the run. */
-  async #ask(missing: readonly string[], values: Map<string, TemplateValue>): Promise<void> {
+  async #ask(missing: readonly string[]): Promise<void> {
     const { ask } = this.#sources;
     const askable = missing.filter((name) => this.#declared[name]?.type !== 'secret');
     if (!ask || askable.length < missing.length) {
-      this.#findings.push(missingInputs(this.#declared, missing));
+      this.#findings.push(this.#missingInputs(missing));
       return;
     }
     for (const name of askable) {
       const input = this.#declared[name];
       if (!input) continue;
+      const choices = input.values ?? this.#hostsFor(input);
       let problem: ValueProblem | undefined;
       do {
-        const value = typed([await ask({ name, input, problem })], input);
-        problem = checkInput(`The input ${code(name)}`, input, value);
-        if (!problem) values.set(name, value);
+        const found = this.#check(name, input, typed([await ask({ name, input, choices, problem })], input));
+        ({ problem } = found);
+        if (!found.problem) this.#values.set(name, found.value as TemplateValue);
       } while (problem);
     }
+  }
+
+  #missingInputs(names: readonly string[]): Finding {
+    const inputs = names.map((name) => ({ name, input: this.#declared[name] }));
+    const give = inputs.map(({ name, input }) => `-i ${name}=${input?.type === 'secret' ? 'env:NAME' : '…'}`);
+    const about = inputs.map(({ name, input }) =>
+      [
+        `${name}: ${(input?.values ?? (input && this.#hostsFor(input)))?.join(' or ') ?? input?.type}`,
+        ...(input?.description === undefined ? [] : [input.description]),
+        ...(input ? this.#whyNotSet(input) : []),
+      ].join(', '),
+    );
+    return {
+      path: ['inputs'],
+      at: 'key',
+      code: 'input',
+      message: `The recipe needs the input${names.length === 1 ? '' : 's'} ${names.map(code).join(', ')}`,
+      hint: [`Add ${give.join(' ')}`, ...about].join('\n'),
+    };
+  }
+
+  #whyNotSet({ setting }: Input): readonly string[] {
+    if (setting === undefined) return [];
+    const { inventory } = this.#sources;
+    return inventory === undefined
+      ? ['which an inventory would set: --inventory hosts.yaml']
+      : [`and ${inventory.file} does not set ${code(setting.name)} for ${this.#hosts.get(setting.of)}`];
   }
 
   /** @returns undefined for what no source has */
@@ -114,7 +173,7 @@ class InputResolver {
     name: string,
     input: Input,
     texts: readonly string[] | undefined,
-    fromFiles: ReadonlyMap<string, unknown>,
+    fromFiles: FromFiles,
   ): Found | undefined {
     const variable = environmentName(name);
     const fromEnvironment = this.#sources.environment[variable];
@@ -124,20 +183,70 @@ class InputResolver {
       if (fromEnvironment !== undefined) return { value: { env: variable } };
       return input.from === undefined ? undefined : { value: declaredSource(input.from) };
     }
-    let value: unknown = input.default;
-    if (texts !== undefined) value = typed(texts, input);
-    else if (fromFiles.has(name)) value = fromFiles.get(name);
-    else if (fromEnvironment !== undefined) value = typed(linesOf(fromEnvironment, input), input);
-    if (value === undefined) return undefined;
-    const problem = checkInput(`The input ${code(name)}`, input, value) ?? quoteProblem(name, input, value);
-    return problem ? { problem } : { value };
+    if (texts !== undefined) return this.#checkGiven(name, input, typed(texts, input));
+    if (fromFiles.has(name)) return this.#checkGiven(name, input, fromFiles.get(name));
+    if (fromEnvironment !== undefined)
+      return this.#checkGiven(name, input, typed(linesOf(fromEnvironment, input), input));
+    const set = input.setting && this.#settingOf(name, input, input.setting);
+    if (set || input.default === undefined) return set;
+    return this.#checkGiven(name, input, input.default);
+  }
+
+  #checkGiven(name: string, input: Input, value: unknown): Found {
+    const found = this.#check(name, input, value);
+    const problem = found.problem ?? quoteProblem(name, input, value);
+    return problem ? { problem } : found;
+  }
+
+  /** A value that its input takes; of a host, how ssh(1) names it. */
+  #check(name: string, input: Input, value: unknown): Found {
+    const where = `The input ${code(name)}`;
+    const problem = checkInput(where, input, value);
+    if (problem) return { problem };
+    return isOfHosts(input) ? this.#hostOf(name, input, [value].flat().map(String)) : { value };
+  }
+
+  #hostsFor(input: Input): readonly string[] | undefined {
+    const { inventory } = this.#sources;
+    return inventory && isOfHosts(input) ? hostsOf(input.group, inventory) : undefined;
+  }
+
+  #hostOf(name: string, { type, group }: Input, names: readonly string[]): Found {
+    const { inventory } = this.#sources;
+    if (!inventory && group !== undefined) {
+      const message = `The input ${code(name)} takes hosts of the group ${code(group)}, and no inventory says which they are`;
+      return {
+        problem: {
+          message,
+          hint: 'Name it: --inventory hosts.yaml, or `inventory: ./hosts.yaml` in the recipe.',
+        },
+      };
+    }
+    const ssh: string[] = [];
+    for (const host of names) {
+      const problem = inventory && hostProblem(`The input ${code(name)}`, group, host, inventory);
+      if (problem) return { problem };
+      ssh.push(inventory?.hosts.get(host)?.ssh ?? host);
+    }
+    if (type === 'host') this.#hosts.set(name, names[0] ?? '');
+    return { value: type === 'list' ? ssh : ssh[0] };
+  }
+
+  /** What the inventory sets for the host that another input names. */
+  #settingOf(name: string, input: Input, setting: NonNullable<Input['setting']>): Found | undefined {
+    const { inventory } = this.#sources;
+    const host = this.#hosts.get(setting.of) ?? '';
+    const value = inventory?.hosts.get(host)?.settings.get(setting.name);
+    if (inventory === undefined || value === undefined) return undefined;
+    const found = this.#checkGiven(name, input, value);
+    if (!found.problem) return found;
+    const origin = `${inventory.file} sets it for ${host}, as ${code(setting.name)}.`;
+    const hint = [found.problem.hint, origin].filter((line) => line !== undefined).join('\n');
+    return { problem: { ...found.problem, hint } };
   }
 
   /** The texts of `-i` by their names, and the names that were meant by those that are not known. */
-  #readGiven(): {
-    readonly texts: ReadonlyMap<string, readonly string[]>;
-    readonly meant: ReadonlySet<string>;
-  } {
+  #readGiven(): Given {
     const names = Object.keys(this.#declared);
     const texts = new Map<string, readonly string[]>();
     const meant = new Set<string>();
@@ -158,7 +267,7 @@ class InputResolver {
     return { texts, meant };
   }
 
-  #readFiles(): ReadonlyMap<string, unknown> {
+  #readFiles(): FromFiles {
     const names = Object.keys(this.#declared);
     const values = new Map<string, unknown>();
     for (const file of this.#sources.files) {
@@ -205,22 +314,6 @@ export function declaredSource({ env, file, command }: RecipeSecretSource): Secr
   if (file !== undefined) return { file };
   if (command === undefined) throw new Error('the schema lets no other source through');
   return { command };
-}
-
-function missingInputs(inputs: Readonly<Record<string, Input>>, names: readonly string[]): Finding {
-  const about = names.map((name) => {
-    const { type, description, values } = inputs[name] ?? {};
-    const kind = values === undefined ? type : values.join(' or ');
-    return description === undefined ? `${name}: ${kind}` : `${name}: ${kind}, ${description}`;
-  });
-  const give = names.map((name) => `-i ${name}=${inputs[name]?.type === 'secret' ? 'env:NAME' : '…'}`);
-  return {
-    path: ['inputs'],
-    at: 'key',
-    code: 'input',
-    message: `The recipe needs the input${names.length === 1 ? '' : 's'} ${names.map(code).join(', ')}`,
-    hint: [`Add ${give.join(' ')}`, ...about].join('\n'),
-  };
 }
 
 /** Texts as the type of their input; what does not fit stays text, for the check to refuse. */

@@ -14,6 +14,8 @@ export interface LoadPlanOptions {
   readonly inputFiles?: readonly string[];
   /** Where inputs are looked for as `CRIU_FLOW_INPUT_NAME`. @default none */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Another file of hosts than the recipe names. */
+  readonly inventory?: string | undefined;
   /** Asks a person for what is missing. @default what is missing is an error */
   readonly ask?: AskInput;
   /** What a relative path is relative to. */
@@ -23,10 +25,10 @@ export interface LoadPlanOptions {
 /**
  * Makes a plan of a recipe and its inputs. Asks no host.
  * @throws RecipeError RECIPE_INVALID or INPUT_INVALID, with every mistake; FlowError RECIPE_NOT_FOUND; USAGE for a file of
- *   inputs that cannot be read
+ *   inputs, or an inventory, that cannot be read
  */
 export async function loadPlan(options: LoadPlanOptions): Promise<Plan> {
-  const { recipe, diagnostics } = await check(options.recipe, options.cwd);
+  const { recipe, inventory, diagnostics } = await check(options);
   if (!recipe) throw invalid(options.recipe, diagnostics);
   const [{ resolveInputs }, { buildPlan }, { readInputs }] = await Promise.all([
     import('./inputs.ts'),
@@ -35,7 +37,8 @@ export async function loadPlan(options: LoadPlanOptions): Promise<Plan> {
   ]);
   const { inputs: given, inputFiles = [], environment = {}, ask, cwd } = options;
   const files = await Promise.all(inputFiles.map((file) => readInputs(file, cwd)));
-  return buildPlan(recipe, await resolveInputs(recipe, { given, files, environment, ask }));
+  const resolved = await resolveInputs(recipe, { given, files, environment, inventory, ask });
+  return buildPlan(recipe, resolved, inventory);
 }
 
 /**
@@ -47,14 +50,18 @@ export async function validateRecipe(options: {
   readonly recipe: string;
   readonly cwd: string;
 }): Promise<readonly Diagnostic[]> {
-  const { diagnostics } = await check(options.recipe, options.cwd);
+  const { diagnostics } = await check(options);
   return diagnostics;
 }
 
 /** Who imports the library, and loads no recipe, does not wait for YAML, templates and the schema. */
-async function check(recipe: string, cwd: string): Promise<CheckedRecipe> {
+async function check({
+  recipe,
+  cwd,
+  inventory,
+}: Pick<LoadPlanOptions, 'recipe' | 'cwd' | 'inventory'>): Promise<CheckedRecipe> {
   const { checkRecipe } = await import('../recipe/check-recipe.ts');
-  return checkRecipe(recipe, cwd);
+  return checkRecipe(recipe, cwd, inventory);
 }
 
 function invalid(recipe: string, diagnostics: readonly Diagnostic[]): FlowError {

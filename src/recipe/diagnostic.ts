@@ -17,6 +17,7 @@ export type DiagnosticCode =
   | 'files'
   | 'recipe'
   | 'unused-input'
+  | 'inventory'
   | 'input';
 
 export interface DiagnosticLocation extends SourceLocation {

@@ -5,22 +5,45 @@ import { describePath, type Path } from './path.ts';
 import { code, show } from './printable.ts';
 import type { Step } from './recipe.generated.ts';
 import { didYouMean, suggest } from './suggest.ts';
-import { checkValue } from './values.ts';
+import { checkValue, type ValueKind } from './values.ts';
 
 type SchemaError = validator.SchemaError;
 
-/** What the schema says of the value at a path, in words for people who write recipes; none for an echo. */
-export function explainSchemaError(error: SchemaError, path: Path): Finding[] {
-  const where = path.length === 0 ? 'The recipe' : describePath(path);
+/** What a schema is of. */
+export interface DocumentKind {
+  readonly noun: 'recipe' | 'inventory';
+  /** What to write first. */
+  readonly beginning: string;
+  /** The meaning of a scalar, where the schema does not say it all. */
+  readonly kindAt: (path: Path) => ValueKind | undefined;
+}
+
+export const RECIPE: DocumentKind = {
+  noun: 'recipe',
+  beginning: 'A recipe begins with `version: 1`.',
+  kindAt,
+};
+
+export const INVENTORY: DocumentKind = {
+  noun: 'inventory',
+  beginning: 'An inventory begins with `version: 1`, and has `hosts`.',
+  kindAt: () => undefined,
+};
+
+/** What the schema says of the value at a path, in words for people who write them; none for an echo. */
+export function explainSchemaError(error: SchemaError, path: Path, document: DocumentKind): Finding[] {
+  const where = path.length === 0 ? `The ${document.noun}` : describePath(path);
   const about = error.parentSchema?.description;
   switch (error.keyword) {
     case 'additionalProperties':
-      return [unknownKey(error, path)];
+      return [unknownKey(error, path, document)];
     case 'propertyNames': {
       const name = String(error.params['propertyName']);
       const what = NAMED[String(path.at(-1))] ?? 'an input';
       const message = `${name === '' ? 'An empty text' : code(name)} cannot be the name of ${what}`;
-      const hint = 'A name is a letter, then letters, digits and underscores.';
+      const rule = error.parentSchema?.propertyNames?.description;
+      const hint =
+        rule === undefined ? undefined : `A name is ${rule.charAt(0).toLowerCase()}${rule.slice(1)}`;
       return [{ path: [...path, name], at: 'key', code: 'unknown-key', message, hint }];
     }
     case 'required': {
@@ -70,7 +93,7 @@ export function explainSchemaError(error: SchemaError, path: Path): Finding[] {
     case 'minimum':
     case 'maximum': {
       const { minimum, maximum } = error.parentSchema ?? {};
-      if (kindAt(path) !== undefined || minimum === undefined || maximum === undefined) break;
+      if (document.kindAt(path) !== undefined || minimum === undefined || maximum === undefined) break;
       return [wrong(path, `${where} must be from ${minimum} to ${maximum}, not ${show(error.data)}`, about)];
     }
     case 'enum': {
@@ -79,7 +102,7 @@ export function explainSchemaError(error: SchemaError, path: Path): Finding[] {
       return [wrong(path, message, didYouMean(textOf(error.data), known, 'values'))];
     }
   }
-  return [wrongValue(error, path, where)];
+  return [wrongValue(error, path, where, document)];
 }
 
 /** Where a step stands that may only hold some. */
@@ -94,6 +117,9 @@ const NAMED: Readonly<Record<string, string>> = {
   env: 'a variable',
   retries: 'a retry',
   probes: 'a probe',
+  hosts: 'a host',
+  groups: 'a group',
+  settings: 'a setting',
 };
 
 /** The step types, for suggestions: a record, so that the compiler misses none. */
@@ -112,13 +138,13 @@ const STEP_TYPES = Object.keys({
   recipe: true,
 } satisfies Record<Step['uses'], true>);
 
-function unknownKey(error: SchemaError, path: Path): Finding {
+function unknownKey(error: SchemaError, path: Path, { noun }: DocumentKind): Finding {
   const name = String(error.params['additionalProperty']);
   return {
     path: [...path, name],
     at: 'key',
     code: 'unknown-key',
-    message: `There is no key ${code(name)} in ${describePath(path)}`,
+    message: `There is no key ${code(name)} in ${path.length === 0 ? `the ${noun}` : describePath(path)}`,
     hint: didYouMean(name, Object.keys(error.parentSchema?.properties ?? {}), 'keys'),
   };
 }
@@ -158,9 +184,9 @@ function choice(path: Path, where: string, members: readonly string[], data: unk
 }
 
 /** A value of the wrong type, or one that its pattern or its limits refuse. */
-function wrongValue(error: SchemaError, path: Path, where: string): Finding {
+function wrongValue(error: SchemaError, path: Path, where: string, document: DocumentKind): Finding {
   const { data, parentSchema } = error;
-  const kind = kindAt(path);
+  const kind = document.kindAt(path);
   const problem = kind && checkValue(where, kind, data);
   if (problem) return wrong(path, problem.message, problem.hint);
   if (kind !== undefined && typeof data === 'string') {
@@ -173,11 +199,9 @@ function wrongValue(error: SchemaError, path: Path, where: string): Finding {
   return wrong(
     path,
     `${where} must be ${wordsOfTypes(type)}, not ${show(data)}`,
-    rewrite(error, path, type) ?? (path.length === 0 ? BEGINNING : parentSchema?.description),
+    rewrite(error, path, type) ?? (path.length === 0 ? document.beginning : parentSchema?.description),
   );
 }
-
-const BEGINNING = 'A recipe begins with `version: 1`.';
 
 const TYPE_WORDS: Readonly<Record<string, string>> = {
   object: 'a mapping',
@@ -185,6 +209,7 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
   string: 'text',
   integer: 'a whole number',
   boolean: 'true or false',
+  null: 'nothing',
 };
 
 /** @param types one, or several with commas between, as the validator has them */

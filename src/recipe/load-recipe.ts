@@ -1,4 +1,4 @@
-import { isAbsolute, relative } from 'node:path';
+import { dirname, isAbsolute, relative, resolve } from 'node:path';
 import type { Diagnostic } from './diagnostic.ts';
 import { layOver } from './extend.ts';
 import {
@@ -31,6 +31,8 @@ export type LoadedRecipe =
       readonly recipe: ValidRecipe<RecipeData>;
       /** The same, when it can run by itself. */
       readonly whole?: ValidRecipe;
+      /** The path of the inventory that it names. */
+      readonly inventoryPath?: string;
     };
 
 type RecipeData = UsedRecipe['data'];
@@ -69,6 +71,7 @@ class RecipeLoader {
   /** By path: most recipes that are used are used more than once. */
   readonly #parts = new Map<string, ParsedRecipe>();
   #used = 0;
+  #inventoryPath: string | undefined;
 
   constructor(cwd: string) {
     this.#cwd = cwd;
@@ -79,7 +82,13 @@ class RecipeLoader {
     const { whole, steps } = toValid(parsed);
     const used = await this.#loadUsed(parsed, steps, [read.path]);
     const recipe = { ...parsed, data: steps, used };
-    return { diagnostics: [], recipe, ...(whole ? { whole: { ...recipe, data: whole } } : {}) };
+    const inventoryPath = this.#inventoryPath;
+    return {
+      diagnostics: [],
+      recipe,
+      ...(whole ? { whole: { ...recipe, data: whole } } : {}),
+      ...(inventoryPath === undefined ? {} : { inventoryPath }),
+    };
   }
 
   /** Reads a recipe with what it extends. */
@@ -97,10 +106,17 @@ class RecipeLoader {
   }
 
   async #extend(own: ParsedRecipe, path: string, chain: readonly string[]): Promise<ParsedRecipe> {
-    const data = own.data as { readonly extends?: unknown; readonly kind?: unknown } | null;
+    const data = own.data as {
+      readonly extends?: unknown;
+      readonly kind?: unknown;
+      readonly inventory?: unknown;
+    } | null;
     const reference = data?.extends;
     // Anything else is for the schema to refuse.
-    if (typeof reference !== 'string' || data?.kind === 'steps') return own;
+    if (data?.kind === 'steps') return own;
+    // The nearest counts, as of every key, and its path is from the file that names it.
+    if (typeof data?.inventory === 'string') this.#inventoryPath ??= resolve(dirname(path), data.inventory);
+    if (typeof reference !== 'string') return own;
     const at = { recipe: own, path: ['extends'] };
     const basePath = await this.#follow(reference, path, chain, at);
     const { source, diagnostics: unreadable } = await this.#readText(basePath, reference, at);
@@ -172,9 +188,14 @@ class RecipeLoader {
   }
 
   #nameOf(path: string): string {
-    const name = relative(this.#cwd, path);
-    return name.startsWith('..') || isAbsolute(name) ? path : name;
+    return nameOf(path, this.#cwd);
   }
+}
+
+/** A file as messages call it. */
+export function nameOf(path: string, cwd: string): string {
+  const name = relative(cwd, path);
+  return name.startsWith('..') || isAbsolute(name) ? path : name;
 }
 
 const USE_IT = 'Use it in a step: `- uses: recipe`, `with: { recipe: … }`.';

@@ -51,7 +51,9 @@ export function parseRecipe(source: SourceFile): ParseResult {
       `The ${source.noun} is empty`,
       source.noun === 'recipe'
         ? 'Start from a bundled one, for example recipes/process-rsync.yaml.'
-        : 'Write `name: value`, one on each line.',
+        : source.noun === 'inventory'
+          ? 'It begins with `version: 1`, and has `hosts`.'
+          : 'Write `name: value`, one on each line.',
     );
   }
   const { data, locations, problems } = toData(source, document);

@@ -32,9 +32,9 @@ export function readRecipeSchema(): RecipeSchema {
   return JSON.parse(read('recipe.schema.json')) as RecipeSchema;
 }
 
-/** The text of the schema that takes the same recipes, and says so as editors show it well. */
-export function editorSchemaText(): string {
-  return read('editor/recipe.schema.json');
+/** The text of the schema that takes the same documents, and says so as editors show it well. */
+export function editorSchemaText(document: 'recipe' | 'inventory'): string {
+  return read(`editor/${document}.schema.json`);
 }
 
 function read(file: string): string {

@@ -124,6 +124,10 @@ export interface Recipe {
    */
   kind?: 'move' | 'checkpoint' | 'restore' | 'steps';
   /**
+   * A file of the hosts of a team, from the directory of this recipe: inputs of the type `host` take the names that it has. Another one can be given by `--inventory`.
+   */
+  inventory?: string;
+  /**
    * What a person gives on the command line with `-i name=value`. A template reads it as `{{ inputs.name }}`.
    */
   inputs?: {
@@ -297,7 +301,25 @@ export interface Input {
    * Text on one line, at most 200 characters.
    */
   pattern?: string;
+  /**
+   * With `type: host`: the group of the inventory that it must be in.
+   */
+  group?: string;
+  setting?: InputSetting;
   from?: SecretSource;
+}
+/**
+ * Its value is what the inventory sets for a host, unless it is given. It goes before the default.
+ */
+export interface InputSetting {
+  /**
+   * The input of the type `host` that names the host.
+   */
+  of: string;
+  /**
+   * The setting, as the inventory has it.
+   */
+  name: string;
 }
 /**
  * With `type: secret`: where its value is read on this machine, when the run begins. Exactly one of `env`, `file`, `command`.

@@ -1,15 +1,24 @@
 import validator from '../../schemas/recipe.validator.generated.cjs';
-import { explainSchemaError } from './explain-schema-error.ts';
+import { type DocumentKind, explainSchemaError, RECIPE } from './explain-schema-error.ts';
 import type { Finding, ParsedRecipe, RecipeSteps } from './finding.ts';
 import type { Recipe } from './recipe.generated.ts';
 import { pathKey, type Path } from './path.ts';
 
 /** Checks a recipe against schemas/recipe.schema.json; without findings it is a valid one. */
 export function schemaFindings(parsed: ParsedRecipe): readonly Finding[] {
-  if (validator(parsed.data)) return [];
-  const findings = (validator.errors ?? [])
+  return findingsOf(validator, parsed, RECIPE);
+}
+
+/** The same of any document with a validator that is generated. */
+export function findingsOf(
+  validate: Pick<typeof validator, 'errors'> & ((data: unknown) => boolean),
+  { data }: Pick<ParsedRecipe, 'data'>,
+  document: DocumentKind,
+): readonly Finding[] {
+  if (validate(data)) return [];
+  const findings = (validate.errors ?? [])
     .filter((error) => !isEcho(error))
-    .flatMap((error) => explainSchemaError(error, toPath(error.instancePath, parsed.data)));
+    .flatMap((error) => explainSchemaError(error, toPath(error.instancePath, data), document));
   return withoutEchoes(findings);
 }
 

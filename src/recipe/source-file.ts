@@ -1,5 +1,5 @@
-/** What a file is, as messages call it: "a recipe", "the recipe". */
-export type SourceNoun = 'recipe' | 'file of inputs';
+/** What a file is, as messages call it: "the recipe". */
+export type SourceNoun = 'recipe' | 'inventory' | 'file of inputs';
 
 /** The text of a recipe, or of a file beside it, and where its offsets are. Lines and columns count from 1, columns in UTF-16 units. */
 export class SourceFile {

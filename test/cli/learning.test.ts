@@ -32,6 +32,8 @@ describe('explain', () => {
 });
 
 test('schema prints the schema, byte by byte, and its help leads an editor there', async () => {
+  const { stdout: ofInventory } = await runCli(['schema', 'inventory']);
+  expect(ofInventory).toBe(readFileSync(`${root}/schemas/editor/inventory.schema.json`, 'utf8'));
   const { exitCode, stdout } = await runCli(['schema']);
   expect(stdout).toBe(readFileSync(`${root}/schemas/editor/recipe.schema.json`, 'utf8'));
   expect(JSON.parse(stdout)).toMatchObject({ $schema: 'http://json-schema.org/draft-07/schema#' });

@@ -47,11 +47,13 @@ const AROUND = {
 };
 const MOVE = ['dump', 'transfer/rsync', 'restore'].map((uses) => ({ uses }));
 
-/** A whole recipe as it is; of a list of steps, or of some keys, a recipe with them. */
+/** A whole recipe as it is; of a list of steps, or of some keys, a recipe with them; of an inventory, one that names it. */
 function recipeWith(piece: string): string {
   const data: unknown = parse(piece);
   if (Array.isArray(data)) return stringify({ ...AROUND, steps: [{ uses: 'preflight' }, ...data, ...MOVE] });
-  const keys = data as Partial<typeof AROUND> & { readonly steps?: unknown };
+  const keys = data as Partial<typeof AROUND> & { readonly steps?: unknown; readonly groups?: unknown };
+  if (keys.groups)
+    return stringify({ ...AROUND, inventory: './hosts.yaml', steps: [{ uses: 'preflight' }, ...MOVE] });
   if (keys.steps) return piece;
   const inputs = { ...AROUND.inputs, ...keys.inputs };
   return stringify({ ...AROUND, steps: [{ uses: 'preflight' }, ...MOVE], ...keys, inputs });
