@@ -61,33 +61,39 @@ export function toData(source: SourceFile, document: Document.Parsed): YamlData 
       return value;
     }
     if (isMap(node)) return convertMap(node, path, open);
-    if (isSeq(node))
-      return node.items.map((item, index) =>
-        convert(item as Node, [...path, index], undefined, [...open, node]),
-      );
+    if (isSeq(node)) {
+      const inside = withAnchor(open, node);
+      return node.items.map((item, index) => convert(item as Node, [...path, index], undefined, inside));
+    }
     return isScalar(node) ? node.value : null;
   }
 
   function convertMap(node: YAMLMap, path: Path, open: readonly Node[]): Record<string, unknown> {
     const result = Object.create(null) as Record<string, unknown>;
-    const lines = new Map<string, number>();
+    const offsets = new Map<string, number>();
+    const inside = withAnchor(open, node);
     for (const pair of node.items as Pair<Node, Node | null>[]) {
       const key: Range = [pair.key.range?.[0] ?? 0, pair.key.range?.[1] ?? 0];
       if (!isScalar(pair.key) || typeof pair.key.value !== 'string') {
         problems.push({ code: 'yaml', range: key, ...wrongKey(source, key) });
         continue;
       }
-      const { line } = source.positionAt(key[0]);
-      const before = lines.get(pair.key.value);
+      const before = offsets.get(pair.key.value);
       if (before !== undefined) {
-        problems.push({ code: 'yaml', range: key, ...duplicateKey(pair.key.value, before, line) });
+        const [first, second] = [before, key[0]].map((offset) => source.positionAt(offset).line);
+        problems.push({ code: 'yaml', range: key, ...duplicateKey(pair.key.value, first, second) });
       } else {
-        lines.set(pair.key.value, line);
-        result[pair.key.value] = convert(pair.value, [...path, pair.key.value], key, [...open, node]);
+        offsets.set(pair.key.value, key[0]);
+        result[pair.key.value] = convert(pair.value, [...path, pair.key.value], key, inside);
       }
     }
     return result;
   }
+}
+
+/** Only what has an anchor can be meant by an alias inside of it. */
+function withAnchor(open: readonly Node[], node: Node): readonly Node[] {
+  return node.anchor === undefined ? open : [...open, node];
 }
 
 /** What each alias stands for: the last anchor of its name before it. `Alias.resolve` searches anew for each. */
@@ -111,7 +117,11 @@ function wrongKey(source: SourceFile, [start]: Range): Pick<DataProblem, 'messag
   return { message: 'A key must be text', hint: 'Quote the key.' };
 }
 
-function duplicateKey(name: string, before: number, line: number): Pick<DataProblem, 'message' | 'hint'> {
+function duplicateKey(
+  name: string,
+  before: number | undefined,
+  line: number | undefined,
+): Pick<DataProblem, 'message' | 'hint'> {
   const place = before === line ? 'earlier on this line' : `on line ${before}`;
   return {
     message: `The key ${code(name)} is here twice`,
