@@ -30,9 +30,11 @@ async function bundleCommand() {
     dir: directory,
     format: 'esm',
     chunkFileNames: '[name]-[hash].js',
-    // Each command that reads a recipe needs all of this.
     codeSplitting: {
       groups: [
+        // All that `--version` needs.
+        { name: 'package', test: /dist\/package\//, priority: 1 },
+        // Each command that reads a recipe needs all of this.
         {
           name: 'language',
           test: /dist\/(recipe|template)\/|node_modules\/(yaml|nunjucks|fastest-levenshtein|shlex)\/|schemas\//,
