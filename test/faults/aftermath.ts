@@ -104,7 +104,7 @@ function difference(before: string, now: string): string {
  * cut: TCP itself takes up to two hours to ask, and sshd waits for that.
  * @see tcp(7), tcp_keepalive_time
  */
-export async function endHalfConnections(lab: MigrationLab, host: Side): Promise<void> {
+async function endHalfConnections(lab: MigrationLab, host: Side): Promise<void> {
   const inside = await lab.sh(host, 'ss -H -O -n -t state established sport = :22');
   const others = await Promise.all([
     run('ss', ['-H', '-O', '-n', '-t', 'state', 'established', 'dport = :22']).then(({ stdout }) => stdout),
