@@ -22,8 +22,8 @@ const outputs = [
   { file: 'src/recipe/inventory.generated.ts', text: await types('inventory', inventorySchema) },
   { file: 'schemas/recipe.validator.generated.cjs', text: validator('recipe', schema) },
   { file: 'schemas/inventory.validator.generated.cjs', text: validator('inventory', inventorySchema) },
-  { file: 'schemas/recipe.validator.generated.d.cts', text: validatorTypes('recipe') },
-  { file: 'schemas/inventory.validator.generated.d.cts', text: validatorTypes('inventory') },
+  { file: 'schemas/recipe.validator.generated.d.cts', text: validatorTypes() },
+  { file: 'schemas/inventory.validator.generated.d.cts', text: sameTypes('inventory') },
   { file: 'schemas/editor/recipe.schema.json', text: await editorFile('recipe', editorSchema(schema)) },
   {
     file: 'schemas/editor/inventory.schema.json',
@@ -144,8 +144,8 @@ async function formatted(parser, text) {
 }
 
 /** @see https://ajv.js.org/api.html#error-objects, with `verbose` */
-function validatorTypes(name) {
-  return `// ${bannerOf(name)}
+function validatorTypes() {
+  return `// ${bannerOf('recipe')}
 declare namespace validate {
   interface SchemaNode {
     readonly description?: string;
@@ -169,6 +169,14 @@ declare namespace validate {
   let errors: readonly SchemaError[] | null | undefined;
 }
 declare function validate(data: unknown): boolean;
+export = validate;
+`;
+}
+
+/** A validator like that of recipes. */
+function sameTypes(name) {
+  return `// ${bannerOf(name)}
+import validate = require('./recipe.validator.generated.cjs');
 export = validate;
 `;
 }

@@ -14,7 +14,7 @@ export interface LoadPlanOptions {
   readonly inputFiles?: readonly string[];
   /** Where inputs are looked for as `CRIU_FLOW_INPUT_NAME`. @default none */
   readonly environment?: Readonly<Record<string, string | undefined>>;
-  /** Another file of hosts than the recipe names. */
+  /** A YAML file of hosts. @default the one that the recipe names, if it does */
   readonly inventory?: string | undefined;
   /** Asks a person for what is missing. @default what is missing is an error */
   readonly ask?: AskInput;

@@ -100,6 +100,10 @@ class RecipeLoader {
     const { parsed: own, diagnostics } = parseRecipe(source);
     refuse(diagnostics);
     if (!own) throw new Error('a recipe without a mistake could not be read');
+    if (isInventory(own.data)) {
+      const at = { recipe: own, path: ['hosts'] };
+      throw refused(at, 'This is an inventory, not a recipe', IN_A_RECIPE, 'key');
+    }
     const parsed = await this.#extend(own, path, chain);
     refuse(toDiagnostics(parsed, schemaFindings(parsed)));
     return parsed;
@@ -192,12 +196,19 @@ class RecipeLoader {
   }
 }
 
+/** Of what a recipe has, hosts alone. */
+function isInventory(data: unknown): boolean {
+  const has = (key: string): boolean => Object.hasOwn(Object(data), key);
+  return has('hosts') && !['name', 'steps', 'workload', 'extends', 'kind'].some(has);
+}
+
 /** A file as messages call it. */
 export function nameOf(path: string, cwd: string): string {
   const name = relative(cwd, path);
   return name.startsWith('..') || isAbsolute(name) ? path : name;
 }
 
+const IN_A_RECIPE = 'It is checked with a recipe that names it: `inventory: ./hosts.yaml`.';
 const USE_IT = 'Use it in a step: `- uses: recipe`, `with: { recipe: … }`.';
 const ITS_KIND = 'A recipe that others use has `kind: steps`, and no `hosts` and `workload`.';
 
@@ -205,8 +216,9 @@ function refused(
   { recipe, path }: { readonly recipe: UsedRecipe['usedBy']['recipe']; readonly path: Path },
   message: string,
   hint: string | undefined,
+  at: Finding['at'] = 'value',
 ): Refused {
-  const finding: Finding = { path, at: 'value', code: 'recipe', message, hint };
+  const finding: Finding = { path, at, code: 'recipe', message, hint };
   const [first, ...others] = toDiagnostics(recipe, [finding]);
   if (!first) throw new Error('a finding has a diagnostic');
   return new Refused([first, ...others]);
