@@ -1,5 +1,6 @@
 import type { Host } from '../host/host.ts';
-import type { WorkloadSelector } from '../plan/plan.ts';
+import type { RevertSelector, WorkloadSelector } from '../plan/plan.ts';
+import { readAlive } from '../workload/alive.ts';
 import { readWorkload, type WorkloadFacts } from '../workload/facts.ts';
 import { findWorkload } from '../workload/find.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -12,12 +13,45 @@ export interface FoundWorkload {
 }
 
 /**
- * Looks up what a selector names. Changes nothing.
+ * Looks up what a selector names: a process on the source, a checkpoint on the destination. Changes nothing.
  * @throws FlowError as {@link findWorkload} and {@link readCheckpoint} do
  */
-export async function lookUpWorkload(host: Host, selector: WorkloadSelector): Promise<FoundWorkload> {
-  if (selector.kind !== 'checkpoint')
-    return { workload: await readWorkload(host, await findWorkload(host, selector)) };
-  const checkpoint = await readCheckpoint(host, selector);
-  return { workload: checkpoint.workload, checkpoint };
+export async function lookUpWorkload(
+  { source, destination }: { readonly source: Host; readonly destination: Host },
+  selector: WorkloadSelector,
+): Promise<FoundWorkload> {
+  switch (selector.kind) {
+    case 'checkpoint': {
+      const checkpoint = await readCheckpoint(destination, selector);
+      return { workload: checkpoint.workload, checkpoint };
+    }
+    case 'revert': {
+      const checkpoint = await readCheckpoint(destination, selector);
+      return { workload: await readReplaced(source, checkpoint, selector), checkpoint };
+    }
+    default:
+      return { workload: await readWorkload(source, await findWorkload(source, selector)) };
+  }
+}
+
+/** What runs on the source in the place of a checkpoint; or what it was, with start times that no process has. */
+async function readReplaced(
+  source: Host,
+  { workload }: Checkpoint,
+  { replaces }: RevertSelector,
+): Promise<WorkloadFacts> {
+  if (replaces) {
+    const { boot, alive } = await readAlive(source, [replaces.pid]);
+    const isIt = boot === replaces.boot && alive[0]?.startTicks === replaces.startTicks;
+    if (isIt) return readWorkload(source, replaces.pid);
+  }
+  return { ...workload, processes: workload.processes.map((each) => ({ ...each, startTicks: ENDED })) };
+}
+
+/** The start time of no process: only the first of a boot could have it. */
+const ENDED = 0;
+
+/** Whether what {@link lookUpWorkload} found had ended before. */
+export function hasEnded({ processes }: WorkloadFacts): boolean {
+  return processes[0]?.startTicks === ENDED;
 }

@@ -103,6 +103,12 @@ for origin in "$1"/*/*/origin; do
 done
 `;
 
+/** Removes a series. The records first: what is half removed is none. Argument: its directory. */
+export const REMOVE_SERIES_SCRIPT = `
+rm -f "$1"/*/checkpoint.json
+rm -rf "$1"
+`;
+
 /**
  * Prints the pids that run a program with a command line, each on a line. Arguments: the path of the program, as /proc/PID/exe names
  * it; the command line, its arguments separated by spaces.

@@ -2,7 +2,7 @@ import { FlowError } from '../errors/flow-error.ts';
 import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
-import type { CheckpointSelector, CheckpointStep } from '../plan/plan.ts';
+import type { CheckpointSelector, CheckpointStep, RevertSelector } from '../plan/plan.ts';
 import { type Checkpoint, type CheckpointRecord, parseRecord } from './checkpoint.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
 import {
@@ -10,6 +10,7 @@ import {
   KEEP_SCRIPT,
   MARK_MOVED_SCRIPT,
   READ_SCRIPT,
+  REMOVE_SERIES_SCRIPT,
   TAKE_SCRIPT,
   TWINS_SCRIPT,
 } from './store-scripts.ts';
@@ -59,7 +60,10 @@ export async function keepCheckpoint(
  * The checkpoint that a selector names.
  * @throws FlowError CHECKPOINT_NOT_FOUND, with those that there are; CHECKPOINT_UNREADABLE
  */
-export async function readCheckpoint(host: Host, { series, id }: CheckpointSelector): Promise<Checkpoint> {
+export async function readCheckpoint(
+  host: Host,
+  { series, id }: CheckpointSelector | RevertSelector,
+): Promise<Checkpoint> {
   const parent = seriesDirectory(series);
   const result = await mustRunScript(host, READ_SCRIPT, [parent, String(id)], {
     what: 'Reading the checkpoint',
@@ -83,6 +87,14 @@ export async function readCheckpoint(host: Host, { series, id }: CheckpointSelec
 export async function markMoved(host: Host, workload: WorkloadFacts, destination: string): Promise<void> {
   await mustRunScript(host, MARK_MOVED_SCRIPT, [CHECKPOINTS_DIRECTORY, rootOf(workload), destination], {
     what: 'Marking the checkpoints of the workload',
+  });
+}
+
+/** Removes all checkpoints of a series. Idempotent. */
+export async function removeSeries(host: Host, series: string): Promise<void> {
+  await mustRunScript(host, REMOVE_SERIES_SCRIPT, [seriesDirectory(series)], {
+    what: 'Removing the checkpoints',
+    timeoutMs: TIMEOUT_MS,
   });
 }
 

@@ -20,6 +20,8 @@ export function formatForecast(forecast: Forecast, paint: Paint): string {
   return new ForecastText(forecast, paint).format();
 }
 
+const WAYS_BACK = { 'migrate-back': 'back to', revert: 'back to its images on' } as const;
+
 class ForecastText {
   readonly #forecast: Forecast;
   readonly #paint: Paint;
@@ -70,9 +72,11 @@ class ForecastText {
         ? `  from    ${printable(source)} to ${printable(destination)}`
         : `  on      ${printable(source)}`,
       `  ${{ move: 'moves  ', checkpoint: 'keeps  ', restore: 'restores' }[kind]} ${moved.map(printable).join(', ')}`,
-      ...(this.#forecast.onFailure === 'migrate-back'
-        ? [`  then    back to ${printable(source)}, by a second run, when a step fails after the commit`]
-        : []),
+      ...(this.#forecast.onFailure === 'keep'
+        ? []
+        : [
+            `  then    ${WAYS_BACK[this.#forecast.onFailure]} ${printable(source)}, by a second run, when a step fails after the commit`,
+          ]),
       `  digest  ${digest}`,
     ];
   }

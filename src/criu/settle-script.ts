@@ -21,7 +21,7 @@ import { REMOVE_LOCK_FUNCTION } from './lock-table.ts';
  * Prints the result; on failure why, with another exit code than 0: it may then be run again, as soon as a person has run the command
  * that may follow in a line of its own, `run: …`, and by which it is done all the same.
  */
-const PRELUDE = `
+export const SETTLE_PRELUDE: string = `
 ${BOOT_FUNCTION}
 ${PUT_FUNCTION}
 cd "\${0%/*}" || exit 1
@@ -36,11 +36,11 @@ read -r decision _ < decision || exit 1
 # After a boot of the host none of the tasks can be alive: who has their pids now is somebody else.
 [ ! -f boot ] || [ "$(cat boot)" = "$(boot)" ] || : > tasks.none
 look() {
-  stat= state= start=
+  stat= state= session= start=
   [ ! -f tasks.none ] || return 0
   { while read -r line; do stat="$stat $line"; done < "/proc/$1/stat"; } 2> /dev/null
   set -- \${stat##*) }
-  state=$1 start=\${20}
+  state=$1 session=$4 start=\${20}
 }
 fail() { echo "$1" >&2; [ -z "$2" ] || echo "run: $2" >&2; exit 1; }
 end_tasks() {
@@ -85,7 +85,7 @@ settled() {
  * sockets out of repair mode, as only criu can; tasks that are gone are restored from the images in place.
  */
 export const SETTLE_DUMP_SCRIPT: string = `#!/bin/sh
-${PRELUDE}
+${SETTLE_PRELUDE}
 ${REMOVE_LOCK_FUNCTION}
 alive() {
   while read -r pid began _; do
@@ -143,7 +143,7 @@ settled "$result"
  * @see proc_pid_stat(5), starttime; proc_uptime(5)
  */
 export const SETTLE_RESTORE_SCRIPT: string = `#!/bin/sh
-${PRELUDE}
+${SETTLE_PRELUDE}
 [ -f started ] || settled ended
 [ "$1" != again ] || [ "$decision" = commit ] || fail 'it was given up'
 read -r started < started

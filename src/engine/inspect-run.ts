@@ -172,6 +172,13 @@ function judge(scene: Scene): Pick<RunTruth, 'standing' | 'sentence' | 'command'
   const released = destination.hold?.decision === 'commit' || destination.hold?.stands === 'absent';
   if (onSource === undefined) return judgeWithoutSource(scene);
   if (onSource.length > 0) {
+    if (source.hold?.stands === 'holds' && source.hold.decision === 'none' && isRevert(plan)) {
+      return {
+        standing: 'on-source-unfinished',
+        sentence: `The workload runs on ${plan.source}, was to be ended there, and has its address back within 30 s if nobody decides.`,
+        command: command('rollback'),
+      };
+    }
     if (source.hold?.stands === 'holds' && source.hold.decision === 'none') {
       return {
         standing: 'frozen',
@@ -199,6 +206,7 @@ function judge(scene: Scene): Pick<RunTruth, 'standing' | 'sentence' | 'command'
   }
   const hasCommitted = source.hold?.decision === 'commit' || scene.sourceHasEnded;
   if (!released && !hasCommitted) {
+    if (isRevert(plan)) return { standing: 'between', ...imagesAreKept(scene) };
     const when = source.hold?.isFromEarlierBoot === true ? ' when the host was started again' : '';
     return {
       standing: 'between',
@@ -314,10 +322,23 @@ function judgeWithoutSource(scene: Scene): Pick<RunTruth, 'standing' | 'sentence
   };
 }
 
+function isRevert({ workload }: Plan): boolean {
+  return workload.kind === 'revert';
+}
+
+/** What was to be ended has ended by itself, or with its host: its images are there all the same. */
+function imagesAreKept({ command, plan }: Scene): Pick<RunTruth, 'sentence' | 'command'> {
+  return {
+    sentence: `The workload runs neither on ${plan.source} nor on ${plan.destination}: its images, of the moment in which it moved, are on ${plan.destination}.`,
+    command: command('resume'),
+  };
+}
+
 /** What can still be done about a workload that runs nowhere. */
 function wayBack(scene: Scene): Pick<RunTruth, 'sentence' | 'command'> {
   const { command, directory, plan, restoreCommand, uncheckedCommand } = scene;
   const [source, destination] = [scene.source.hold, scene.destination.hold];
+  if (isRevert(plan) && destination?.decision !== 'commit') return imagesAreKept(scene);
   const nowhere = `The workload runs neither on ${plan.source} nor on ${plan.destination}`;
   // The source may be cleaned up already.
   if (destination?.decision === 'commit' && destination.hasImages) {

@@ -1,12 +1,14 @@
+import { seriesDirectory } from '../checkpoint/store.ts';
 import type { EmitEvent, FailureData, ProbeReport, RunSummary } from '../events/event.ts';
 import type { Plan } from '../plan/plan.ts';
 import { planBack } from '../plan/plan-back.ts';
+import { planRevert } from '../plan/plan-revert.ts';
 import { RunDirectory } from '../store/run-directory.ts';
 import { type Connection, connect } from './connection.ts';
 import { outcomeOf } from './outcome.ts';
 import { readSecrets } from './secrets.ts';
 import { downtimeOf, Session, viewOf } from './session.ts';
-import { StepRunner, type StepRunnerResult } from './step-runner.ts';
+import { type KeptImages, StepRunner, type StepRunnerResult } from './step-runner.ts';
 
 export interface RunPlanOptions {
   /** Takes what happens, as it happens. Must not throw. */
@@ -24,17 +26,18 @@ export interface RunPlanOptions {
  * Failures are in the summary; what is thrown is a bug.
  */
 export async function runPlan(plan: Plan, options: RunPlanOptions): Promise<RunSummary> {
-  const { summary: there, hasFailedMoved } = await runOnce(plan, options);
-  const { workload } = there;
-  if (!workload || !hasFailedMoved || !isToMoveBack(plan, there) || options.signal.aborted) return there;
-  options.emit({
-    kind: 'warning',
-    text: `A step failed after the commit: the workload is moved back to ${plan.source} (onFailure: migrate-back).`,
-  });
-  const { summary: back } = await runOnce(planBack(plan, workload.pid), options);
+  const once = await runOnce(plan, options);
+  const { summary: there } = once;
+  const wayBack = wayBackOf(plan, once);
+  if (!wayBack || options.signal.aborted) return there;
+  const warn = (text: string): void => options.emit({ kind: 'warning', text });
+  warn(`A step failed after the commit: ${wayBack.words} (onFailure: ${plan.onFailure}).`);
+  const { summary: back } = await runOnce(wayBack.plan, { ...options, keepImages: false });
   // For whoever asked for the first run: it is where it was, or still where that has left it, or a person is needed.
   if (back.workloadIsOn === 'destination') return { ...back, exitCode: 5 };
-  return back.exitCode === 6 ? back : { ...back, exitCode: there.exitCode };
+  if (once.keptImages) warn(stillKept(plan, back, once.keptImages));
+  const needsPerson = back.exitCode === 6 || back.workloadIsOn !== 'source';
+  return { ...back, exitCode: needsPerson ? 6 : there.exitCode };
 }
 
 /** What another pause would not mend, and a person's own wish. */
@@ -44,21 +47,47 @@ const OVER: ReadonlySet<FailureData['code'] | undefined> = new Set([
   'INTERRUPTED',
 ]);
 
-/** The workload is well where it moved to, and this run has left nothing that must be cleaned up first. */
-function isToMoveBack(plan: Plan, there: RunSummary): boolean {
-  return (
-    plan.onFailure === 'migrate-back' &&
-    there.outcome === 'moved-but-missed' &&
-    there.workloadIsOn === 'destination' &&
-    there.undoFailures.length === 0 &&
-    !OVER.has(there.failure?.code)
-  );
+function isToGoBack({ code }: FailureData): boolean {
+  return !OVER.has(code);
+}
+
+/** How the workload comes back, when it is to and the run has left nothing that must be cleaned up first. */
+function wayBackOf(
+  plan: Plan,
+  { summary: there, hasFailedMoved, keptImages }: Once,
+): { readonly plan: Plan; readonly words: string } | undefined {
+  const { workload, outcome, workloadIsOn, undoFailures, failure } = there;
+  if (!workload || !hasFailedMoved || outcome !== 'moved-but-missed' || undoFailures.length > 0)
+    return undefined;
+  if (keptImages) {
+    const words = `the workload is ended on ${plan.destination}, and restored on ${plan.source} as it was when it moved`;
+    return { plan: planRevert(plan, keptImages), words };
+  }
+  if (
+    plan.onFailure !== 'migrate-back' ||
+    workloadIsOn !== 'destination' ||
+    (failure && !isToGoBack(failure))
+  )
+    return undefined;
+  return {
+    plan: planBack(plan, workload.pid),
+    words: `the workload is moved back to ${plan.source}`,
+  };
+}
+
+function stillKept(plan: Plan, back: RunSummary, { series, id }: KeptImages): string {
+  const where = `Its images, of the moment in which it moved, are still checkpoint ${id} of ${series} on ${plan.source}`;
+  return back.workloadIsOn === 'source'
+    ? `${where}: remove them there, rm -r ${seriesDirectory(series)}.`
+    : `${where}, for a recipe of \`kind: restore\`.`;
 }
 
 interface Once {
   readonly summary: RunSummary;
   /** A step has failed after the workload had moved. */
   readonly hasFailedMoved: boolean;
+  /** The images of the moment in which it moved, when it is to be reverted. */
+  readonly keptImages?: KeptImages | undefined;
 }
 
 async function runOnce(plan: Plan, options: RunPlanOptions): Promise<Once> {
@@ -88,9 +117,10 @@ async function runOnce(plan: Plan, options: RunPlanOptions): Promise<Once> {
     directory,
     secrets,
     redactor,
+    ...(plan.onFailure === 'revert' && { isToRevert: isToGoBack }),
   });
   const summary = await finishRun(session, runner, await runner.run(), connection);
-  return { summary, hasFailedMoved: runner.hasFailedMoved };
+  return { summary, hasFailedMoved: runner.hasFailedMoved, keptImages: runner.keptImages };
 }
 
 /** What a run has come to, once its steps have. */

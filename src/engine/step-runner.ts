@@ -1,14 +1,22 @@
 import { FlowError } from '../errors/flow-error.ts';
 import { toFailureData } from '../events/failure-data.ts';
 import type { EmitEvent, FailureData, ProbeReport } from '../events/event.ts';
-import { type ActingStep, actingSteps, type CommandSpec, type Plan } from '../plan/plan.ts';
+import {
+  type ActingStep,
+  actingSteps,
+  type CommandSpec,
+  type Plan,
+  type RevertSelector,
+} from '../plan/plan.ts';
 import { runCommand } from '../steps/command.ts';
 import { STEP_TYPES, timeoutOf, undoTitleOf } from '../steps/registry.ts';
 import type { Action, RunState, StepContext } from '../steps/step.ts';
 import { readAnswers, untilAnswered } from '../store/approvals.ts';
 import { type FlowCommand, flowCommandOf } from '../store/flow-command.ts';
 import type { RunDirectory } from '../store/run-directory.ts';
+import type { CheckpointRecord } from '../checkpoint/checkpoint.ts';
 import { lookUpWorkload } from '../checkpoint/look-up.ts';
+import { keepCheckpoint } from '../checkpoint/store.ts';
 import { CriuHold } from '../criu/hold.ts';
 import type { StepResult, TemplateValues } from '../template/scope.ts';
 import { idsOf, type WorkloadFacts } from '../workload/facts.ts';
@@ -50,6 +58,8 @@ export interface StepRunnerOptions {
   readonly signal: AbortSignal;
   readonly sshConfigFile?: string | undefined;
   readonly keepImages?: boolean | undefined;
+  /** Whether the images are kept as a checkpoint when the run ends with this failure after the commit. @default never */
+  readonly isToRevert?: (failure: FailureData) => boolean;
   /** The values of secret inputs. */
   readonly secrets: ReadonlyMap<string, string>;
   /** Hides them. */
@@ -68,6 +78,9 @@ export interface StepRunnerResult {
   readonly probes?: readonly ProbeReport[];
 }
 
+/** The images of a workload whose run failed after the commit, as a checkpoint on the source, and what they are to replace. */
+export type KeptImages = Omit<RevertSelector, 'kind'>;
+
 /** Runs the steps in order, prepares them before the freeze, rolls back when one fails, and cleans up. */
 export class StepRunner {
   readonly state: RunState;
@@ -75,6 +88,8 @@ export class StepRunner {
   touched = false;
   /** Whether a step has failed after the workload had moved. */
   hasFailedMoved = false;
+  /** Set when `isToRevert` said so. */
+  keptImages: KeptImages | undefined;
   readonly #options: StepRunnerOptions;
   readonly #undos = new UndoStack();
   readonly #hosts: RunHosts;
@@ -83,6 +98,8 @@ export class StepRunner {
   #began: ReadonlySet<string> = new Set();
   #finished: ReadonlySet<string> = new Set();
   #results = new Map<string, StepResult>();
+  /** The root process that was seen on the destination. */
+  #moved: RevertSelector['replaces'];
   /** Whether the run has begun to do what its recipe says: it has the locks it needs. */
   #isUnderWay = false;
 
@@ -136,8 +153,11 @@ export class StepRunner {
     this.#watch.stop();
     const atEnd = this.#isUnderWay ? await this.#runAlways() : undefined;
     const lost = committed ? await attempt(() => this.#requireMoved()) : undefined;
-    const first = failure ?? atEnd;
-    if (lost) return { failure: first ?? lost, undoFailures: first ? [lost] : [], isLost: true };
+    const ended = failure ?? lost;
+    if (committed && ended && this.#options.isToRevert?.(ended) === true) await this.#keepImages(lost);
+    const first = failure ?? atEnd ?? (this.keptImages && lost);
+    if (lost && !this.keptImages)
+      return { failure: first ?? lost, undoFailures: first ? [lost] : [], isLost: true };
     const left = await this.#finish(undoFailures);
     const late = left.find(({ code }) => code === 'SUPERSEDED');
     if (late) return { failure: first ?? late, undoFailures: first ? [late] : [] };
@@ -165,6 +185,32 @@ export class StepRunner {
     return grave.length === 0 ? [] : [leftBehind(grave, this.#command('rollback'))];
   }
 
+  /** Makes the images on the source a checkpoint there. What cannot be kept stays where it is, and so does the workload. */
+  async #keepImages(lost: FailureData | undefined): Promise<void> {
+    const { workload, frozenTasks } = this.state;
+    // A destination that cannot be asked may run its copy.
+    const hasEnded = lost?.code === 'WORKLOAD_LOST';
+    if (!workload || !frozenTasks || (!hasEnded && !this.#moved)) return;
+    const { runId, plan, emit } = this.#options;
+    const series = `revert-${runId}`;
+    const record: CheckpointRecord = {
+      ...{ version: 1, runId, createdAt: new Date().toISOString() },
+      ...{ workload, tasks: frozenTasks, files: [] },
+    };
+    const failure = await attempt(async () => {
+      const { source } = this.#hosts;
+      const { signal } = new AbortController();
+      const { id } = await keepCheckpoint(source, this.#hostDirectory, { series, keep: 1 }, record, signal);
+      this.keptImages = { series, id, ...(!hasEnded && this.#moved && { replaces: this.#moved }) };
+      this.hasFailedMoved = true;
+    });
+    if (!failure) return;
+    emit({
+      kind: 'warning',
+      text: `It cannot be reverted: its images on ${plan.source} cannot be kept. ${failure.message}`,
+    });
+  }
+
   /** Once it has moved, the images are all that there is of it besides: they stay until it was seen to be alive. */
   async #requireMoved(): Promise<void> {
     const { destinationHold, workload } = this.state;
@@ -173,8 +219,9 @@ export class StepRunner {
     const directory = this.#hostDirectory;
     const found = await destinationHold.findRestored(workload.rootPid);
     if (found !== 'gone') {
-      if (found !== 'cleaned')
-        this.#options.directory.append({ kind: 'moved', ...found }, { durable: false });
+      if (found === 'cleaned') return;
+      this.#options.directory.append({ kind: 'moved', ...found }, { durable: false });
+      this.#moved = found;
       return;
     }
     throw new FlowError(
@@ -282,8 +329,10 @@ export class StepRunner {
    * looks first whether this is still so.
    */
   async #lock(): Promise<void> {
-    const { workload, sourceHasEnded } = this.state;
-    const boots = await this.#hosts.lock(workload ? idsOf(workload) : [], sourceHasEnded !== true);
+    const { workload, checkpoint, sourceHasEnded } = this.state;
+    // Of a revert the copy that ends may have other processes by now than the one that takes its place.
+    const ids = [workload, checkpoint?.workload].flatMap((facts) => (facts ? idsOf(facts) : []));
+    const boots = await this.#hosts.lock([...new Set(ids)], sourceHasEnded !== true);
     if (boots) this.#options.directory.append({ kind: 'boots', ...boots }, { durable: false });
   }
 
@@ -293,8 +342,8 @@ export class StepRunner {
     if (committed) await this.#takeOver();
     if (!committed && doesLock(plan)) {
       const title = lockTitle(plan);
-      await this.#show({ stepId: 'lock', title, timeoutMs: LOCK_TIMEOUT_MS }, async ({ source }) => {
-        const { workload, checkpoint } = await lookUpWorkload(source, plan.workload);
+      await this.#show({ stepId: 'lock', title, timeoutMs: LOCK_TIMEOUT_MS }, async (hosts) => {
+        const { workload, checkpoint } = await lookUpWorkload(hosts, plan.workload);
         if (checkpoint) this.state.checkpoint = checkpoint;
         this.#remember(workload);
         await this.#lock();

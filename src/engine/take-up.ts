@@ -72,7 +72,10 @@ export async function resumeRun(run: StoredRun, options: TakeUpOptions): Promise
   // Whoever was at work until the locks were taken has committed: looked at again, there is only forward.
   const isPast = rolledBack.undoFailures.some(({ code }) => code === 'RESUME_REFUSED');
   if (isPast) return goForwardAfterAll(readRun(run.path), options, rolledBack);
-  if (rolledBack.outcome !== 'rolled-back') return rolledBack;
+  // What was to be ended, and has ended by itself, is in the way of nothing.
+  const isOnlyLost = rolledBack.undoFailures.every(({ code }) => code === 'WORKLOAD_LOST');
+  const isToGoOn = taken.plan.workload.kind === 'revert' && isOnlyLost;
+  if (rolledBack.outcome !== 'rolled-back' && !isToGoOn) return rolledBack;
   // What the rollback wrote down is part of it now.
   return runAgain(readRun(run.path), taken, options);
 }
@@ -125,7 +128,8 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
       return undefined;
     }
     const { lost } = connection;
-    if (plan.kind !== 'restore' && !isLeft && !isCommitted && !lost.source && !lost.destination) {
+    const isToBeThere = plan.kind !== 'restore' && plan.workload.kind !== 'revert';
+    if (isToBeThere && !isLeft && !isCommitted && !lost.source && !lost.destination) {
       await requireOnSource(run.runId, progress, connection, commandOf(run, options));
     }
     const newest = Math.max(0, ...source.epochs, ...destination.epochs);
@@ -342,7 +346,9 @@ function isAfterCommit(plan: Plan, id: string): boolean {
 async function requireUnchanged({ plan, progress, connection }: Taken, command: FlowCommand): Promise<void> {
   if (!progress.workload) return;
   try {
-    for (const side of ['source', 'destination'] as const) {
+    // What was to be ended may have ended by itself, or with its host.
+    const isRevert = plan.workload.kind === 'revert';
+    for (const side of isRevert ? (['destination'] as const) : (['source', 'destination'] as const)) {
       const { name } = connection[side];
       if (progress.boots && (await readBoot(connection[side])) !== progress.boots[side]) {
         throw new FlowError('RESUME_REFUSED', `${name} was started again since the run began`, {
@@ -352,7 +358,7 @@ async function requireUnchanged({ plan, progress, connection }: Taken, command: 
         });
       }
     }
-    if (plan.kind !== 'restore') await requireSameProcess(connection.source, progress.workload);
+    if (plan.kind !== 'restore' && !isRevert) await requireSameProcess(connection.source, progress.workload);
   } catch (error) {
     await connection.close();
     if (!(error instanceof FlowError) || error.code !== 'WORKLOAD_NOT_FOUND') throw error;

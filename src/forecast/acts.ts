@@ -48,7 +48,10 @@ export type ActsOf = Partial<Record<MoveStep, (names: RunNames) => readonly Act[
 
 /** What the steps of the move do, in their order, with the command lines that their own modules make. */
 export const MOVE_ACTS: Readonly<
-  Record<Exclude<MoveStep, 'checkpoint' | 'transfer/checkpoint'>, (names: RunNames) => readonly Act[]>
+  Record<
+    Exclude<MoveStep, 'checkpoint' | 'transfer/checkpoint' | 'give-up'>,
+    (names: RunNames) => readonly Act[]
+  >
 > = {
   lock: ({ plan }) => [
     work('source', `find the ${describeSelector(plan.workload)}`),

@@ -26,7 +26,7 @@ export interface Forecast {
   /** The recipe's own commands at the end of a rollback. */
   readonly rollback: readonly ForecastCommand[];
   /** What becomes of the workload when a step fails after the commit. */
-  readonly onFailure: 'keep' | 'migrate-back';
+  readonly onFailure: 'keep' | 'migrate-back' | 'revert';
   /** Probes that are asked over and over, from before the freeze to the end of the steps. */
   readonly watches: readonly ForecastWatch[];
   /** Not of a restore: its workload does not run before. */

@@ -32,7 +32,7 @@ import type {
 import { RecipeRenderer } from './render-recipe.ts';
 
 /** What a step does, for people, unless the recipe has words of its own. */
-const TITLES: Readonly<Record<Exclude<ActingStep['uses'], 'command'>, string>> = {
+const TITLES: Readonly<Record<Exclude<ActingStep['uses'], 'command' | 'give-up'>, string>> = {
   preflight: 'Check both hosts and the workload',
   prepare: 'Prepare both hosts',
   dump: 'Freeze the workload and dump it',

@@ -22,7 +22,7 @@ export interface Plan {
   /** Commands that run at the end, however the run ended. */
   readonly always: readonly CommandStep[];
   /** What becomes of the workload when one of {@link steps} fails after the commit. */
-  readonly onFailure: 'keep' | 'migrate-back';
+  readonly onFailure: 'keep' | 'migrate-back' | 'revert';
   /** Probes that are asked over and over, from before the freeze to the end of the steps. */
   readonly watches: readonly WatchPlan[];
   /**
@@ -36,7 +36,7 @@ export interface Plan {
 }
 
 /** What moves: a process that runs on the source, or a checkpoint that is on the destination. */
-export type WorkloadSelector = ProcessSelector | CheckpointSelector;
+export type WorkloadSelector = ProcessSelector | CheckpointSelector | RevertSelector;
 
 /** How to find the root process of the workload. */
 export type ProcessSelector =
@@ -49,6 +49,15 @@ export interface CheckpointSelector {
   readonly kind: 'checkpoint';
   readonly series: string;
   readonly id: 'latest' | number;
+}
+
+/** A checkpoint on the destination, in the place of what runs on the source: only a run that failed makes a plan of one. */
+export interface RevertSelector {
+  readonly kind: 'revert';
+  readonly series: string;
+  readonly id: number;
+  /** The root process on the source, with what tells it from others: its start time (field 22 of proc_pid_stat(5)) and the boot. */
+  readonly replaces?: { readonly pid: number; readonly startTicks: number; readonly boot: string };
 }
 
 export interface NetworkPlan {
@@ -202,7 +211,14 @@ export type BlockStep = PlanStepBase & {
 export type ActingStep =
   | (PlanStepBase & {
       readonly uses:
-        'preflight' | 'prepare' | 'dump' | 'transfer/rsync' | 'transfer/checkpoint' | 'restore' | 'commit';
+        | 'preflight'
+        | 'prepare'
+        | 'dump'
+        | 'give-up'
+        | 'transfer/rsync'
+        | 'transfer/checkpoint'
+        | 'restore'
+        | 'commit';
     })
   | CheckpointStep
   | (PlanStepBase & { readonly uses: 'verify'; readonly checks: readonly Check[] })

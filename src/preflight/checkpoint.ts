@@ -1,8 +1,9 @@
-import type { FoundWorkload } from '../checkpoint/look-up.ts';
+import { type FoundWorkload, hasEnded } from '../checkpoint/look-up.ts';
 import { findTwins } from '../checkpoint/store.ts';
 import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import type { Plan } from '../plan/plan.ts';
+import { readAlive } from '../workload/alive.ts';
 import { survivors } from '../workload/identity.ts';
 import { destinationFindings } from './destination.ts';
 import type { Finding } from './finding.ts';
@@ -17,14 +18,8 @@ export async function checkpointFindings(
   const alive = checkpoint.isOfThisBoot ? await survivors(host, workload.processes) : [];
   // What it is made of is taken and changed by itself: to say so too would be an echo.
   if (alive.length > 0) {
-    return [
-      {
-        host: host.name,
-        message: `The workload of the checkpoint still runs on ${host.name}, process ${alive.join(', ')}`,
-        remedy: 'A restore would be a second copy. End it first, if the checkpoint is to take its place.',
-        command: commandOn(host, ['kill', '-KILL', ...alive.map(String)]),
-      },
-    ];
+    const which = `process ${alive.join(', ')}`;
+    return [secondCopy(host, `The workload of the checkpoint still runs on ${host.name}, ${which}`, alive)];
   }
   const elsewhere = checkpoint.hasEnded ? undefined : await maybeRuns(host, workload, checkpoint);
   if (elsewhere !== undefined) {
@@ -42,6 +37,48 @@ export async function checkpointFindings(
     ...fileFindings(host, checkpoint.files, plan),
     ...(await destinationFindings(host, workload, plan)),
   ];
+}
+
+/** What would make a revert fail, or leave two copies. Changes nothing. */
+export async function revertFindings(
+  { source, destination }: { readonly source: Host; readonly destination: Host },
+  { workload, checkpoint }: FoundWorkload,
+  plan: Plan,
+): Promise<readonly Finding[]> {
+  if (!checkpoint) throw new Error('a revert has a checkpoint');
+  const twins = await findTwins(destination, checkpoint.workload);
+  if (twins.length > 0) {
+    const which = `process ${twins.join(', ')}`;
+    const message = `The program of the workload runs on ${destination.name} again, ${which}`;
+    return [secondCopy(destination, message, twins)];
+  }
+  const left = hasEnded(workload) ? await orphansOf(source, checkpoint) : [];
+  if (left.length > 0) {
+    const which = `process ${left.join(', ')}`;
+    const message = `The root of the workload has ended on ${source.name}, and ${which} of it has not`;
+    return [secondCopy(source, message, left)];
+  }
+  // Its files are as it left them: nobody has written them since.
+  return destinationFindings(destination, { ...checkpoint.workload, files: [] }, plan);
+}
+
+/** Which processes of a workload whose root has ended are alive in all likelihood: they have the pid and the command line of one. */
+async function orphansOf(
+  host: Host,
+  { workload: { processes } }: NonNullable<FoundWorkload['checkpoint']>,
+): Promise<readonly number[]> {
+  const commands = new Map(processes.map(({ pid, command }) => [pid, command.replaceAll('\n', ' ')]));
+  const { alive } = await readAlive(host, [...commands.keys()]);
+  return alive.flatMap(({ pid, command }) => (commands.get(pid) === command ? [pid] : []));
+}
+
+function secondCopy(host: Host, message: string, pids: readonly number[]): Finding {
+  return {
+    host: host.name,
+    message,
+    remedy: 'A restore would be a second copy. End it first, if the checkpoint is to take its place.',
+    command: commandOn(host, ['kill', '-KILL', ...pids.map(String)]),
+  };
 }
 
 /** Why the workload may run elsewhere, or under another pid; a person has to know. */

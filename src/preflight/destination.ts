@@ -60,7 +60,7 @@ export async function destinationFindings(
     // The images of a checkpoint are there already.
     [
       idsOf(workload).join(' '),
-      plan.kind === 'restore' ? '0' : String(memoryBytes),
+      isFromImages(plan) ? '0' : String(memoryBytes),
       address?.cidr ?? '',
       address?.device ?? '',
     ],
@@ -70,6 +70,11 @@ export async function destinationFindings(
     .split('\0')
     .filter(Boolean)
     .map((record) => toFinding(record.split('\t'), destination, plan, memoryBytes));
+}
+
+/** Whether it is restored on a host on which its images were made. */
+function isFromImages({ workload }: Plan): boolean {
+  return workload.kind === 'checkpoint' || workload.kind === 'revert';
 }
 
 function movesWithWorkload(plan: Plan, path: string): boolean {
@@ -85,10 +90,9 @@ function toFinding(fields: readonly string[], host: Host, plan: Plan, memoryByte
       return {
         host: name,
         message: `PID ${first} of the workload is taken on ${name} by ${second || 'a kernel thread'}`,
-        remedy:
-          plan.kind === 'restore'
-            ? 'A process has its PID again when it is restored: end that process first.'
-            : 'A process keeps its PID when it moves: end that process, or choose another destination.',
+        remedy: isFromImages(plan)
+          ? 'A process has its PID again when it is restored: end that process first.'
+          : 'A process keeps its PID when it moves: end that process, or choose another destination.',
         command: commandOn(host, ['ps', '-fp', first]),
       };
     case 'room':
@@ -135,7 +139,7 @@ function differs(
     };
   }
   const what = use === 'mapped' ? 'program or library' : 'open file';
-  if (plan.kind === 'restore') {
+  if (isFromImages(plan)) {
     const now =
       found === 'missing'
         ? `is missing on ${name}`

@@ -1,7 +1,7 @@
 import type { Host } from '../host/host.ts';
 import type { Plan } from '../plan/plan.ts';
 import { type FoundWorkload, lookUpWorkload } from '../checkpoint/look-up.ts';
-import { checkpointFindings } from './checkpoint.ts';
+import { checkpointFindings, revertFindings } from './checkpoint.ts';
 import { destinationFindings } from './destination.ts';
 import type { Finding } from './finding.ts';
 import { hostFindings } from './host.ts';
@@ -42,12 +42,13 @@ async function lookBeforeMove(
   { plan, source, destination }: Sight,
   detail: (text: string) => void,
 ): Promise<Look> {
-  const tools = plan.network.address ? ['ip', 'arping'] : [];
+  if (plan.workload.kind === 'revert') return lookBeforeRevert({ plan, source, destination }, detail);
+  const tools = addressTools(plan);
   detail('look at both hosts');
   const [onSource, onDestination, found] = await Promise.all([
     hostFindings(source, [...TOOLS, 'ssh', 'ssh-keygen', 'ss', ...tools]),
     hostFindings(destination, [...TOOLS, ...tools]),
-    lookUpWorkload(source, plan.workload),
+    lookUpWorkload({ source, destination }, plan.workload),
   ]);
   detail('compare with the destination');
   const findings = [
@@ -59,24 +60,50 @@ async function lookBeforeMove(
   return { ...found, findings };
 }
 
-async function lookBeforeCheckpoint({ plan, source }: Sight, detail: (text: string) => void): Promise<Look> {
+/** What network addresses need that move with a workload. */
+function addressTools({ network }: Plan): readonly string[] {
+  return network.address ? ['ip', 'arping'] : [];
+}
+
+async function lookBeforeRevert(
+  { plan, source, destination }: Sight,
+  detail: (text: string) => void,
+): Promise<Look> {
+  detail('look at both hosts and the images');
+  const [onSource, onDestination, found] = await Promise.all([
+    hostFindings(source, ['nft', ...addressTools(plan)]),
+    hostFindings(destination, [...TOOLS, ...addressTools(plan)]),
+    lookUpWorkload({ source, destination }, plan.workload),
+  ]);
+  const findings = [
+    ...onSource,
+    ...onDestination,
+    ...(await revertFindings({ source, destination }, found, plan)),
+  ];
+  return { ...found, findings };
+}
+
+async function lookBeforeCheckpoint(
+  { plan, source, destination }: Sight,
+  detail: (text: string) => void,
+): Promise<Look> {
   detail('look at the host and the workload');
   const [onSource, found] = await Promise.all([
     hostFindings(source, [...TOOLS, 'ss']),
-    lookUpWorkload(source, plan.workload),
+    lookUpWorkload({ source, destination }, plan.workload),
   ]);
   const findings = [...onSource, ...workloadFindings(found.workload, source, plan.network)];
   return { ...found, findings };
 }
 
 async function lookBeforeRestore(
-  { plan, destination }: Sight,
+  { plan, source, destination }: Sight,
   detail: (text: string) => void,
 ): Promise<Look> {
   detail('look at the host and the checkpoint');
   const [onDestination, found] = await Promise.all([
     hostFindings(destination, TOOLS),
-    lookUpWorkload(destination, plan.workload),
+    lookUpWorkload({ source, destination }, plan.workload),
   ]);
   const findings = [...onDestination, ...(await checkpointFindings(destination, found, plan))];
   return { ...found, findings };

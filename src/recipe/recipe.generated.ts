@@ -250,9 +250,9 @@ export interface Recipe {
   steps: [Step, ...Step[]];
   rollback?: Rollback1;
   /**
-   * What becomes of the workload when a step fails after the commit, such as a `verify`: it is kept on the destination, or moved back to the source by a second run.
+   * What becomes of the workload when a step fails after the commit, such as a `verify`: it is kept on the destination, or a second run takes it back to the source.
    */
-  onFailure?: 'keep' | 'migrate-back';
+  onFailure?: 'keep' | 'migrate-back' | 'revert';
   /**
    * Commands that run at the end, however the run ended: done, failed, rolled back or interrupted.
    */

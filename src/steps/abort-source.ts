@@ -31,7 +31,7 @@ export async function abortSource(context: StepContext, hold: CriuHold): Promise
   const hasItsTimes = decision === 'none' || end.kind === 'absent' || settled === 'resumed';
   const isGone = hasItsTimes && (await survivors(source, workload.processes)).length === 0;
   if (settled === 'gone' || isGone) {
-    state.lostOnSource = lostOnSource(source.name, workload);
+    state.lostOnSource = lostOnSource(context, workload);
     return;
   }
   // Never made ready, or cleaned up by an earlier rollback, which has looked.
@@ -43,13 +43,19 @@ export async function abortSource(context: StepContext, hold: CriuHold): Promise
   context.warn(`criu on ${source.name} was lost: the workload was restored there from its images.`);
 }
 
-function lostOnSource(host: string, { rootPid, processes }: WorkloadFacts): FlowError {
+function lostOnSource(
+  { plan, source: { name: host } }: StepContext,
+  { rootPid, processes }: WorkloadFacts,
+): FlowError {
   return new FlowError(
     'WORKLOAD_LOST',
     `Process ${rootPid} (${processes[0]?.command}) on ${host} has ended`,
     {
       host,
-      hint: 'It ended with its host, or by itself, before there were whole images of it. What the run had done is taken back: start it as it is started otherwise.',
+      hint:
+        plan.workload.kind === 'revert'
+          ? `Its images, of the moment in which it moved, are on ${plan.destination}: resume the run, or start it as it is started otherwise.`
+          : 'It ended with its host, or by itself, before there were whole images of it. What the run had done is taken back: start it as it is started otherwise.',
     },
   );
 }

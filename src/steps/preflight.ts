@@ -23,7 +23,7 @@ export const preflight: StepType = {
 
 /** The latest checkpoint is the one whose process ids are locked, though there may be a later one by now. */
 function withLocked({ plan, state: { checkpoint } }: StepContext): Plan {
-  if (!checkpoint) return plan;
+  if (!checkpoint || plan.workload.kind === 'revert') return plan;
   const { series, id } = checkpoint;
   return { ...plan, workload: { kind: 'checkpoint', series, id } };
 }

@@ -4,6 +4,7 @@ import { checkpoint } from './checkpoint.ts';
 import { command } from './command.ts';
 import { commit } from './commit.ts';
 import { dump } from './dump.ts';
+import { giveUp } from './give-up.ts';
 import { preflight } from './preflight.ts';
 import { prepare } from './prepare.ts';
 import { restore } from './restore.ts';
@@ -12,11 +13,12 @@ import { transferCheckpoint } from './transfer-checkpoint.ts';
 import { transferRsync } from './transfer-rsync.ts';
 import { verify } from './verify.ts';
 
-/** Every `uses` that a recipe may name. */
+/** Every `uses` of a plan. */
 export const STEP_TYPES: Readonly<Record<ActingStep['uses'], StepType>> = {
   preflight,
   prepare,
   dump,
+  'give-up': giveUp,
   'transfer/rsync': transferRsync,
   'transfer/checkpoint': transferCheckpoint,
   restore,

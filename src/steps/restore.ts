@@ -45,7 +45,7 @@ export const restore: StepType = {
         values: [fenceTable(attemptId), address.cidr, address.device],
       };
       const fence = address && serviceFence(attemptId, address.cidr, 'both');
-      const { workload } = state;
+      const workload = state.checkpoint?.workload ?? state.workload;
       if (!workload) throw new Error('restore: no workload was read');
       const directory = restoreHold(runDirectory);
       const options = criuOptions(context, directory, needsShellJob(workload));
@@ -158,7 +158,9 @@ ${STAGE_SWAP_SCRIPT}`;
 
 function takePlace({ plan, state, attemptId, runDirectory }: StepContext): FirstScript {
   const address = plan.network.address;
-  const { workload, frozenTasks = [] } = state;
+  const { checkpoint } = state;
+  const workload = checkpoint?.workload ?? state.workload;
+  const frozenTasks = checkpoint?.tasks ?? state.frozenTasks ?? [];
   const ids = new Set([...(workload ? idsOf(workload) : []), ...frozenTasks.map(({ pid }) => pid)]);
   const executables = new Map(workload?.processes.map(({ pid, executable }) => [pid, executable]));
   // Its start time there is still to come.

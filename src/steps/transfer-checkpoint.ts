@@ -19,7 +19,6 @@ export const transferCheckpoint: StepType = {
       await copyAllFiles(context, checkpoint);
       // As they were when they were kept: what became of them since, the restore finds out.
       state.dumpedImages = Promise.resolve(await takeImages(destination, checkpoint, runDirectory, signal));
-      state.frozenTasks = checkpoint.tasks;
       return undefined;
     },
     undo: {

@@ -114,6 +114,8 @@ export function describeSelector(selector: WorkloadSelector): string {
       return selector.id === 'latest'
         ? `latest checkpoint of ${selector.series}`
         : `checkpoint ${selector.id} of ${selector.series}`;
+    case 'revert':
+      return `${describeSelector({ ...selector, kind: 'checkpoint' })}, in the place of what runs`;
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { explore, type Exploration, type Invariant, INVARIANTS } from './explore.ts';
-import { AS_BUILT, type Protocol, type Scope } from './protocol.ts';
+import { AS_BUILT, type Protocol, REVERT, type Scope } from './protocol.ts';
 
 /** Two criu, hook or power faults, at any moments, with a controller that dies as often as it likes. */
 const HOSTS: Scope = { faults: 2, takesOver: false, hasStrays: false };
@@ -33,6 +33,25 @@ describe('the protocol', () => {
       expectToHold(found);
     },
   );
+});
+
+describe('a revert, whose source runs on until the commit', () => {
+  test.each([
+    ['two faults of hosts', HOSTS, 10_000],
+    ['a run that is taken over while its controller is at work', TAKE_OVER, 10_000],
+    ['commands that come late', STRAYS, 5_000],
+  ] as const)('%s: the same holds', (_, scope, states) => {
+    const found = explore(REVERT, scope);
+    expect(found.states).toBeGreaterThan(states);
+    expectToHold(found);
+  });
+
+  test.each([
+    ['the destination is released before the end of the source is seen', { waitsForEnd: false }, ONE_FAULT],
+    ['its end is taken for granted', { looksForSurvivors: false, settles: false }, ONE_FAULT],
+  ] as const)('two copies would run when %s', (_, rules, scope) => {
+    expect(Object.keys(explore({ ...REVERT, ...rules }, scope).broken)).toContain('at most one copy runs');
+  });
 });
 
 describe('what it did not have when it was first explored', () => {

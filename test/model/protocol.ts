@@ -65,6 +65,8 @@ export interface Protocol {
   readonly namesHolds: boolean;
   /** Doing a killed criu's part leaves a copy alone that criu let run before its death. */
   readonly noticesResumed: boolean;
+  /** The source's copy is frozen until the decision. Else it runs on, and its images were made before: a revert. */
+  readonly freezes: boolean;
 }
 
 /** How a hold stands: what criu's exit code, the files of the hold and its processes tell. */
@@ -222,7 +224,11 @@ export const AS_BUILT: Protocol = {
   readsUnderLock: true,
   namesHolds: true,
   noticesResumed: true,
+  freezes: true,
 };
+
+/** What is held is a copy that runs; a checkpoint on the destination, which stays, is to take its place. */
+export const REVERT: Protocol = { ...AS_BUILT, freezes: false };
 
 const NOBODY: Controller = {
   at: 'nothing',
@@ -412,9 +418,9 @@ function sourceHold(state: State, rules: Protocol, add: Add): void {
   if (hold === 'armed' && decision !== 'none')
     add('source: not started', withSource(state, { hold: 'absent' }));
   if (hold === 'started') {
-    add('source: holds', withSource(state, { hold: 'held', hasImages: true }));
+    add('source: holds', withSource(state, { hold: 'held', hasImages: rules.freezes }));
     addFault('source: the dump fails', {
-      ...sourceRuns(state, { hold: 'failed' }),
+      ...letRunOn(state, { hold: 'failed' }, rules),
       hasRunOn: state.hasRunOn,
     });
   }
@@ -423,20 +429,24 @@ function sourceHold(state: State, rules: Protocol, add: Add): void {
     if (decision === 'none' || (decision === 'commit' && !rules.decisionEndsLease)) {
       add('source: the lease ends', withSource(state, { decision: 'abort' }));
     }
-    if (decision === 'abort') add('source: aborts', sourceRuns(state, { hold: 'failed', isSettled: true }));
+    if (decision === 'abort')
+      add('source: aborts', letRunOn(state, { hold: 'failed', isSettled: true }, rules));
     if (decision === 'commit') add('source: commits', withSource(state, { hold: 'done', tasks: 'gone' }));
     for (const end of ['killed', 'lost'] as const) {
       const [what, change] = [
         `source: ${end === 'killed' ? 'criu is' : 'criu and all are'} killed`,
         { hold: end },
       ];
-      if (rules.settles === true) addFault(what, withSource(state, { ...change, tasks: 'stopped' }));
+      if (!rules.freezes) addFault(what, withSource(state, change));
+      else if (rules.settles === true) addFault(what, withSource(state, { ...change, tasks: 'stopped' }));
       else if (rules.settles === false) addFault(what, sourceRuns(state, { ...change, isSettled: true }));
       else addFault(what, withSource(state, { ...change, isSettled: true, tasks: 'wounded' }));
       if (decision === 'commit')
         addFault(`${what} when it has`, withSource(state, { ...change, tasks: 'gone' }));
     }
-    if (rules.hookFailsClosed) {
+    if (!rules.freezes) {
+      addFault('source: the hook is killed', withSource(state, { hold: 'failed' }));
+    } else if (rules.hookFailsClosed) {
       // criu resumes the tasks, which stop by their pending SIGSTOP.
       addFault('source: the hook is killed', withSource(state, { hold: 'failed', tasks: 'stopped' }));
     } else {
@@ -445,15 +455,29 @@ function sourceHold(state: State, rules: Protocol, add: Add): void {
   }
   if ((hold === 'failed' || hold === 'killed') && !source.isSettled) {
     if (decision === 'none') add('source: criu is gone: abort', withSource(state, { decision: 'abort' }));
-    else add('source: its part is done', settleSource(state));
+    else add('source: its part is done', settleSource(state, rules));
+  }
+  if (!rules.freezes && source.tasks === 'running') {
+    const isLost = state.isLost || isOver(state);
+    addFault('source: its copy ends by itself', { ...withSource(state, { tasks: 'gone' }), isLost });
   }
 }
 
+/** Whoever is left alive by a run that is over may end as any process does. */
+function isOver({ journal }: State): boolean {
+  return journal.outcome !== 'none';
+}
+
+/** What an abort does: one that was never frozen needs nothing, and may have ended. */
+function letRunOn(state: State, change: Partial<Source>, { freezes }: Protocol): State {
+  return freezes ? sourceRuns(state, change) : withSource(state, change);
+}
+
 /** Carries a decision out in the place of a criu that did not. */
-function settleSource(state: State): State {
+function settleSource(state: State, rules: Protocol): State {
   const { tasks, hasImages, decision } = state.source;
   if (decision === 'commit') return withSource(state, { isSettled: true, tasks: 'gone' });
-  if (tasks !== 'gone') return sourceRuns(state, { isSettled: true });
+  if (tasks !== 'gone' || !rules.freezes) return letRunOn(state, { isSettled: true }, rules);
   // Images that are not complete: it fails, and a person is told.
   return hasImages ? sourceRestored(state, { isSettled: true }) : withSource(state, { isSettled: true });
 }
@@ -615,9 +639,9 @@ function effect(
   switch (command) {
     case 'dump':
       if (source.hold !== 'armed' || source.decision !== 'none') return done(state, 'refused');
-      return done(withSource(state, { hold: 'started', tasks: 'frozen' }));
+      return done(withSource(state, { hold: 'started', tasks: rules.freezes ? 'frozen' : source.tasks }));
     case 'send':
-      return source.hasImages && destination.hold !== 'removed'
+      return (source.hasImages || !rules.freezes) && destination.hold !== 'removed'
         ? done(withDestination(state, { hasImages: true }))
         : done(state, 'refused');
     case 'restore':
@@ -682,7 +706,7 @@ function cleanDestination(state: State, rules: Protocol): State[] {
 function cleanSource(state: State, rules: Protocol): State[] {
   const decided = withSource(state, { decision: decide(state.source, 'abort', rules) });
   const isOpen = state.source.hold === 'lost' && !state.source.isSettled;
-  const after = isOpen ? settleSource(decided) : state;
+  const after = isOpen ? settleSource(decided, rules) : state;
   const { source } = after;
   if (source.hold === 'armed' || hasEnded(source)) return [withSource(after, REMOVED)];
   return source.decision === 'none' ? [decided] : [];
@@ -725,6 +749,9 @@ function afterAnswer(state: State, role: Role, answer: Answer, rules: Protocol):
     case 'clean source':
       return state.source.hold === 'removed' ? go('unlock') : go('clean source');
     case 'unlock': {
+      // Where nothing runs, what is left makes the run one that is not over.
+      const isLeft = state.source.hold !== 'removed' || state.destination.hold !== 'removed';
+      if (self.way === 'back' && isLeft && state.source.tasks === 'gone' && !rules.freezes) return stop();
       const outcome = self.way === 'back' ? 'rolled back' : 'moved';
       return stop(role === 'newest' ? { ...state, journal: { ...state.journal, outcome } } : state);
     }
@@ -779,7 +806,7 @@ function wait(state: State, role: Role, rules: Protocol, add: Add): void {
   if (host !== undefined) {
     const { hold, decision, isSettled } = state[host];
     if (hold === 'lost' && decision !== 'none' && !isSettled) {
-      const after = host === 'source' ? settleSource(state) : settleDestination(state, rules);
+      const after = host === 'source' ? settleSource(state, rules) : settleDestination(state, rules);
       add(say(`does criu's part on the ${host}`), after);
     }
     // A fault of the connection while it waits. The commit says it all again, and comes back here.
@@ -836,7 +863,8 @@ function wait(state: State, role: Role, rules: Protocol, add: Add): void {
       break;
     case 'until source aborted':
       if (hasEnded(source)) {
-        const isGood = source.hold !== 'done' && source.tasks !== 'gone';
+        // Of a revert only the images count.
+        const isGood = source.hold !== 'done' && (source.tasks !== 'gone' || !rules.freezes);
         add(say(`sees the source ${isGood ? 'run on' : 'gone'}`), undoneSource(state, role, isGood, rules));
       }
       break;
@@ -908,11 +936,12 @@ function undone(
 function takeUp(state: State, rules: Protocol, scope: Scope, add: Add): void {
   const { newest, journal, source, destination } = state;
   if (state.byHand) return;
-  if (journal.outcome === 'rolled back' && source.tasks === 'running' && newest.at === 'nothing') {
+  const mayBegin = source.tasks === 'running' || !rules.freezes;
+  if (journal.outcome === 'rolled back' && mayBegin && newest.at === 'nothing') {
     if (source.hold !== 'removed' || destination.hold !== 'removed') return;
     add('a new attempt begins', {
       ...state,
-      source: { ...ARMED, tasks: 'running' },
+      source: { ...ARMED, tasks: source.tasks },
       destination: { ...ARMED, copy: 'none', leaseEnd: 'none' },
       // Its holds are not those that a command on its way knows.
       older: rules.namesHolds ? NOBODY : outdated(state.older),
@@ -983,7 +1012,8 @@ function losePower(state: State, rules: Protocol, add: Add): void {
     hold === 'armed' || hold === 'started' || hold === 'held' ? 'lost' : hold;
   const hasImages = source.hasImages || destination.hasImages;
   if (source.tasks !== 'gone' || source.hold === 'held') {
-    const isLost = state.isLost || source.tasks === 'running' || !hasImages;
+    const isCopyLost = rules.freezes ? source.tasks === 'running' || !hasImages : isOver(state);
+    const isLost = state.isLost || isCopyLost;
     const decision = source.decision === 'commit' && !rules.syncsCommit ? 'none' : source.decision;
     const after = withSource(state, { tasks: 'gone', hold: lost(source.hold), decision });
     addFault('source: loses its power', without('source', { ...after, isLost }));

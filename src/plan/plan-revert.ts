@@ -1,0 +1,40 @@
+import { digestOf } from './digest.ts';
+import type { ActingStep, Plan, RevertSelector } from './plan.ts';
+
+/**
+ * The plan that ends a workload where a run of another plan has moved it, and restores it where it was from the images of that
+ * moment, which are a checkpoint there by now. Pure. Its connections have gone on since, and its files are where it left them.
+ */
+export function planRevert(plan: Plan, of: Omit<RevertSelector, 'kind'>): Plan {
+  const { digest: _, ...there } = plan;
+  const back: Omit<Plan, 'digest'> = {
+    ...there,
+    name: `${plan.name}: back to its images`,
+    source: plan.destination,
+    destination: plan.source,
+    workload: { kind: 'revert', ...of },
+    network: { ...plan.network, connections: 'close' },
+    files: [],
+    objectives: {},
+    steps: STEPS.map(([uses, title], index): ActingStep => {
+      const id = uses === 'prepare' ? uses : `${index + 1}-${uses.replace(/\/.*/, '')}`;
+      return { id, uses, title, rollback: [] };
+    }),
+    rollback: [],
+    onFailure: 'keep',
+    always: [],
+    watches: [],
+    inputs: {},
+    secrets: {},
+  };
+  return { ...back, digest: digestOf(back) };
+}
+
+const STEPS = [
+  ['preflight', 'Check both hosts and the images'],
+  ['prepare', 'Prepare both hosts'],
+  ['give-up', 'Make ready to end the copy on the source'],
+  ['transfer/checkpoint', 'Take the images of the moment in which it moved'],
+  ['restore', 'Restore it on the destination, held'],
+  ['commit', 'Commit: end the copy on the source, release the destination'],
+] as const;
