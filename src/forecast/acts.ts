@@ -140,6 +140,10 @@ function transferActs(names: RunNames): readonly Act[] {
       ...work('source', 'meanwhile, copy what changed in the files since', copyFiles(names)),
       roundTrips: RSYNC_ROUND_TRIPS * plan.files.length,
     },
+    work(
+      'source',
+      'look which of them it has mapped shared, and copy those again: their times may tell nothing',
+    ),
   ];
 }
 

@@ -40,7 +40,13 @@ export const CHECKPOINT_ACTS: ActsOf = {
     const { files } = plan;
     return [
       ...(files.length > 0
-        ? [{ ...work('source', 'copy what changed in the files since'), roundTrips: files.length }]
+        ? [
+            { ...work('source', 'copy what changed in the files since'), roundTrips: files.length },
+            work(
+              'source',
+              'look which of them it has mapped shared, and copy those again: their times may tell nothing',
+            ),
+          ]
         : []),
       { ...work('source', 'let criu go: the workload runs on'), roundTrips: 1 },
       mark('runs-again'),

@@ -3,8 +3,9 @@ import { keepCheckpoint } from '../checkpoint/store.ts';
 import { FlowError } from '../errors/flow-error.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { readManifest } from '../transfer/manifest.ts';
-import { copyOnHost } from '../transfer/rsync.ts';
+import { copyOnHost, copyOnHostAgain } from '../transfer/rsync.ts';
 import { abortSource } from './abort-source.ts';
+import { aroundCopy, sharedSinceFirstCopy } from './shared-files.ts';
 import { findDirectories } from './staged-files.ts';
 import { imagesDirectory, type StepContext, type StepType } from './step.ts';
 
@@ -24,7 +25,7 @@ export const checkpoint: StepType = {
       await mustRunScript(source, 'umask 077; mkdir -p "$1"', [`${runDirectory}/files`], {
         what: 'Making the directory of the files',
       });
-      await copyAll(context);
+      state.sharedMappings = await aroundCopy(context, () => copyAll(context));
       return undefined;
     },
   },
@@ -35,7 +36,7 @@ export const checkpoint: StepType = {
       if (step.uses !== 'checkpoint') throw new Error(`checkpoint: got ${step.uses}`);
       if (!sourceHold || !frozenTasks) throw new Error('checkpoint: nothing is held');
       context.phase('transfer');
-      await copyAll(context);
+      await copyLastChanges(context);
       signal.throwIfAborted();
       const { by, settled } = await sourceHold.decide('abort');
       state.resumedAtMs = performance.now();
@@ -83,10 +84,26 @@ function filesOf({ plan, state }: StepContext): readonly CheckpointFile[] {
 }
 
 async function copyAll(context: StepContext): Promise<void> {
-  const { source, runDirectory, signal } = context;
-  for (const [index, { path, isDirectory }] of filesOf(context).entries()) {
-    const slash = isDirectory ? '/' : '';
-    const copy = `${runDirectory}/files/${index + 1}${slash}`;
-    await copyOnHost(source, { from: `${path}${slash}`, to: copy }, signal);
+  const { source, signal } = context;
+  for (const way of waysOf(context)) await copyOnHost(source, way, signal);
+}
+
+/** What the workload writes by its memory alone may look unchanged. */
+async function copyLastChanges(context: StepContext): Promise<void> {
+  const { source, signal } = context;
+  const [mappings] = await Promise.all([sharedSinceFirstCopy(context), copyAll(context)]);
+  for (const { path, ...way } of waysOf(context)) {
+    const names = mappings.get(path);
+    if (names) await copyOnHostAgain(source, way, names, signal);
   }
+}
+
+/** From where to where each of the files is copied. */
+function waysOf(
+  context: StepContext,
+): readonly { readonly path: string; readonly from: string; readonly to: string }[] {
+  return filesOf(context).map(({ path, isDirectory }, index) => {
+    const slash = isDirectory ? '/' : '';
+    return { path, from: `${path}${slash}`, to: `${context.runDirectory}/files/${index + 1}${slash}` };
+  });
 }

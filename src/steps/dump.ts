@@ -13,10 +13,10 @@ import { cleanUpSource, resumeSource, SOURCE_LEASE_SECONDS } from './source-copy
 import { imagesDirectory, type StepType } from './step.ts';
 
 /**
- * Commands inside of the pause. On the source: start the dump, rsync of images and of files, digests, address, commit;
+ * Commands inside of the pause. On the source: start the dump, rsync of images and of files, mapped files, digests, address, commit;
  * on the destination: digests, start the restore, release.
  */
-const SOURCE_COMMANDS = 6;
+const SOURCE_COMMANDS = 7;
 const DESTINATION_COMMANDS = 3;
 
 /** Freeze the workload, write its images, and hold it. The only undo that matters: let it run on. */

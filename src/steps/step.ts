@@ -8,6 +8,7 @@ import type { StepResult, TemplateValues } from '../template/scope.ts';
 import type { TransferProgress } from '../transfer/progress.ts';
 import type { ImagesTransfer } from '../transfer/rsync.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
+import type { SharedMappings } from '../workload/shared-mappings.ts';
 
 /** What the steps of a run learn from each other. */
 export interface RunState {
@@ -42,6 +43,8 @@ export interface RunState {
   dumpedImages?: Promise<string>;
   /** Waits until there are images. */
   imagesTransfer?: ImagesTransfer;
+  /** Which of the plan's files the workload had mapped shared around their first copy. */
+  sharedMappings?: SharedMappings;
   /** The paths of the plan's files that are directories. */
   directories?: ReadonlySet<string>;
   /** The ssh_config on the source with which it reaches the destination. */

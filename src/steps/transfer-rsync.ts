@@ -4,11 +4,12 @@ import { readManifest } from '../transfer/manifest.ts';
 import { destinationAccess } from '../transfer/destination-access.ts';
 import { closeDirectPath, openDirectPath, REVOKE_SCRIPT } from '../transfer/one-run-key.ts';
 import { reserveImages } from '../transfer/reserve.ts';
-import { copyFiles, ImagesTransfer } from '../transfer/rsync.ts';
+import { copyFiles, copyFilesAgain, ImagesTransfer } from '../transfer/rsync.ts';
 import { stagedFile, stagingPath } from '../transfer/staging.ts';
 import { sweepLostRuns } from '../transfer/sweep.ts';
 import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
 import { findDirectories, finishStaging, prepareStaging, undoStaging } from './staged-files.ts';
+import { aroundCopy, sharedSinceFirstCopy } from './shared-files.ts';
 import { imagesDirectory, type StepContext, type StepType } from './step.ts';
 
 /**
@@ -37,7 +38,7 @@ export const transferRsync: StepType = {
       if (context.plan.files.length > 0) {
         context.detail('copy the files while the workload runs');
         state.directories = await findDirectories(context);
-        await copyAllFiles(context);
+        state.sharedMappings = await aroundCopy(context, () => copyAllFiles(context));
       }
       state.imagesTransfer = new ImagesTransfer({
         source,
@@ -64,7 +65,7 @@ export const transferRsync: StepType = {
       state.dumpedImages.catch(() => undefined);
       await Promise.all([
         imagesTransfer.send(signal, (progress) => context.progress(progress, imageBytes)),
-        copyAllFiles(context),
+        copyLastChanges(context),
       ]);
       return undefined;
     },
@@ -89,13 +90,25 @@ async function cleanUpDestination(context: StepContext): Promise<void> {
 }
 
 async function copyAllFiles(context: StepContext): Promise<void> {
-  const { source, plan, attemptId, signal, state } = context;
-  const sshConfigFile = directPath(context);
-  for (const file of plan.files) {
-    const slash = state.directories?.has(file.path) === true ? '/' : '';
-    const path = stagingPath(stagedFile(file, attemptId), slash);
-    await copyFiles({ source, sshConfigFile, ...path }, signal);
-  }
+  const { source, plan, signal } = context;
+  for (const { path } of plan.files) await copyFiles({ source, ...wayOf(context, path) }, signal);
+}
+
+function wayOf(
+  context: StepContext,
+  path: string,
+): ReturnType<typeof stagingPath> & { sshConfigFile: string } {
+  const { attemptId, state } = context;
+  const slash = state.directories?.has(path) === true ? '/' : '';
+  return { sshConfigFile: directPath(context), ...stagingPath(stagedFile({ path }, attemptId), slash) };
+}
+
+/** What the workload writes by its memory alone may look unchanged. */
+async function copyLastChanges(context: StepContext): Promise<void> {
+  const { source, signal } = context;
+  const [mappings] = await Promise.all([sharedSinceFirstCopy(context), copyAllFiles(context)]);
+  for (const [path, names] of mappings)
+    await copyFilesAgain({ source, ...wayOf(context, path) }, names, signal);
 }
 
 /** From where to where the images travel. */

@@ -48,12 +48,55 @@ const IMAGE_FLAGS = [
  */
 const FILE_FLAGS = ['-aHAXS', '--numeric-ids', '--delete', '--modify-window=-1'];
 
+/** Flags for some of them whose times tell nothing. Their names are read, so that the directories are not walked once more. */
+const SOME_FLAGS = ['-aHAXS', '--numeric-ids', '--ignore-times', '--from0', '--files-from=-'];
+const ONE_FLAGS = ['-aHAXS', '--numeric-ids', '--ignore-times'];
+
 /**
  * Copies the workload's files with rsync from the source straight to the destination.
  * @throws FlowError TRANSFER_FAILED, with rsync's own line
  */
 export async function copyFiles(way: Way, signal: AbortSignal): Promise<void> {
   const result = await way.source.run(filesCommand(way), { timeoutMs: TIMEOUT_MS, signal });
+  requireSuccess(way, result);
+}
+
+/**
+ * Copies files of a path that {@link copyFiles} has copied, whatever their sizes and times say.
+ * @param names below the path; `.` is the path itself
+ * @throws FlowError TRANSFER_FAILED, with rsync's own line
+ */
+export async function copyFilesAgain(
+  way: Way,
+  names: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<void> {
+  await copySome(names, way, way.source, (flags) => rsyncCommand(way, flags), signal);
+}
+
+/** The same from one place of a host to another. @throws FlowError TRANSFER_FAILED, with rsync's own line */
+export async function copyOnHostAgain(
+  host: Host,
+  { from, to }: Pick<Path, 'from' | 'to'>,
+  names: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<void> {
+  await copySome(names, { source: host, from }, host, (flags) => ['rsync', ...flags, '--', from, to], signal);
+}
+
+async function copySome(
+  names: ReadonlySet<string>,
+  way: Pick<Way, 'source' | 'from'>,
+  host: Host,
+  command: (flags: readonly string[]) => string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const isOne = names.has('.');
+  const result = await host.run(command(isOne ? ONE_FLAGS : SOME_FLAGS), {
+    ...(!isOne && { stdin: [...names].map((name) => `${name}\0`).join('') }),
+    timeoutMs: TIMEOUT_MS,
+    signal,
+  });
   requireSuccess(way, result);
 }
 
