@@ -21,6 +21,10 @@ async function bundleCommand() {
     cwd: root,
     input: { 'criu-flow': 'dist/cli/main.js' },
     platform: 'node',
+    // Of its CommonJS, which Node.js would be given, nothing can be left out that nobody uses.
+    resolve: { alias: { yaml: `${root}/node_modules/yaml/browser/dist/index.js` } },
+    // A bundler puts CommonJS into a function, so that all that is in it is parsed twice: a sixth of the time of `validate`.
+    external: /\/schemas\/.*\.cjs$/,
     // A warning would be of a package that is not bundled as it is meant.
     onLog: (level, log) => {
       throw new Error(`${level} while the command is bundled: ${log.message}`);
@@ -28,8 +32,12 @@ async function bundleCommand() {
   });
   const { output } = await bundle.write({
     dir: directory,
-    format: 'esm',
-    chunkFileNames: '[name]-[hash].js',
+    // Node.js loads CommonJS in less time.
+    format: 'cjs',
+    entryFileNames: '[name].cjs',
+    chunkFileNames: '[name]-[hash].cjs',
+    // The words of the licences go with it in a file.
+    comments: false,
     codeSplitting: {
       groups: [
         // All that `--version` needs.
@@ -37,13 +45,13 @@ async function bundleCommand() {
         // Each command that reads a recipe needs all of this.
         {
           name: 'language',
-          test: /dist\/(recipe|template)\/|node_modules\/(yaml|nunjucks|fastest-levenshtein|shlex)\/|schemas\//,
+          test: /dist\/(recipe|template)\/|node_modules\/(yaml|nunjucks|fastest-levenshtein|shlex)\//,
         },
       ],
     },
   });
   await bundle.close();
-  chmodSync(`${directory}/criu-flow.js`, 0o755);
+  chmodSync(`${directory}/criu-flow.cjs`, 0o755);
   writeFileSync(
     `${directory}/licences.txt`,
     packagesOf(output.flatMap(({ moduleIds }) => moduleIds))

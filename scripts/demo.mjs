@@ -67,7 +67,7 @@ async function demonstrate() {
   ];
   console.log(`\n$ criu-flow ${argv.join(' ')}\n`);
   const exitCode = await new Promise((resolve) => {
-    spawn(process.execPath, ['dist/bin/criu-flow.js', ...argv], { cwd: root, stdio: 'inherit' }).on(
+    spawn(process.execPath, ['dist/bin/criu-flow.cjs', ...argv], { cwd: root, stdio: 'inherit' }).on(
       'close',
       resolve,
     );

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { median, spread } from './statistics.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const cli = `${root}/dist/bin/criu-flow.js`;
+const cli = `${root}/dist/bin/criu-flow.cjs`;
 const typical = `${root}/recipes/tcp-service-rsync.yaml`;
 const tellMemory = fileURLToPath(new URL('tell-memory.cjs', import.meta.url));
 const inputs = ['source=root@a', 'destination=root@b', 'pid=4711'].flatMap((input) => ['-i', input]);

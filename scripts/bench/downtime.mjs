@@ -7,7 +7,7 @@ import { quoteArguments } from '../../dist/host/quote.js';
 import { median, spread } from './statistics.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const cli = `${root}/dist/bin/criu-flow.js`;
+const cli = `${root}/dist/bin/criu-flow.cjs`;
 
 /**
  * The gap that the process itself sees, both ways in turn on the same lab.

@@ -168,6 +168,9 @@ export function doesLock({ steps }: Plan): boolean {
   return steps.some(({ uses }) => uses === 'dump' || uses === 'transfer/checkpoint');
 }
 
+/** Milliseconds for finding the workload and locking it. */
+export const LOCK_TIMEOUT_MS = 60_000;
+
 export function lockTitle({ kind }: Plan): string {
   return kind === 'move' ? 'Lock the workload on both hosts' : 'Lock the process ids of the workload';
 }

@@ -29,7 +29,7 @@ import { leftBehind, nothingToTakeBack, pastCommit } from './refusals.ts';
 import { type FlowPort, runSteps, withRetries } from './control-flow.ts';
 import type { Progress } from './read-progress.ts';
 import type { Redactor } from './redactor.ts';
-import { doesLock, lockTitle } from './session.ts';
+import { doesLock, LOCK_TIMEOUT_MS, lockTitle } from './session.ts';
 import { abortReason, stepSignal } from './step-signal.ts';
 import type { Asker } from '../steps/ask-check.ts';
 import { ProbeWatch } from './probe-watch.ts';
@@ -65,9 +65,6 @@ export interface StepRunnerOptions {
   /** Hides them. */
   readonly redactor: Redactor;
 }
-
-/** Milliseconds for finding the workload and locking it. */
-export const LOCK_TIMEOUT_MS = 60_000;
 
 export interface StepRunnerResult {
   readonly failure: FailureData | undefined;

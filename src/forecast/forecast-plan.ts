@@ -1,5 +1,4 @@
-import { viewOf } from '../engine/session.ts';
-import { LOCK_TIMEOUT_MS } from '../engine/step-runner.ts';
+import { LOCK_TIMEOUT_MS, viewOf } from '../engine/session.ts';
 import { type ActingStep, actingSteps, type Check, type Plan, type PlanStep } from '../plan/plan.ts';
 import { describeCheck } from '../steps/ask-check.ts';
 import { STEP_TYPES, timeoutOf, undoTitleOf } from '../steps/registry.ts';

@@ -191,8 +191,8 @@ export class StepBuilder {
     item: string | undefined,
   ): ActingStep {
     // Rendering changes scalars only, and each is checked; what is late is where a text may be.
-    const { if: condition, ...plain } = { if: undefined, ...raw };
-    const step = this.#renderer.render(withoutItems(plain), path, item) as typeof raw;
+    const { if: condition, forEach: _, ...plain } = { if: undefined, forEach: undefined, ...raw };
+    const step = this.#renderer.render(plain, path, item) as typeof raw;
     const { timeout, rollback = [] } = { timeout: undefined, rollback: undefined, ...step };
     const base = {
       id: `${number}-${step.uses.split('/')[0] ?? ''}`,
@@ -256,11 +256,6 @@ export class StepBuilder {
     const when = this.#renderer.render(condition, [...path, 'if'], item) as boolean | Late;
     return when === true ? {} : { when };
   }
-}
-
-/** `forEach` has been written out. */
-function withoutItems(step: object): object {
-  return Object.fromEntries(Object.entries(step).filter(([key]) => key !== 'forEach'));
 }
 
 function withItem(title: string, item: string | undefined): string {

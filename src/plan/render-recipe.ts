@@ -1,6 +1,6 @@
 import { kindAt } from '../recipe/fields.ts';
 import type { Finding, RecipeSteps, UsedRecipe } from '../recipe/finding.ts';
-import { describePath, type Path } from '../recipe/path.ts';
+import type { Path } from '../recipe/path.ts';
 import { isTemplateField } from '../recipe/template-findings.ts';
 import { checkValue, type ValueKind, type ValueProblem } from '../recipe/values.ts';
 import { walkSteps } from '../recipe/walk-steps.ts';
@@ -91,7 +91,7 @@ export class RecipeRenderer {
     const yielded = renderInspected(inspected, { inputs: this.#values, item });
     const isList = typeof yielded === 'object';
     for (const each of isList && kind !== 'items' && kind !== 'given' ? yielded : [yielded]) {
-      const problem = kind && kind !== 'given' && checkValue(describePath(path), kind, each);
+      const problem = kind && kind !== 'given' && checkValue(path, kind, each);
       if (!problem) continue;
       const lines = [problem.hint, origin(inputs)].filter((line) => line !== undefined);
       this.refuse(path, {

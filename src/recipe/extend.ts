@@ -25,11 +25,10 @@ function merge(own: unknown, base: unknown, path: Path, to: Locations, from: Loc
   // Without a prototype, as the reader makes them: no key can mean more than itself.
   const merged = Object.create(null) as Record<string, unknown>;
   for (const [key, value] of Object.entries(base)) {
-    const at = [...path, key];
     if (Object.hasOwn(own, key)) {
-      merged[key] = merge(own[key], value, at, to, from);
+      merged[key] = merge(own[key], value, [...path, key], to, from);
     } else {
-      to.adopt(at, from);
+      to.adopt(path, key, from);
       merged[key] = value;
     }
   }

@@ -79,6 +79,12 @@ const FIELDS: readonly Field[] = [
 
 const PATTERNS = FIELDS.map(([pattern, kind, late = []]) => ({ parts: pattern.split('.'), kind, late }));
 
+/** By how many parts they have: each scalar is looked up more than once. */
+const PATTERNS_BY_LENGTH = Array.from(
+  { length: 1 + Math.max(...PATTERNS.map(({ parts }) => parts.length)) },
+  (_, length) => PATTERNS.filter(({ parts }) => parts.length === length),
+);
+
 /** What the scalar at a path means; undefined where the schema says it all. */
 export function kindAt(path: Path): ValueKind | undefined {
   return fieldAt(path)?.kind;
@@ -91,10 +97,8 @@ export function mayRead(path: Path, late: Late): boolean {
 
 function fieldAt(path: Path): (typeof PATTERNS)[number] | undefined {
   const plain = asTopStep(path);
-  return PATTERNS.find(
-    ({ parts }) =>
-      parts.length === plain.length &&
-      parts.every((part, index) => part === '*' || part === String(plain[index])),
+  return PATTERNS_BY_LENGTH[plain.length]?.find(({ parts }) =>
+    parts.every((part, index) => part === '*' || part === String(plain[index])),
   );
 }
 

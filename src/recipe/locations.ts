@@ -9,37 +9,27 @@ export interface Place {
   readonly range: Range;
 }
 
-interface Located {
-  readonly key?: Range;
-  readonly value: Range;
+/** Where a value is, and all that is in it. */
+export interface Located {
   readonly source: SourceFile;
-}
-
-/** As the data is: a recipe of thousands of steps would have a long text for each of its values otherwise. */
-interface Branch {
-  located?: Located;
-  children?: Map<string | number, Branch>;
+  readonly key?: Range | undefined;
+  readonly value: Range;
+  /** By key or index. A long text for the path of each value would be much for thousands of steps. */
+  readonly children?: Map<string | number, Located> | undefined;
 }
 
 /** Where the keys and values of a parsed recipe are: in its text, or in that of a recipe which it extends. */
 export class Locations {
-  readonly #source: SourceFile;
-  readonly #root: Branch = {};
+  readonly #root: Located;
 
-  /** @param source the recipe's own file, for what is nowhere */
-  constructor(source: SourceFile) {
-    this.#source = source;
+  constructor(root: Located) {
+    this.#root = root;
   }
 
-  set(path: Path, located: Omit<Located, 'source'>): void {
-    this.#branch(path).located = { ...located, source: this.#source };
-  }
-
-  /** Makes the place of a value, and of all that is in it, that which it has elsewhere. */
-  adopt(path: Path, other: Locations): void {
-    let there: Branch | undefined = other.#root;
-    for (const part of path) there = there?.children?.get(part);
-    if (there) Object.assign(this.#branch(path), there);
+  /** Makes the place of a key, and of all that is in it, that which it has in another recipe, where the mapping is too. */
+  adopt(mapping: Path, key: string, other: Locations): void {
+    const located = other.#nearest(mapping).children?.get(key);
+    if (located) this.#nearest(mapping).children?.set(key, located);
   }
 
   /** The text of a key; of the list item or the value when it has no key. */
@@ -55,25 +45,14 @@ export class Locations {
     return { source, range: start === end && key !== undefined ? key : value };
   }
 
-  #branch(path: Path): Branch {
-    let branch = this.#root;
-    for (const part of path) {
-      branch.children ??= new Map();
-      let child = branch.children.get(part);
-      if (!child) branch.children.set(part, (child = {}));
-      branch = child;
-    }
-    return branch;
-  }
-
   /** A value that is not in the text stands for the mapping that should have it. */
   #nearest(path: Path): Located {
-    let nearest = this.#root.located;
-    let branch: Branch | undefined = this.#root;
+    let nearest = this.#root;
     for (const part of path) {
-      branch = branch?.children?.get(part);
-      nearest = branch?.located ?? nearest;
+      const child = nearest.children?.get(part);
+      if (!child) break;
+      nearest = child;
     }
-    return nearest ?? { value: [0, 0], source: this.#source };
+    return nearest;
   }
 }

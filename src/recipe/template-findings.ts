@@ -153,7 +153,8 @@ const WORDS: Readonly<Record<TemplateType, string>> = {
 /** A block's own keys: its steps are looked at one by one. */
 function withoutChildren(step: AnyStep): { readonly forEach: unknown; readonly own: object } {
   const { forEach, ...own } = { forEach: undefined, ...step };
-  const lists: ReadonlySet<string> = new Set(step.uses === 'block' ? BLOCK_LISTS : []);
+  if (step.uses !== 'block') return { forEach, own };
+  const lists: ReadonlySet<string> = new Set(BLOCK_LISTS);
   return { forEach, own: Object.fromEntries(Object.entries(own).filter(([key]) => !lists.has(key))) };
 }
 
@@ -183,7 +184,7 @@ function plainFindings(path: Path, scalar: unknown): Finding[] {
     return isMeant ? [{ path, at: 'value', code: 'template', ...IN_A_SHELL }] : [];
   }
   const kind = path[0] === 'inputs' ? undefined : kindAt(path);
-  const problem = kind && checkValue(describePath(path), kind, scalar);
+  const problem = kind && checkValue(path, kind, scalar);
   return problem ? [{ path, at: 'value', code: 'wrong-value', ...problem }] : [];
 }
 

@@ -3,6 +3,7 @@ import { posix } from 'node:path';
 import { isPattern } from '../template/pattern.ts';
 import { parseDuration } from './duration.ts';
 import { isAddress, isCidr, isHost } from './host-name.ts';
+import { describePath, type Path } from './path.ts';
 import { show } from './printable.ts';
 
 /** What a value of a recipe means; each kind has one check, for recipes, inputs and rendered templates alike. */
@@ -50,15 +51,16 @@ interface ValueCheck {
 
 /**
  * Why a value is not of its kind.
- * @param name what the message calls it
+ * @param name what the message calls it, or where it is
  * @returns undefined when it is
  */
-export function checkValue(name: string, kind: ValueKind, value: unknown): ValueProblem | undefined {
+export function checkValue(name: string | Path, kind: ValueKind, value: unknown): ValueProblem | undefined {
   const check = CHECKS[kind];
   if (check.isValid(value)) return undefined;
   const hint = check.hint?.(value);
+  const called = typeof name === 'string' ? name : describePath(name);
   return {
-    message: `${name} must be ${check.expected}, not ${show(value)}`,
+    message: `${called} must be ${check.expected}, not ${show(value)}`,
     ...(hint === undefined ? {} : { hint }),
   };
 }

@@ -9,10 +9,10 @@ import {
   type Pair,
   visit,
   type YAMLMap,
+  type YAMLSeq,
 } from 'yaml';
 import type { DiagnosticDetails } from './diagnostic.ts';
-import { Locations, type Range } from './locations.ts';
-import type { Path } from './path.ts';
+import { type Located, Locations, type Range } from './locations.ts';
 import { code } from './printable.ts';
 import type { SourceFile, SourceNoun } from './source-file.ts';
 import { UNQUOTED_TEMPLATE } from './yaml-errors.ts';
@@ -34,61 +34,84 @@ const MAX_NODES = 100_000;
  * more than itself. Differs from `Document.toJS` where that is lenient: keys must be text and unique.
  */
 export function toData(source: SourceFile, document: Document.Parsed): YamlData {
-  const locations = new Locations(source);
   const problems: DataProblem[] = [];
-  const targets = aliasTargets(document);
+  // Most recipes have no alias, and to look for the anchors takes as long as all else here.
+  let targets: ReadonlyMap<Alias, Node> | undefined;
   let nodes = 0;
-  const data = convert(document.contents, [], undefined, []);
-  return { data, locations, problems };
+  const whole = convert(document.contents, []);
+  return { data: whole.data, locations: new Locations(whole.located), problems };
 
-  function convert(node: Node | null, path: Path, key: Range | undefined, open: readonly Node[]): unknown {
-    const range: Range = [node?.range?.[0] ?? 0, node?.range?.[1] ?? 0];
-    locations.set(path, { value: range, ...(key ? { key } : {}) });
+  function convert(
+    node: Node | null,
+    open: readonly Node[],
+    key?: Range,
+    value: Range = [node?.range?.[0] ?? 0, node?.range?.[1] ?? 0],
+  ): Converted {
     nodes++;
     if (nodes > MAX_NODES) {
-      if (nodes === MAX_NODES + 1) problems.push(tooMuch(range, source.noun));
-      return null;
+      if (nodes === MAX_NODES + 1) problems.push(tooMuch(value, source.noun));
+      return { data: null, located: { source, key, value } };
     }
     if (isAlias(node)) {
+      targets ??= aliasTargets(document);
       const target = targets.get(node);
       if (target === undefined || open.includes(target)) {
-        problems.push({ code: 'yaml', range, ...unknownAlias(node.source, target !== undefined) });
-        return null;
+        problems.push({ code: 'yaml', range: value, ...unknownAlias(node.source, target !== undefined) });
+        return { data: null, located: { source, key, value } };
       }
       // What is wrong inside shows where it is used: there, a reader sees which value is meant.
-      const value = convert(target, path, key, [...open, target]);
-      locations.set(path, { value: range, ...(key ? { key } : {}) });
-      return value;
+      return convert(target, [...open, target], key, value);
     }
-    if (isMap(node)) return convertMap(node, path, open);
-    if (isSeq(node)) {
-      const inside = withAnchor(open, node);
-      return node.items.map((item, index) => convert(item as Node, [...path, index], undefined, inside));
-    }
-    return isScalar(node) ? node.value : null;
+    if (!isMap(node) && !isSeq(node))
+      return { data: isScalar(node) ? node.value : null, located: { source, key, value } };
+    const children = new Map<string | number, Located>();
+    const inside = withAnchor(open, node);
+    const data = isMap(node) ? convertMap(node, inside, children) : convertList(node, inside, children);
+    return { data, located: { source, key, value, children } };
   }
 
-  function convertMap(node: YAMLMap, path: Path, open: readonly Node[]): Record<string, unknown> {
+  function convertList(
+    { items }: YAMLSeq,
+    open: readonly Node[],
+    children: Map<string | number, Located>,
+  ): readonly unknown[] {
+    return items.map((item, index) => {
+      const { data, located } = convert(item as Node, open);
+      children.set(index, located);
+      return data;
+    });
+  }
+
+  function convertMap(
+    { items }: YAMLMap,
+    open: readonly Node[],
+    children: Map<string | number, Located>,
+  ): Readonly<Record<string, unknown>> {
     const result = Object.create(null) as Record<string, unknown>;
-    const offsets = new Map<string, number>();
-    const inside = withAnchor(open, node);
-    for (const pair of node.items as Pair<Node, Node | null>[]) {
+    for (const pair of items as Pair<Node, Node | null>[]) {
       const key: Range = [pair.key.range?.[0] ?? 0, pair.key.range?.[1] ?? 0];
       if (!isScalar(pair.key) || typeof pair.key.value !== 'string') {
         problems.push({ code: 'yaml', range: key, ...wrongKey(source, key) });
         continue;
       }
-      const before = offsets.get(pair.key.value);
+      const name = pair.key.value;
+      const before = children.get(name)?.key?.[0];
       if (before !== undefined) {
         const [first, second] = [before, key[0]].map((offset) => source.positionAt(offset).line);
-        problems.push({ code: 'yaml', range: key, ...duplicateKey(pair.key.value, first, second) });
-      } else {
-        offsets.set(pair.key.value, key[0]);
-        result[pair.key.value] = convert(pair.value, [...path, pair.key.value], key, inside);
+        problems.push({ code: 'yaml', range: key, ...duplicateKey(name, first, second) });
+        continue;
       }
+      const { data, located } = convert(pair.value, open, key);
+      children.set(name, located);
+      result[name] = data;
     }
     return result;
   }
+}
+
+interface Converted {
+  readonly data: unknown;
+  readonly located: Located;
 }
 
 /** Only what has an anchor can be meant by an alias inside of it. */

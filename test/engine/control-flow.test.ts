@@ -54,7 +54,8 @@ async function run(
     ...recipe,
   } as Recipe;
   const source = new SourceFile('r.yaml', '');
-  const valid = { source, data, locations: new Locations(source), used: new Map() };
+  const locations = new Locations({ source, value: [0, 0] });
+  const valid = { source, data, locations, used: new Map() };
   const plan = buildPlan(valid, { values: new Map(), secrets: {}, ...inputs });
   const events: FlowEvent[] = [];
   // Every plan has a commit, and these move nothing.

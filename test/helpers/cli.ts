@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 /** The built command, in one piece as it is shipped. */
-export const main: string = fileURLToPath(new URL('../../dist/bin/criu-flow.js', import.meta.url));
+export const main: string = fileURLToPath(new URL('../../dist/bin/criu-flow.cjs', import.meta.url));
 
 export interface CliResult {
   readonly exitCode: number | null;
