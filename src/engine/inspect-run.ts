@@ -15,6 +15,7 @@ import { readAlive } from '../workload/alive.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
 import { connectLeniently } from './connection.ts';
 import { type Progress, readProgress } from './read-progress.ts';
+import { hasForgotten } from './forgotten.ts';
 import { lookAtRun, type RunOnHost } from './run-on-host.ts';
 import { hostDirectoryOf } from './host-directory.ts';
 
@@ -134,6 +135,8 @@ export async function inspectRun(run: StoredRun, sshConfigFile?: string): Promis
         ? undefined
         : await findOnDestination(connection.destination, progress, workload, destination.hold),
       sourceHasEnded: progress.sourceHasEnded,
+      isForgotten:
+        !lostSource && 'epochs' in found[0] && (await hasForgotten(connection.source, found[0], progress)),
     };
     return { ...truth, ...judge(scene) };
   } finally {
@@ -157,6 +160,8 @@ interface Scene {
   readonly uncheckedCommand: string;
   /** As the journal knows. */
   readonly sourceHasEnded: boolean;
+  /** The source was started again, and has nothing of the run. */
+  readonly isForgotten: boolean;
 }
 
 /** `by: 'likeness'`: there is nothing to know it by but its pid and command line. */
@@ -201,10 +206,17 @@ function judge(scene: Scene): Pick<RunTruth, 'standing' | 'sentence' | 'command'
       command: command('status'),
     };
   }
+  const hasCommitted = source.hold?.decision === 'commit' || scene.sourceHasEnded;
+  if (scene.isForgotten && !released && !hasCommitted && destination.hold?.hasImages === true) {
+    return {
+      standing: onDestination.pids.length > 0 ? 'between' : 'nowhere',
+      sentence: `Nobody runs: ${plan.source} was started again, and has nothing of the run any more. The images on ${plan.destination} are whole, of the moment in which it was frozen.`,
+      command: command('resume', '--source-is-gone'),
+    };
+  }
   if (onDestination.pids.length === 0) {
     return { standing: 'nowhere', ...wayBack(scene) };
   }
-  const hasCommitted = source.hold?.decision === 'commit' || scene.sourceHasEnded;
   if (!released && !hasCommitted) {
     if (isRevert(plan)) return { standing: 'between', ...imagesAreKept(scene) };
     const when = source.hold?.isFromEarlierBoot === true ? ' when the host was started again' : '';

@@ -10,6 +10,7 @@ import { readRun, type StoredRun } from '../store/read-run.ts';
 import { requireSameProcess, survivors } from '../workload/identity.ts';
 import { type Connection, connectLeniently } from './connection.ts';
 import { outcomeOfRollback } from './outcome.ts';
+import { hasForgotten } from './forgotten.ts';
 import { type Progress, readProgress } from './read-progress.ts';
 import { finishRun } from './run-plan.ts';
 import { lookAtRun } from './run-on-host.ts';
@@ -49,6 +50,7 @@ export async function rollBackRun(run: StoredRun, options: TakeUpOptions): Promi
     throw pastCommit(run.runId, commandOf(run, options));
   }
   await requireSource(run.runId, taken, commandOf(run, options));
+  await requireRemembered(run.runId, taken, commandOf(run, options));
   return takeBack(run, taken, options);
 }
 
@@ -67,6 +69,7 @@ export async function resumeRun(run: StoredRun, options: TakeUpOptions): Promise
     return goForward(run, taken, options);
   }
   await requireSource(run.runId, taken, commandOf(run, options));
+  await requireRemembered(run.runId, taken, commandOf(run, options));
   if (options.force !== true) await requireUnchanged(taken, commandOf(run, options));
   const rolledBack = await takeBack(run, taken, options);
   // Whoever was at work until the locks were taken has committed: looked at again, there is only forward.
@@ -87,6 +90,8 @@ interface Taken {
   readonly epoch: number;
   /** The source was told to end its copy, or has ended it. */
   readonly isCommitted: boolean;
+  /** The source was started again, and has nothing of the run. */
+  readonly isForgotten: boolean;
   /** There are whole images on the destination. */
   readonly hasImages: boolean;
   readonly wasAtWork: boolean;
@@ -140,6 +145,7 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
       connection,
       epoch: 1 + Math.max(progress.epoch, ...locks.map((lock) => lock.epoch)),
       isCommitted,
+      isForgotten: !isCommitted && !lost.source && (await hasForgotten(connection.source, source, progress)),
       hasImages: destination.hasImages,
       wasAtWork: locks.some(({ controller }) => controller === undefined || stateOf(controller) !== 'ended'),
     };
@@ -217,15 +223,35 @@ async function requireSource(runId: string, { connection }: Taken, command: Flow
   );
 }
 
+/** A source that lost its disk cannot bring its copy back, and what the destination has may be all that there is of it. */
+async function requireRemembered(
+  runId: string,
+  { connection, isForgotten, hasImages }: Taken,
+  command: FlowCommand,
+): Promise<void> {
+  if (!isForgotten || !hasImages) return;
+  await connection.close();
+  const { source, destination } = connection;
+  throw new FlowError(
+    'RESUME_REFUSED',
+    `${source.name} was started again, and has nothing of run ${runId} any more: there is no way back`,
+    {
+      host: source.name,
+      hint: `The images on ${destination.name} are whole, of the moment in which it was frozen. To let it go on from there, and lose what it may have done on ${source.name} since, run the command.`,
+      command: command('resume', '--source-is-gone'),
+    },
+  );
+}
+
 /** What a person answers for must at least look like it. */
-async function requireLost({ connection, hasImages }: Taken): Promise<void> {
+async function requireLost({ connection, hasImages, isForgotten }: Taken): Promise<void> {
   const { source, destination, lost } = connection;
   const refuse = async (host: string, message: string, hint: string): Promise<never> => {
     await connection.close();
     throw new FlowError('RESUME_REFUSED', message, { host, hint });
   };
   // One that refuses a login, or shows another key, is there.
-  if (lost.source?.code !== 'HOST_UNREACHABLE') {
+  if (lost.source?.code !== 'HOST_UNREACHABLE' && !isForgotten) {
     const hint = lost.source?.message ?? 'Resume without --source-is-gone.';
     await refuse(source.name, `${source.name} answers: it is not gone`, hint);
   }
@@ -265,7 +291,7 @@ async function goForward(run: StoredRun, taken: Taken, options: TakeUpOptions): 
   const { session, runner } = await begin(run, taken, options, 'resume');
   runner.state.committed = true;
   // It is past the commit point though the source cannot say so: the destination, the journal or a person does.
-  if (taken.connection.lost.source) runner.state.sourceHasEnded = true;
+  if (taken.connection.lost.source || taken.isForgotten) runner.state.sourceHasEnded = true;
   return finishRun(session, runner, await runner.run(), taken.connection);
 }
 

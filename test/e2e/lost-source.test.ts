@@ -88,6 +88,36 @@ describe.skipIf(labSkipReason !== undefined)('a source that is gone', () => {
     await service.expectCopyOn('a');
   });
 
+  test.each([true, false])(
+    'that is started again without its disk: what came to the destination runs when a person says so (waits: %s)',
+    async (waits) => {
+      const run = await killedAt('phase commit');
+      const restore = `/var/lib/criu-flow/${run}-1/restore`;
+      const end = waits
+        ? 'ln lease.waived lease-end || true'
+        : 'ln lease.expired lease-end; ln decision.lease decision';
+      // Its lease was waived, or has ended.
+      await service.lab.sh('b', `cd ${restore} && rm -f lease-end && { ${end}; }; printf x 1<> doorbell`);
+      await killSource();
+      await startSource();
+      await service.lab.sh('a', 'rm -rf /var/lib/criu-flow');
+      expect(await cli('status', run)).toMatchObject({
+        exitCode: 6,
+        stdout: expect.stringMatching(
+          /^Nobody runs: a was started again, and has nothing of the run any more\. [^]*next: criu-flow resume \S+ --source-is-gone/,
+        ),
+      });
+      for (const verb of ['rollback', 'resume']) {
+        const refused = await cli(verb, run);
+        expect(refused.exitCode, refused.stdout + refused.stderr).toBe(4);
+        expect(refused.stdout + refused.stderr).toContain(`criu-flow resume ${run} --source-is-gone`);
+      }
+      const resumed = await cli('resume', run, '--source-is-gone');
+      expect(resumed.exitCode, resumed.stdout + resumed.stderr).toBe(0);
+      await service.expectCopyOn('b');
+    },
+  );
+
   test('that is started again restores what it held, with its address, when its images are known to be whole', async () => {
     const run = await killedAt('phase transfer');
     await killSource();
