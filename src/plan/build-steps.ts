@@ -263,7 +263,8 @@ function withoutItems(step: object): object {
   return Object.fromEntries(Object.entries(step).filter(([key]) => key !== 'forEach'));
 }
 
-function withItem(title: string, item: string | undefined): string {
+/** The title of what is done for an item of a `forEach`. */
+export function withItem(title: string, item: string | undefined): string {
   return item === undefined ? title : `${title}: ${item}`;
 }
 
