@@ -1,5 +1,8 @@
 import { type Finding, type RunRecipe, toDiagnostics } from '../recipe/finding.ts';
+import { hostsOf } from '../recipe/inventory-findings.ts';
+import type { Inventory } from '../recipe/inventory.ts';
 import type { Path } from '../recipe/path.ts';
+import { code } from '../recipe/printable.ts';
 import { RecipeError } from '../recipe/recipe-error.ts';
 import type { SequenceRun } from '../recipe/recipe.generated.ts';
 import type { CheckedSequence } from '../recipe/run-inventories.ts';
@@ -18,11 +21,16 @@ interface Placed extends SequencePlanRun {
 
 /**
  * Turns a sequence and its inputs into the plans of its runs. Pure: the same sequence and inputs give the same plan and digest.
+ * @param inventory of the sequence
  * @throws RecipeError when a run cannot be planned, two runs cannot both be done, or none is left
  */
-export function buildSequence(sequence: CheckedSequence, inputs: ResolvedInputs): SequencePlan {
+export function buildSequence(
+  sequence: CheckedSequence,
+  inputs: ResolvedInputs,
+  inventory?: Inventory,
+): SequencePlan {
   const renderer = new RecipeRenderer(sequence.data, inputs);
-  const builder = new SequenceBuilder(sequence, renderer);
+  const builder = new SequenceBuilder(sequence, renderer, inventory);
   const placed = sequence.data.runs.flatMap((run, index) => builder.build(run, ['runs', index]));
   refuse(sequence, renderer.findings.length > 0 ? renderer.findings : contradictions(placed));
   const plan: Omit<SequencePlan, 'digest'> = {
@@ -38,10 +46,12 @@ export function buildSequence(sequence: CheckedSequence, inputs: ResolvedInputs)
 class SequenceBuilder {
   readonly #sequence: CheckedSequence;
   readonly #renderer: RecipeRenderer;
+  readonly #inventory: Inventory | undefined;
 
-  constructor(sequence: CheckedSequence, renderer: RecipeRenderer) {
+  constructor(sequence: CheckedSequence, renderer: RecipeRenderer, inventory: Inventory | undefined) {
     this.#sequence = sequence;
     this.#renderer = renderer;
+    this.#inventory = inventory;
   }
 
   /** A run, once for each item of its `forEach`. */
@@ -66,10 +76,36 @@ class SequenceBuilder {
       item,
       inventory,
     );
+    this.#checkGroups(recipe, given, path, inventory ?? this.#inventory);
     // What is wrong with an input is told of by the sequence, which gives it.
     if (this.#renderer.findings.length > 0) return [];
     const title = withItem(run.name ?? recipe.data.name, item);
     return [{ title, plan: buildPlan(recipe, given, inventory), path }];
+  }
+
+  /** A host that is handed on is known by what ssh(1) is given, and must be in the group that the recipe wants it in all the same. */
+  #checkGroups(
+    recipe: RunRecipe,
+    { values }: ResolvedInputs,
+    path: Path,
+    inventory: Inventory | undefined,
+  ): void {
+    for (const [name, { group }] of Object.entries(recipe.data.inputs ?? {})) {
+      if (group === undefined) continue;
+      const members = inventory ? hostsOf(group, inventory) : [];
+      const known = members.map((host) => inventory?.hosts.get(host)?.ssh);
+      for (const host of [values.get(name) ?? []].flat().map(String)) {
+        if (known.includes(host)) continue;
+        const where = inventory ? `of ${inventory.file}` : 'of an inventory, and there is none';
+        this.#renderer.refuse(
+          [...path, 'inputs', name],
+          {
+            message: `The input ${code(name)} takes hosts of the group ${code(group)} ${where}; ${code(host)} is none of them`,
+          },
+          'inventory',
+        );
+      }
+    }
   }
 }
 

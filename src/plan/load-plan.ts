@@ -54,7 +54,7 @@ export async function loadAnyPlan(options: LoadPlanOptions): Promise<Plan | Sequ
   if (recipe) return buildPlan(recipe, resolved, inventory);
   if (!sequence) throw new Error('what can run is one of both');
   const { buildSequence } = await import('./build-sequence.ts');
-  return buildSequence(sequence, resolved);
+  return buildSequence(sequence, resolved, inventory);
 }
 
 /**

@@ -55,7 +55,12 @@ export function useFindings({ used, given = {}, path, place }: Use, data: Recipe
   });
   if (missing.length === 0) return findings;
   const message = `${code(used.data.name)} needs the input${missing.length === 1 ? '' : 's'} ${missing.map(code).join(', ')}`;
-  const hint = missing.map((name) => `${name}: ${declared[name]?.description ?? declared[name]?.type}`);
+  const hint = missing.map((name) => {
+    const { description, type, setting } = declared[name] ?? {};
+    const ofInventory =
+      'an inventory sets it for a host: declare it here with that `setting`, and hand it on';
+    return [`${name}: ${description ?? type}`, ...(setting ? [ofInventory] : [])].join('; ');
+  });
   return [...findings, { ...place, code: 'input', message, hint: hint.join('\n') }];
 }
 
@@ -64,9 +69,12 @@ export function givenInput(template: string): string | undefined {
   return /^\s*\{\{\s*inputs\s*\.\s*(\w+)\s*\}\}\s*$/.exec(template)?.[1];
 }
 
-/** Whether it has a value when nobody gives one. */
-function isGiven({ default: value, from }: Input): boolean {
-  return value !== undefined || from !== undefined;
+/**
+ * Whether it has a value when nobody gives one. What an inventory sets for a host goes before the default, and by what ssh(1) is
+ * given no inventory knows a host.
+ */
+function isGiven({ default: value, from, setting }: Input): boolean {
+  return (value !== undefined || from !== undefined) && setting === undefined;
 }
 
 /** The recipe whose templates give the inputs. */

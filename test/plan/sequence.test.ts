@@ -197,6 +197,28 @@ runs:
   await expect(plan(['to=three'])).rejects.toThrow('`three`');
 });
 
+test('a host that is handed on must be in the group that the recipe wants it in', async () => {
+  const hosts = `version: 1
+hosts: { one: { ssh: root@10.0.0.1 }, two: { ssh: root@10.0.0.2 }, three: }
+groups: { video: { hosts: [one, two] } }
+`;
+  const move = MOVE.replace('destination: { type: host }', 'destination: { type: host, group: video }');
+  const sequence = SEQUENCE.replaceAll('root@b', 'root@10.0.0.2');
+  write({ 's.yaml': sequence, 'move.yaml': move, 'hosts.yaml': hosts });
+  const none = 'The input `destination` takes hosts of the group `video` of an inventory, and there is none';
+  await expect(plan(['pids=5'])).rejects.toThrow(none);
+  expect((await plan(['pids=5'], 'hosts.yaml')).runs).toHaveLength(2);
+  const named = move
+    .replace('name: Move it', 'name: Move it\ninventory: ./hosts.yaml')
+    .replace('root@a', 'one');
+  write({ 's.yaml': SEQUENCE, 'move.yaml': named });
+  await expect(plan(['pids=5'])).rejects.toMatchObject({
+    message:
+      'The input `destination` takes hosts of the group `video` of hosts.yaml; `root@b` is none of them',
+    location: { file: 's.yaml', line: 10 },
+  });
+});
+
 test('the inventory of a recipe that is run is none of the sequence', async () => {
   write({
     's.yaml': SEQUENCE,
