@@ -9,6 +9,7 @@
  * @module
  */
 export { runPlan, type RunPlanOptions } from './engine/run-plan.ts';
+export { runSequence, type RunSequenceOptions, type RunWatch } from './engine/run-sequence.ts';
 export {
   FlowError,
   type ErrorCode,
@@ -16,6 +17,8 @@ export {
   type SourceLocation,
 } from './errors/flow-error.ts';
 export type * from './events/event.ts';
+export type * from './events/plan-check.ts';
+export type * from './events/sequence-event.ts';
 export {
   labDown,
   labKillHost,
@@ -27,7 +30,7 @@ export {
   type LabHost,
   type LabUpOptions,
 } from './lab/lab.ts';
-export { loadPlan, validateRecipe, type LoadPlanOptions } from './plan/load-plan.ts';
+export { loadAnyPlan, loadPlan, validateRecipe, type LoadPlanOptions } from './plan/load-plan.ts';
 export type * from './plan/plan.ts';
 export { formatDiagnostic, formatDiagnostics, type Diagnostic } from './recipe/diagnostic.ts';
 export { RecipeError } from './recipe/recipe-error.ts';

@@ -250,10 +250,18 @@ function describe(schema, node, given, anything, depth) {
   }
   if (type.includes('object') || node.properties !== undefined) {
     const one = node.oneOf ? given(fc.constantFrom, ...node.oneOf).required : [];
-    const needed = [...(node.required ?? []), ...(node.else?.else?.required ?? []), ...one];
+    // A document has what a move needs, or what a sequence does.
+    const isSequence = node.else?.else !== undefined && chance(20);
+    const kind = isSequence ? node.then.else.else : node.else?.else;
+    const needed = [...(node.required ?? []), ...(kind?.required ?? []), ...one];
     const result = {};
     for (const [key, value] of Object.entries(node.properties ?? {})) {
-      if (value === false || !chance(needed.includes(key) ? 98 : 60 - 8 * depth)) continue;
+      if (value === false || (isSequence && node.then.else.properties[key] === false)) continue;
+      if (isSequence && key === 'kind') {
+        result[key] = 'sequence';
+        continue;
+      }
+      if (!chance(needed.includes(key) ? 98 : 60 - 8 * depth)) continue;
       result[key] = describe(schema, value, given, anything, depth + 1);
     }
     if (typeof node.additionalProperties === 'object') {

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { parse } from 'yaml';
 import { formatForecast } from '../../dist/cli/format-forecast.js';
+import { formatSequenceForecast } from '../../dist/cli/format-sequence-forecast.js';
 import { forecastPlan } from '../../dist/forecast/forecast-plan.js';
-import { loadPlan, validateRecipe } from '../../dist/plan/load-plan.js';
+import { forecastSequence } from '../../dist/forecast/forecast-sequence.js';
+import { loadAnyPlan, validateRecipe } from '../../dist/plan/load-plan.js';
 import { formatDiagnostics } from '../../dist/recipe/diagnostic.js';
 import { createPaint } from '../../dist/report/format.js';
 import { documents, givenInputs } from './documents.mjs';
@@ -55,9 +57,8 @@ async function tryDocument(text, values) {
   tally.valid += 1;
   const inputs = inputsFor(text, values);
   try {
-    const forecast = forecastPlan(await loadPlan({ recipe: './self.yaml', inputs, cwd }));
-    JSON.stringify(forecast);
-    checkWords(formatForecast(forecast, createPaint(false)));
+    const plan = await loadAnyPlan({ recipe: './self.yaml', inputs, cwd });
+    checkWords(foreseen(plan, createPaint(false)));
     tally.planned += 1;
   } catch (error) {
     if (error?.name !== 'FlowError' && error?.name !== 'RecipeError') throw error;
@@ -66,12 +67,19 @@ async function tryDocument(text, values) {
   }
 }
 
+function foreseen(plan, paint) {
+  const isSequence = plan.kind === 'sequence';
+  const forecast = isSequence ? forecastSequence(plan) : forecastPlan(plan);
+  JSON.stringify(forecast);
+  return isSequence ? formatSequenceForecast(forecast, paint) : formatForecast(forecast, paint);
+}
+
 /** Mostly of the type that is asked for: what is refused here never becomes a plan. */
 function inputsFor(text, values) {
   const declared = parse(text).inputs ?? {};
-  return Object.entries(declared).map(([name, { type, values: allowed }], index) => {
+  return Object.entries(declared).map(([name, { type, items, values: allowed }], index) => {
     const isGood = values[0].length % 5 !== index;
-    return `${name}=${isGood ? (allowed?.[0] ?? GOOD_VALUES[type] ?? `root@host-${index}`) : values[index % values.length]}`;
+    return `${name}=${isGood ? (allowed?.[0] ?? GOOD_VALUES[items] ?? GOOD_VALUES[type] ?? `root@host-${index}`) : values[index % values.length]}`;
   });
 }
 

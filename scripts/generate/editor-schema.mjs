@@ -15,9 +15,20 @@ export function editorSchema(schema) {
     const told = withWords(schema, withConst(withOwnType(schema, node, path)));
     return withTitle(withChoice(withStepType(schema, told)), path);
   });
-  // The words of what is needed are those of the keys: here they would be a second beginning.
-  const { properties: _words, ...needed } = editor.else.else;
-  return { ...editor, else: { ...editor.else, else: needed }, defaultSnippets: [BEGINNING] };
+  const sequence = editor.then.else;
+  return {
+    ...editor,
+    // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
+    then: { ...editor.then, else: { ...sequence, else: withoutWords(sequence.else) } },
+    else: { ...editor.else, else: withoutWords(editor.else.else) },
+    defaultSnippets: [BEGINNING],
+  };
+}
+
+/** The words of what is needed are those of the keys: here they would be a second beginning. What may not be there stays. */
+function withoutWords({ properties, ...needed }) {
+  const refused = Object.entries(properties).filter(([, node]) => node === false);
+  return refused.length === 0 ? needed : { ...needed, properties: Object.fromEntries(refused) };
 }
 
 /** The same of an inventory. */

@@ -6,9 +6,9 @@ import { printable } from '../recipe/printable.ts';
  * Asks for missing inputs where a person sits: standard input and standard error are a terminal, and it is no CI.
  * @returns nothing where nobody would answer
  */
-export function askOnTerminal(): { readonly ask?: AskInput } {
-  if (!process.stdin.isTTY || !process.stderr.isTTY || process.env['CI'] !== undefined) return {};
-  return { ask: askOne };
+export function askOnTerminal(): AskInput | undefined {
+  if (!process.stdin.isTTY || !process.stderr.isTTY || process.env['CI'] !== undefined) return undefined;
+  return askOne;
 }
 
 const askOne: AskInput = async ({ name, input, choices, problem }) => {

@@ -55,6 +55,11 @@ export function createProgram(done: (exitCode: number) => void): Command {
       ).choices(REPORTER_KINDS),
     )
     .option('--keep-images', 'leave the images on the source after the move; they hold its memory')
+    .option(
+      '--from <number>',
+      'begin a sequence with this one of its runs; leave out those before it',
+      toNumber,
+    )
     .addOption(
       new Option(
         '--check',
@@ -156,6 +161,7 @@ interface RunOptions extends InputOptions {
   readonly reporter?: ReporterKind;
   readonly keepImages?: true;
   readonly check?: true;
+  readonly from?: number;
 }
 
 function addRuns(program: Command, done: (exitCode: number) => void): void {
@@ -322,6 +328,7 @@ Examples:
   criu-flow run ./move-video.yaml -i source=root@a -i destination=root@b --reporter json > events.jsonl
   criu-flow run process-rsync --lab lab -i source=a -i destination=b -i pid=4711
   criu-flow run --check process-rsync -i source=root@a -i destination=root@b -i pid=4711
+  criu-flow run evacuate -i source=root@a -i destination=root@b -i pids=4711 -i pids=4712 --from 2
 
 ^C rolls back: the process runs on where it was. After the commit the run goes on to its end instead.`;
 
@@ -344,6 +351,11 @@ function toHosts(text: string): readonly string[] {
     throw new InvalidArgumentError('A number from 1 to 26; name more hosts one by one.');
   }
   return Array.from({ length: count }, (_, index) => String.fromCodePoint(97 + index));
+}
+
+function toNumber(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('The number of a run, from 1.');
+  return Number(text);
 }
 
 function toMegabits(text: string): number {

@@ -17,7 +17,7 @@ const EXIT_CODES: Readonly<Record<(typeof SIGNALS)[number], number>> = {
  */
 export function abortOnSignals(
   tell: (text: string) => void,
-  standing: Standing,
+  standing: Pick<Standing, 'describe'>,
 ): {
   readonly signal: AbortSignal;
   readonly stop: () => void;

@@ -1,29 +1,11 @@
-import type { FailureData } from '../events/event.ts';
 import { toFailureData } from '../events/failure-data.ts';
+import type { PlanCheck } from '../events/plan-check.ts';
 import { actingSteps, type Plan } from '../plan/plan.ts';
-import type { Finding } from '../preflight/finding.ts';
 import { lookAround } from '../preflight/look.ts';
 import { STEP_TYPES, timeoutOf } from '../steps/registry.ts';
 import { type Connection, connect } from './connection.ts';
 import { exitCodeOf } from './outcome.ts';
 import { abortReason, stepSignal } from './step-signal.ts';
-
-/** What the hosts say of a plan. */
-export interface PlanCheck {
-  /** What would make the run fail. */
-  readonly findings: readonly Finding[];
-  /** Why they could not be asked, or which workload is not there. */
-  readonly failure?: FailureData;
-  /** The workload, when it was found. */
-  readonly workload?: {
-    readonly pid: number;
-    readonly command: string;
-    readonly processes: number;
-    readonly memoryBytes: number;
-  };
-  /** What a run ends with that its preflight refuses; 0 when it would not. */
-  readonly exitCode: number;
-}
 
 /**
  * Does what the preflight of a run does, and nothing else: no run, no lock, no command of the recipe, no secret. Changes nothing on

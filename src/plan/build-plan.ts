@@ -1,6 +1,6 @@
 import { isLiteral } from '../recipe/inventory-findings.ts';
 import type { Inventory } from '../recipe/inventory.ts';
-import { type Finding, toDiagnostics, type ValidRecipe } from '../recipe/finding.ts';
+import { type Finding, type RunRecipe, toDiagnostics, type ValidRecipe } from '../recipe/finding.ts';
 import { kindOf, type RecipeKind } from '../recipe/kind-findings.ts';
 import { overlapFindings } from '../recipe/overlap-findings.ts';
 import { RecipeError } from '../recipe/recipe-error.ts';
@@ -17,7 +17,11 @@ import { RecipeRenderer } from './render-recipe.ts';
  * @param inventory of which the hosts are that stand in the recipe itself
  * @throws RecipeError when a template yields what its place cannot take
  */
-export function buildPlan(recipe: ValidRecipe, inputs: ResolvedInputs, inventory?: Inventory): Plan {
+export function buildPlan(
+  recipe: ValidRecipe | RunRecipe,
+  inputs: ResolvedInputs,
+  inventory?: Inventory,
+): Plan {
   const renderer = new RecipeRenderer(recipe.data, inputs);
   const { steps: _, hooks: __, always: ___, rollback: rawRollback, ...rest } = recipe.data;
   const data = renderer.render(rest, []) as Omit<Recipe, 'steps' | 'hooks' | 'always' | 'rollback'>;
@@ -49,8 +53,10 @@ export function buildPlan(recipe: ValidRecipe, inputs: ResolvedInputs, inventory
   return { ...plan, digest: digestOf(plan) };
 }
 
-function refuse(recipe: ValidRecipe, findings: readonly Finding[]): void {
-  const [first, ...others] = toDiagnostics(recipe, findings);
+function refuse(recipe: ValidRecipe | RunRecipe, findings: readonly Finding[]): void {
+  const run = 'usedBy' in recipe ? recipe : undefined;
+  const placed = findings.map((finding) => ({ ...finding, recipe: finding.recipe ?? run }));
+  const [first, ...others] = toDiagnostics(recipe, placed);
   if (first) throw new RecipeError('RECIPE_INVALID', [first, ...others]);
 }
 

@@ -258,7 +258,8 @@ export class StepBuilder {
   }
 }
 
-function withItem(title: string, item: string | undefined): string {
+/** The title of what is done for an item of a `forEach`. */
+export function withItem(title: string, item: string | undefined): string {
   return item === undefined ? title : `${title}: ${item}`;
 }
 

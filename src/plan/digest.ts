@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { Plan } from './plan.ts';
+import type { Plan, SequencePlan } from './plan.ts';
 
 /** SHA-256 (hex) of all of a plan but its digest, in canonical JSON. */
-export function digestOf(plan: Omit<Plan, 'digest'> | Plan): string {
+export function digestOf(plan: Omit<Plan, 'digest'> | Plan | Omit<SequencePlan, 'digest'>): string {
   const { digest: _, ...rest } = { digest: '', ...plan };
   return createHash('sha256').update(canonical(rest)).digest('hex');
 }

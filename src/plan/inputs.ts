@@ -1,6 +1,6 @@
 import { isAbsolute } from 'node:path';
 import type { Diagnostic } from '../recipe/diagnostic.ts';
-import { type Finding, toDiagnostics, type ValidRecipe } from '../recipe/finding.ts';
+import { type Finding, type RecipeSteps, toDiagnostics, type ValidRecipe } from '../recipe/finding.ts';
 import { checkInput, quoteProblem } from '../recipe/input-value.ts';
 import { code } from '../recipe/printable.ts';
 import { hostProblem, hostsOf, isOfHosts } from '../recipe/inventory-findings.ts';
@@ -46,7 +46,10 @@ export interface ResolvedInputs {
  * The inputs of a recipe.
  * @throws RecipeError INPUT_INVALID that names every input that is missing, unknown or wrong
  */
-export async function resolveInputs(recipe: ValidRecipe, sources: InputSources): Promise<ResolvedInputs> {
+export async function resolveInputs(
+  recipe: ValidRecipe<RecipeSteps>,
+  sources: InputSources,
+): Promise<ResolvedInputs> {
   const resolver = new InputResolver(recipe, sources);
   return resolver.resolve();
 }
@@ -61,7 +64,7 @@ interface Given {
 type FromFiles = ReadonlyMap<string, unknown>;
 
 class InputResolver {
-  readonly #recipe: ValidRecipe;
+  readonly #recipe: ValidRecipe<RecipeSteps>;
   readonly #sources: InputSources;
   readonly #declared: Readonly<Record<string, Input>>;
   readonly #findings: Finding[] = [];
@@ -71,7 +74,7 @@ class InputResolver {
   /** The names in the inventory of the hosts that inputs name. */
   readonly #hosts = new Map<string, string>();
 
-  constructor(recipe: ValidRecipe, sources: InputSources) {
+  constructor(recipe: ValidRecipe<RecipeSteps>, sources: InputSources) {
     this.#recipe = recipe;
     this.#sources = sources;
     this.#declared = recipe.data.inputs ?? {};

@@ -3,7 +3,7 @@ import type { CheckedRecipe } from '../recipe/check-recipe.ts';
 import type { Diagnostic } from '../recipe/diagnostic.ts';
 import { RecipeError } from '../recipe/recipe-error.ts';
 import type { AskInput } from './inputs.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, SequencePlan } from './plan.ts';
 
 export interface LoadPlanOptions {
   /** A file, or the name of a bundled recipe such as `process-rsync`. */
@@ -25,11 +25,24 @@ export interface LoadPlanOptions {
 /**
  * Makes a plan of a recipe and its inputs. Asks no host.
  * @throws RecipeError RECIPE_INVALID or INPUT_INVALID, with every mistake; FlowError RECIPE_NOT_FOUND; USAGE for a file of
- *   inputs, or an inventory, that cannot be read
+ *   inputs, or an inventory, that cannot be read, and for a sequence
  */
 export async function loadPlan(options: LoadPlanOptions): Promise<Plan> {
-  const { recipe, inventory, diagnostics } = await check(options);
-  if (!recipe) throw invalid(options.recipe, diagnostics);
+  const plan = await loadAnyPlan(options);
+  if (plan.kind !== 'sequence') return plan;
+  throw new FlowError('USAGE', `${options.recipe} is a sequence, and has a plan for each of its runs`, {
+    hint: '`loadAnyPlan` makes them, and `runSequence` runs them.',
+  });
+}
+
+/**
+ * Makes the plan of a recipe, or those of a sequence. Asks no host.
+ * @throws as {@link loadPlan} does, but for a sequence
+ */
+export async function loadAnyPlan(options: LoadPlanOptions): Promise<Plan | SequencePlan> {
+  const { recipe, sequence, inventory, diagnostics } = await check(options);
+  const runnable = recipe ?? sequence;
+  if (!runnable) throw invalid(options.recipe, diagnostics);
   const [{ resolveInputs }, { buildPlan }, { readInputs }] = await Promise.all([
     import('./inputs.ts'),
     import('./build-plan.ts'),
@@ -37,8 +50,11 @@ export async function loadPlan(options: LoadPlanOptions): Promise<Plan> {
   ]);
   const { inputs: given, inputFiles = [], environment = {}, ask, cwd } = options;
   const files = await Promise.all(inputFiles.map((file) => readInputs(file, cwd)));
-  const resolved = await resolveInputs(recipe, { given, files, environment, inventory, ask });
-  return buildPlan(recipe, resolved, inventory);
+  const resolved = await resolveInputs(runnable, { given, files, environment, inventory, ask });
+  if (recipe) return buildPlan(recipe, resolved, inventory);
+  if (!sequence) throw new Error('what can run is one of both');
+  const { buildSequence } = await import('./build-sequence.ts');
+  return buildSequence(sequence, resolved, inventory);
 }
 
 /**

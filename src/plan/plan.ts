@@ -35,6 +35,27 @@ export interface Plan {
   readonly digest: string;
 }
 
+/** What a sequence becomes once its inputs are known: runs that are done one after another. Plain JSON. No host was asked. */
+export interface SequencePlan {
+  readonly version: 1;
+  readonly kind: 'sequence';
+  /** The name of the sequence, for people. */
+  readonly name: string;
+  /** Its file, for messages. */
+  readonly file: string;
+  /** Those whose `if` is false are not among them. */
+  readonly runs: readonly SequencePlanRun[];
+  /** sha256 (hex) over everything above, in canonical JSON. */
+  readonly digest: string;
+}
+
+export interface SequencePlanRun {
+  /** What it does, for people. */
+  readonly title: string;
+  /** As if its recipe was run by itself with the inputs that it is given. */
+  readonly plan: Plan;
+}
+
 /** What moves: a process that runs on the source, or a checkpoint that is on the destination. */
 export type WorkloadSelector = ProcessSelector | CheckpointSelector | RevertSelector;
 

@@ -31,7 +31,12 @@ export const INVENTORY: DocumentKind = {
 };
 
 /** What the schema says of the value at a path, in words for people who write them; none for an echo. */
-export function explainSchemaError(error: SchemaError, path: Path, document: DocumentKind): Finding[] {
+export function explainSchemaError(
+  error: SchemaError,
+  path: Path,
+  document: DocumentKind,
+  data: unknown,
+): Finding[] {
   const where = path.length === 0 ? `The ${document.noun}` : describePath(path);
   const about = error.parentSchema?.description;
   switch (error.keyword) {
@@ -62,10 +67,9 @@ export function explainSchemaError(error: SchemaError, path: Path, document: Doc
       return members.length === 0 ? [] : [choice(path, where, members, error.data)];
     }
     case 'false schema': {
-      const name = String(path.at(-1));
-      const message = `Steps that other recipes use have no ${code(name)}`;
-      const hint = 'Take it out: the recipe that uses them has it. A whole recipe has no `kind`.';
-      return [{ path, at: 'key', code: 'unknown-key', message, hint }];
+      return [
+        { path, at: 'key', code: 'unknown-key', ...keyOfAnotherKind(String(path.at(-1)), Object(data).kind) },
+      ];
     }
     case 'minProperties':
     case 'maxProperties':
@@ -103,6 +107,27 @@ export function explainSchemaError(error: SchemaError, path: Path, document: Doc
     }
   }
   return [wrongValue(error, path, where, document)];
+}
+
+/** What is said of a key at the top that recipes of this kind have not. */
+function keyOfAnotherKind(name: string, kind: unknown): Pick<Finding, 'message' | 'hint'> {
+  switch (kind) {
+    case 'steps':
+      return {
+        message: `Steps that other recipes use have no ${code(name)}`,
+        hint: 'Take it out: the recipe that uses them has it. A whole recipe has no `kind`.',
+      };
+    case 'sequence':
+      return {
+        message: `A sequence has no ${code(name)}`,
+        hint: 'Take it out: each recipe that it runs has its own.',
+      };
+    default:
+      return {
+        message: `Only a recipe of \`kind: sequence\` has ${code(name)}`,
+        hint: 'Write `kind: sequence`, or take it out.',
+      };
+  }
 }
 
 /** Where a step stands that may only hold some. */

@@ -1,4 +1,4 @@
-import type { Recipe } from './recipe.generated.ts';
+import type { Recipe, SequenceRun, Step } from './recipe.generated.ts';
 import { type Diagnostic, diagnosticAt, type DiagnosticDetails } from './diagnostic.ts';
 import type { Locations, Place, Range } from './locations.ts';
 import type { Path } from './path.ts';
@@ -14,8 +14,11 @@ export interface ParsedRecipe {
 /** What a recipe that others use has of a recipe. */
 export type RecipeSteps = Pick<
   Recipe,
-  'version' | 'name' | 'description' | 'inputs' | 'retries' | 'probes' | 'steps'
->;
+  'version' | 'name' | 'description' | 'inputs' | 'retries' | 'probes'
+> & { readonly steps: readonly Step[] };
+
+/** What a sequence has of a recipe: runs of others, and no steps of its own. */
+export type RecipeRuns = RecipeSteps & { readonly runs: readonly SequenceRun[] };
 
 /** A recipe that the schema accepts, with the recipes that its steps use. */
 export interface ValidRecipe<Data extends RecipeSteps = Recipe> extends ParsedRecipe {
@@ -27,6 +30,19 @@ export interface ValidRecipe<Data extends RecipeSteps = Recipe> extends ParsedRe
 /** A recipe that a step of another one uses. */
 export interface UsedRecipe extends ValidRecipe<RecipeSteps> {
   readonly usedBy: { readonly recipe: Pick<ParsedRecipe, 'source' | 'locations'>; readonly path: Path };
+}
+
+/** A whole recipe that a run of a sequence names. */
+export interface RunRecipe extends UsedRecipe {
+  readonly data: Recipe;
+  /** The path of the inventory that it names itself. */
+  readonly inventoryPath?: string | undefined;
+}
+
+/** A sequence that the schema accepts, with the recipes that it runs. */
+export interface ValidSequence extends ValidRecipe<RecipeRuns> {
+  /** By the run that names it. */
+  readonly recipes: ReadonlyMap<object, RunRecipe>;
 }
 
 /** A mistake, and which key or value of the recipe it is about. */

@@ -4,7 +4,7 @@ import type { Finding, RecipeSteps, UsedRecipe } from './finding.ts';
 import { checkInput, quoteProblem } from './input-value.ts';
 import type { Path } from './path.ts';
 import { code } from './printable.ts';
-import type { Input, RecipeStep } from './recipe.generated.ts';
+import type { GivenInputs, Input } from './recipe.generated.ts';
 import { didYouMean, suggest } from './suggest.ts';
 import { inputTypes } from './template-findings.ts';
 import { walkSteps } from './walk-steps.ts';
@@ -13,14 +13,29 @@ import { walkSteps } from './walk-steps.ts';
 export function givenFindings({ data, used }: Pick<UsedRecipe, 'data' | 'used'>): readonly Finding[] {
   return [...walkSteps(data)].flatMap(({ step, path }) => {
     const recipe = used.get(step);
-    return step.uses === 'recipe' && recipe ? useFindings(step, path, recipe, data) : [];
+    if (step.uses !== 'recipe' || !recipe) return [];
+    const at = [...path, 'with'];
+    return useFindings(
+      { used: recipe, given: step.with.inputs, path: at, place: { path: at, at: 'key' } },
+      data,
+    );
   });
 }
 
-function useFindings(step: RecipeStep, path: Path, used: UsedRecipe, data: RecipeSteps): Finding[] {
+/** A recipe that another one uses, and what it gives to it. */
+export interface Use {
+  readonly used: UsedRecipe;
+  readonly given: GivenInputs | undefined;
+  /** Where the mapping is whose `inputs` they are. */
+  readonly path: Path;
+  /** Where an input is missed. */
+  readonly place: Pick<Finding, 'path' | 'at'>;
+}
+
+/** Whether a recipe gets the inputs that it takes. @param data of the recipe that gives them */
+export function useFindings({ used, given = {}, path, place }: Use, data: RecipeSteps): Finding[] {
   const declared = used.data.inputs ?? {};
   const names = Object.keys(declared);
-  const given = step.with.inputs ?? {};
   const secrets = Object.entries(data.inputs ?? {}).flatMap(([name, { type }]) =>
     type === 'secret' ? [name] : [],
   );
@@ -30,7 +45,7 @@ function useFindings(step: RecipeStep, path: Path, used: UsedRecipe, data: Recip
     isGiven(input) || meant.has(name) ? [] : [name],
   );
   const findings: Finding[] = Object.entries(given).flatMap(([name, value]) => {
-    const at = [...path, 'with', 'inputs', name];
+    const at = [...path, 'inputs', name];
     const input = declared[name];
     if (!input) {
       const message = `${code(used.data.name)} has no input ${code(name)}`;
@@ -40,8 +55,13 @@ function useFindings(step: RecipeStep, path: Path, used: UsedRecipe, data: Recip
   });
   if (missing.length === 0) return findings;
   const message = `${code(used.data.name)} needs the input${missing.length === 1 ? '' : 's'} ${missing.map(code).join(', ')}`;
-  const hint = missing.map((name) => `${name}: ${declared[name]?.description ?? declared[name]?.type}`);
-  return [...findings, { path: [...path, 'with'], at: 'key', code: 'input', message, hint: hint.join('\n') }];
+  const hint = missing.map((name) => {
+    const { description, type, setting } = declared[name] ?? {};
+    const ofInventory =
+      'an inventory sets it for a host: declare it here with that `setting`, and hand it on';
+    return [`${name}: ${description ?? type}`, ...(setting ? [ofInventory] : [])].join('; ');
+  });
+  return [...findings, { ...place, code: 'input', message, hint: hint.join('\n') }];
 }
 
 /** The input that a template is, and is nothing else. */
@@ -49,9 +69,12 @@ export function givenInput(template: string): string | undefined {
   return /^\s*\{\{\s*inputs\s*\.\s*(\w+)\s*\}\}\s*$/.exec(template)?.[1];
 }
 
-/** Whether it has a value when nobody gives one. */
-function isGiven({ default: value, from }: Input): boolean {
-  return value !== undefined || from !== undefined;
+/**
+ * Whether it has a value when nobody gives one. What an inventory sets for a host goes before the default, and by what ssh(1) is
+ * given no inventory knows a host.
+ */
+function isGiven({ default: value, from, setting }: Input): boolean {
+  return (value !== undefined || from !== undefined) && setting === undefined;
 }
 
 /** The recipe whose templates give the inputs. */

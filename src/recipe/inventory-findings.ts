@@ -8,7 +8,7 @@ import type { ValueProblem } from './values.ts';
 
 /** What a recipe names that its inventory has not. */
 export function inventoryFindings(
-  { inputs = {}, hosts }: Pick<Recipe, 'inputs' | 'hosts'>,
+  { inputs = {}, hosts = {} }: Pick<Recipe, 'inputs'> & Partial<Pick<Recipe, 'hosts'>>,
   inventory: Inventory,
 ): readonly Finding[] {
   const literal = Object.entries(hosts).flatMap(([role, host]): Finding[] => {

@@ -5,9 +5,9 @@ import type { Recipe } from './recipe.generated.ts';
 /** What a whole recipe is. */
 export type RecipeKind = 'move' | 'checkpoint' | 'restore';
 
-/** The kind of a recipe that is none of steps for others. */
+/** The kind of a recipe that is a run by itself. */
 export function kindOf({ kind = 'move' }: Pick<Recipe, 'kind'>): RecipeKind {
-  if (kind === 'steps') throw new Error('steps for others are no whole recipe');
+  if (kind === 'steps' || kind === 'sequence') throw new Error(`a recipe of kind ${kind} is no whole one`);
   return kind;
 }
 

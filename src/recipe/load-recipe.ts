@@ -4,9 +4,12 @@ import { layOver } from './extend.ts';
 import {
   type Finding,
   type ParsedRecipe,
+  type RecipeRuns,
+  type RunRecipe,
   toDiagnostics,
   type UsedRecipe,
   type ValidRecipe,
+  type ValidSequence,
 } from './finding.ts';
 import { parseRecipe } from './parse.ts';
 import type { Path } from './path.ts';
@@ -31,11 +34,19 @@ export type LoadedRecipe =
       readonly recipe: ValidRecipe<RecipeData>;
       /** The same, when it can run by itself. */
       readonly whole?: ValidRecipe;
+      /** The same, when it runs others. */
+      readonly sequence?: ValidSequence;
       /** The path of the inventory that it names. */
       readonly inventoryPath?: string;
     };
 
 type RecipeData = UsedRecipe['data'];
+
+/** A recipe with what it extends. */
+interface ReadWhole extends ParsedRecipe {
+  /** The nearest counts, as of every key, and its path is from the file that names it. */
+  readonly inventoryPath?: string | undefined;
+}
 
 /**
  * Reads a recipe, what it extends, and the recipes that its steps use.
@@ -69,9 +80,8 @@ function refuse(diagnostics: readonly Diagnostic[]): void {
 class RecipeLoader {
   readonly #cwd: string;
   /** By path: most recipes that are used are used more than once. */
-  readonly #parts = new Map<string, ParsedRecipe>();
+  readonly #parts = new Map<string, ReadWhole>();
   #used = 0;
-  #inventoryPath: string | undefined;
 
   constructor(cwd: string) {
     this.#cwd = cwd;
@@ -79,14 +89,16 @@ class RecipeLoader {
 
   async load(read: ReadRecipe): Promise<LoadedRecipe> {
     const parsed = await this.#read(read, [read.path]);
-    const { whole, steps } = toValid(parsed);
+    const { whole, sequence, steps } = toValid(parsed);
     const used = await this.#loadUsed(parsed, steps, [read.path]);
     const recipe = { ...parsed, data: steps, used };
-    const inventoryPath = this.#inventoryPath;
+    const { inventoryPath } = parsed;
+    const recipes = sequence && (await this.#loadRuns(parsed, sequence, [read.path]));
     return {
       diagnostics: [],
       recipe,
       ...(whole ? { whole: { ...recipe, data: whole } } : {}),
+      ...(sequence && recipes ? { sequence: { ...recipe, data: sequence, recipes } } : {}),
       ...(inventoryPath === undefined ? {} : { inventoryPath }),
     };
   }
@@ -95,7 +107,7 @@ class RecipeLoader {
   async #read(
     { path, source, diagnostics: unreadable }: ReadRecipe,
     chain: readonly string[],
-  ): Promise<ParsedRecipe> {
+  ): Promise<ReadWhole> {
     refuse(unreadable);
     const { parsed: own, diagnostics } = parseRecipe(source);
     refuse(diagnostics);
@@ -109,7 +121,7 @@ class RecipeLoader {
     return parsed;
   }
 
-  async #extend(own: ParsedRecipe, path: string, chain: readonly string[]): Promise<ParsedRecipe> {
+  async #extend(own: ParsedRecipe, path: string, chain: readonly string[]): Promise<ReadWhole> {
     const data = own.data as {
       readonly extends?: unknown;
       readonly kind?: unknown;
@@ -118,9 +130,9 @@ class RecipeLoader {
     const reference = data?.extends;
     // Anything else is for the schema to refuse.
     if (data?.kind === 'steps') return own;
-    // The nearest counts, as of every key, and its path is from the file that names it.
-    if (typeof data?.inventory === 'string') this.#inventoryPath ??= resolve(dirname(path), data.inventory);
-    if (typeof reference !== 'string') return own;
+    const inventoryPath =
+      typeof data?.inventory === 'string' ? resolve(dirname(path), data.inventory) : undefined;
+    if (typeof reference !== 'string') return { ...own, inventoryPath };
     const at = { recipe: own, path: ['extends'] };
     const basePath = await this.#follow(reference, path, chain, at);
     const { source, diagnostics: unreadable } = await this.#readText(basePath, reference, at);
@@ -131,7 +143,8 @@ class RecipeLoader {
       throw refused(at, `${code(reference)} is no recipe`, 'A recipe begins with `version: 1`.');
     if (Object(base.data).kind === 'steps')
       throw refused(at, `${code(reference)} is of \`kind: steps\``, USE_IT);
-    return layOver(own, await this.#extend(base, basePath, [...chain, basePath]));
+    const whole = await this.#extend(base, basePath, [...chain, basePath]);
+    return { ...layOver(own, whole), inventoryPath: inventoryPath ?? whole.inventoryPath };
   }
 
   async #loadUsed(
@@ -148,6 +161,40 @@ class RecipeLoader {
   }
 
   async #use(reference: string, at: UsedRecipe['usedBy'], chain: readonly string[]): Promise<UsedRecipe> {
+    const { part, inner } = await this.#readUsed(reference, at, chain);
+    const { whole, sequence, steps } = toValid(part);
+    if (whole)
+      throw refused(at, `${code(reference)} is a whole move, and has a commit point of its own`, ITS_KIND);
+    if (sequence) throw refused(at, `${code(reference)} is a sequence of whole recipes`, ITS_KIND);
+    const used = await this.#loadUsed(part, steps, inner);
+    return { ...part, data: steps, used, usedBy: at };
+  }
+
+  async #loadRuns(
+    recipe: UsedRecipe['usedBy']['recipe'],
+    { runs }: RecipeRuns,
+    chain: readonly string[],
+  ): Promise<ReadonlyMap<object, RunRecipe>> {
+    const recipes = new Map<object, RunRecipe>();
+    for (const [index, run] of runs.entries()) {
+      const at = { recipe, path: ['runs', index, 'recipe'] };
+      const { part, inner } = await this.#readUsed(run.recipe, at, chain);
+      const { whole, sequence } = toValid(part);
+      if (sequence)
+        throw refused(at, `${code(run.recipe)} is a sequence itself`, 'Name its runs here instead.');
+      if (!whole) throw refused(at, `${code(run.recipe)} has steps for other recipes, and cannot run`, WHOLE);
+      const used = await this.#loadUsed(part, whole, inner);
+      recipes.set(run, { ...part, data: whole, used, usedBy: at });
+    }
+    return recipes;
+  }
+
+  /** Another recipe as it is, and the files that have led to it, its own at last. */
+  async #readUsed(
+    reference: string,
+    at: UsedRecipe['usedBy'],
+    chain: readonly string[],
+  ): Promise<{ readonly part: ReadWhole; readonly inner: readonly string[] }> {
     this.#used += 1;
     if (this.#used > MAX_USED)
       throw refused(at, `This recipe uses more than ${MAX_USED} others`, 'Put what they share into one.');
@@ -157,11 +204,7 @@ class RecipeLoader {
     const part =
       this.#parts.get(path) ?? (await this.#read(await this.#readText(path, reference, at), inner));
     this.#parts.set(path, part);
-    const { whole, steps } = toValid(part);
-    if (whole)
-      throw refused(at, `${code(reference)} is a whole move, and has a commit point of its own`, ITS_KIND);
-    const used = await this.#loadUsed(part, steps, inner);
-    return { ...part, data: steps, used, usedBy: at };
+    return { part, inner };
   }
 
   /** The path of the file that a recipe names, unless it leads in a circle. */
@@ -210,6 +253,7 @@ export function nameOf(path: string, cwd: string): string {
 
 const IN_A_RECIPE = 'It is checked with a recipe that names it: `inventory: ./hosts.yaml`.';
 const USE_IT = 'Use it in a step: `- uses: recipe`, `with: { recipe: … }`.';
+const WHOLE = 'A run needs a whole recipe: a move, a `checkpoint` or a `restore`.';
 const ITS_KIND = 'A recipe that others use has `kind: steps`, and no `hosts` and `workload`.';
 
 function refused(

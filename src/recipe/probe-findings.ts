@@ -2,14 +2,14 @@ import { parseDuration } from './duration.ts';
 import type { Finding } from './finding.ts';
 import type { Path } from './path.ts';
 import { code } from './printable.ts';
-import type { CheckOrProbe, Recipe } from './recipe.generated.ts';
+import type { CheckOrProbe, Recipe, Step } from './recipe.generated.ts';
 import { didYouMean } from './suggest.ts';
 import { walkSteps } from './walk-steps.ts';
 
 /** Milliseconds: a probe that is asked more often would be a load. */
 const LEAST_EVERY_MS = 50;
 
-type ProbedRecipe = Pick<Recipe, 'probes' | 'checks' | 'steps'>;
+type ProbedRecipe = Pick<Recipe, 'probes' | 'checks'> & { readonly steps: readonly Step[] };
 
 /** Names of probes that are nowhere, probes that nothing asks, and ones that are asked too often. */
 export function probeFindings(recipe: ProbedRecipe): Finding[] {

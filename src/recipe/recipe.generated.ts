@@ -15,6 +15,10 @@ export type Argv = [Argument, ...Argument[]];
  */
 export type Argument = string;
 /**
+ * A run for each item of this list, which a template reads as `{{ item }}`.
+ */
+export type ForEach = string | string[];
+/**
  * The program and its arguments.
  *
  * @minItems 1
@@ -35,7 +39,7 @@ export type Condition = boolean | string;
 /**
  * Done once for each item of this list, which a template reads as `{{ item }}`. From inputs or written out: a plan knows it before the run.
  */
-export type ForEach = string | string[];
+export type ForEach1 = string | string[];
 /**
  * The program and its arguments.
  *
@@ -104,7 +108,7 @@ export type Rollback1 = {
 }[];
 
 /**
- * One migration of a running workload from a source host to a destination host, one checkpoint of it, or its restore from one.
+ * One migration of a running workload from a source host to a destination host, one checkpoint of it, its restore from one, or several of these one after another.
  */
 export interface Recipe {
   /**
@@ -120,9 +124,9 @@ export interface Recipe {
    */
   description?: string;
   /**
-   * What it is: a whole `move`; a `checkpoint` of a workload that runs on; its `restore` from one; or `steps` that other recipes use.
+   * What it is: a whole `move`; a `checkpoint` of a workload that runs on; its `restore` from one; a `sequence` of such recipes, one after another; or `steps` that other recipes use.
    */
-  kind?: 'move' | 'checkpoint' | 'restore' | 'steps';
+  kind?: 'move' | 'checkpoint' | 'restore' | 'sequence' | 'steps';
   /**
    * A file of the hosts of a team, from the directory of this recipe: inputs of the type `host` take the names that it has. Another one can be given by `--inventory`.
    */
@@ -133,6 +137,12 @@ export interface Recipe {
   inputs?: {
     [k: string]: Input;
   };
+  /**
+   * Of a `sequence`: the recipes that it runs, in order. It stops at the first run that does not end well.
+   *
+   * @minItems 1
+   */
+  runs?: [SequenceRun, ...SequenceRun[]];
   /**
    * The hosts of the run: a move has two, a `checkpoint` has a source, a `restore` a destination.
    */
@@ -296,7 +306,7 @@ export interface Input {
   /**
    * With `type: list`: what each item is.
    */
-  items?: 'host' | 'path' | 'cidr' | 'port' | 'string' | 'duration';
+  items?: 'host' | 'path' | 'cidr' | 'pid' | 'port' | 'string' | 'duration';
   /**
    * Text on one line, at most 200 characters.
    */
@@ -334,6 +344,34 @@ export interface SecretSource {
    */
   file?: string;
   command?: Argv;
+}
+/**
+ * One recipe, and its inputs.
+ */
+export interface SequenceRun {
+  /**
+   * A whole recipe, a `move`, a `checkpoint` or a `restore`: a file, from the directory of this one; the name of a bundled one; or `npm:PACKAGE/FILE`.
+   */
+  recipe: string;
+  /**
+   * Text on one line, at most 200 characters.
+   */
+  name?: string;
+  /**
+   * Whether it is run at all. From inputs, or the item: it is known before anything runs.
+   */
+  if?: boolean | string;
+  forEach?: ForEach;
+  inputs?: GivenInputs;
+}
+/**
+ * The inputs of that recipe. It sees no others.
+ */
+export interface GivenInputs {
+  /**
+   * The value of one input. A fraction stands in quotes: it is a text.
+   */
+  [k: string]: string | number | boolean | string[];
 }
 /**
  * How to find the root process on the source: exactly one of `pid`, `pidFile`, `unit`, `executable`. Its descendants move with it.
@@ -543,7 +581,7 @@ export interface CommandStep {
    */
   name?: string;
   if?: Condition;
-  forEach?: ForEach;
+  forEach?: ForEach1;
   with: Command;
   register?: Register;
   /**
@@ -601,7 +639,7 @@ export interface VerifyStep {
    */
   name?: string;
   if?: Condition;
-  forEach?: ForEach;
+  forEach?: ForEach1;
   /**
    * What to ask: `checks`, a list.
    */
@@ -914,7 +952,7 @@ export interface BlockStep {
    */
   name?: string;
   if?: Condition;
-  forEach?: ForEach;
+  forEach?: ForEach1;
   /**
    * What it does, in order.
    *
@@ -947,21 +985,13 @@ export interface RecipeStep {
    */
   name?: string;
   if?: Condition;
-  forEach?: ForEach;
+  forEach?: ForEach1;
   /**
    * Which recipe, and its inputs.
    */
   with: {
     recipe: Reference;
-    /**
-     * The inputs of that recipe. It sees no others.
-     */
-    inputs?: {
-      /**
-       * The value of one input. A fraction stands in quotes: it is a text.
-       */
-      [k: string]: string | number | boolean | string[];
-    };
+    inputs?: GivenInputs;
   };
 }
 /**

@@ -1,6 +1,6 @@
 import validator from '../../schemas/recipe.validator.generated.cjs';
 import { type DocumentKind, explainSchemaError, RECIPE } from './explain-schema-error.ts';
-import type { Finding, ParsedRecipe, RecipeSteps } from './finding.ts';
+import type { Finding, ParsedRecipe, RecipeRuns, RecipeSteps } from './finding.ts';
 import type { Recipe } from './recipe.generated.ts';
 import { pathKey, type Path } from './path.ts';
 
@@ -18,14 +18,21 @@ export function findingsOf(
   if (validate(data)) return [];
   const findings = (validate.errors ?? [])
     .filter((error) => !isEcho(error))
-    .flatMap((error) => explainSchemaError(error, toPath(error.instancePath, data), document));
+    .flatMap((error) => explainSchemaError(error, toPath(error.instancePath, data), document, data));
   return withoutEchoes(findings);
 }
 
-/** What {@link schemaFindings} found nothing wrong with: a whole recipe, or steps that others use. */
-export function toValid({ data }: ParsedRecipe): { readonly whole?: Recipe; readonly steps: RecipeSteps } {
-  const recipe = data as Recipe & { readonly kind?: string };
-  return recipe.kind === 'steps' ? { steps: recipe } : { whole: recipe, steps: recipe };
+/** What {@link schemaFindings} found nothing wrong with: a whole recipe, a sequence of some, or steps that others use. */
+export function toValid({ data }: ParsedRecipe): {
+  readonly whole?: Recipe;
+  readonly sequence?: RecipeRuns;
+  readonly steps: RecipeSteps;
+} {
+  const recipe = data as Recipe;
+  if (recipe.kind === 'steps') return { steps: recipe };
+  if (recipe.kind !== 'sequence') return { whole: recipe, steps: recipe };
+  const sequence = { ...(data as Omit<RecipeRuns, 'steps'>), steps: [] };
+  return { sequence, steps: sequence };
 }
 
 /** What `propertyNames` found inside of a name, and the members of a choice, are told of by their parents. */
@@ -53,8 +60,11 @@ function withoutEchoes(findings: readonly Finding[]): Finding[] {
   const mistyped = new Set(
     findings.filter(({ path }) => path.at(-1) === 'uses').map(({ path }) => pathKey(path.slice(0, -1))),
   );
-  // What it needs depends on its kind.
-  const isOfNoKind = findings.some(({ path }) => path.length === 1 && path[0] === 'kind');
+  // What it needs depends on its kind, of which one word is wrong, or left out.
+  const isOfNoKind = findings.some(
+    ({ path, code }) =>
+      path.length === 1 && (path[0] === 'kind' || (path[0] === 'runs' && code === 'unknown-key')),
+  );
   const seen = new Set<string>();
   return findings.filter(({ code, path, message }) => {
     if (isOfNoKind && code === 'missing-key' && path.length <= 1) return false;

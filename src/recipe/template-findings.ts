@@ -35,7 +35,7 @@ export function valueFindings(recipe: RecipeSteps): readonly Finding[] {
 }
 
 class ValueFindings {
-  readonly #recipe: RecipeSteps & Partial<Recipe>;
+  readonly #recipe: RecipeSteps & Partial<Omit<Recipe, 'steps'>>;
   readonly #inputs: ReadonlyMap<string, TemplateType>;
   readonly #secrets: ReadonlySet<string>;
   readonly #used = new Set<string>();
@@ -50,9 +50,13 @@ class ValueFindings {
   }
 
   all(): readonly Finding[] {
-    const { steps: _, always: __, hooks: ___, rollback, ...rest } = this.#recipe;
+    const { steps: _, always: __, hooks: ___, rollback, runs = [], ...rest } = this.#recipe;
     const scope: TemplateScope = { inputs: this.#inputs, results: new Set(), hasItem: false };
     this.#look(rest, [], scope);
+    for (const [index, { forEach, ...own }] of runs.entries()) {
+      this.#look({ forEach }, ['runs', index], scope);
+      this.#look(own, ['runs', index], { ...scope, hasItem: forEach !== undefined });
+    }
     const results = this.#lookAtSteps();
     // They may run before any step did: what has not run has an empty result.
     this.#look({ rollback }, [], { ...scope, results });
@@ -97,7 +101,7 @@ class ValueFindings {
     if (result.form === 'text') return plainFindings(path, scalar);
     if (result.problems.length === 0) return this.#placeFindings(path, result);
     return result.problems.map(({ message, hint: advice, unknown, offset, length }): Finding => {
-      const hint = unknown ? hintFor(unknown) : advice;
+      const hint = unknown ? hintFor(unknown, path) : advice;
       const part = { template: scalar, offset, length };
       return { path, at: 'value', code: 'template', message, part, ...(hint === undefined ? {} : { hint }) };
     });
@@ -158,7 +162,12 @@ function withoutChildren(step: AnyStep): { readonly forEach: unknown; readonly o
   return { forEach, own: Object.fromEntries(Object.entries(own).filter(([key]) => !lists.has(key))) };
 }
 
-function hintFor({ name, known, noun }: NonNullable<GateResult['problems'][number]['unknown']>): string {
+function hintFor(
+  { name, known, noun }: NonNullable<GateResult['problems'][number]['unknown']>,
+  path: Path,
+): string {
+  if (noun === 'results' && path[0] === 'runs')
+    return 'What a sequence runs is known before anything runs: read inputs.';
   return noun === 'results' && known.length === 0
     ? 'A step keeps its result with `register: name`, and steps after it read it.'
     : didYouMean(name, known, noun);

@@ -42,7 +42,7 @@ export interface PlacedStep {
 /** The lists of steps that a block has, in the order in which they run. */
 export const BLOCK_LISTS = ['steps', 'rescue', 'always'] as const;
 
-type WithSteps = Pick<Recipe, 'steps' | 'always' | 'hooks'>;
+type WithSteps = Pick<Recipe, 'always' | 'hooks'> & { readonly steps: readonly Step[] };
 
 /**
  * What is done at the top, in the order in which it is done: the preparation before the freeze, the commit at once after the restore

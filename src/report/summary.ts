@@ -37,7 +37,7 @@ const PHASES: readonly Phase[] = [
 export function formatSummary(summary: RunSummary, context: SummaryContext = {}): string {
   const paint = context.paint ?? createPaint(false);
   const blocks = [
-    paint(headlineTint(summary), `${ending(summary)}: ${whereabouts(summary)}.`),
+    paint(headlineTint(summary), `${endingOf(summary)}.`),
     formatTable(tableRows(summary), paint),
   ];
   if (summary.failure) blocks.push(formatFailure(summary.failure, { step: context.failedStep, paint }));
@@ -53,6 +53,11 @@ export function formatSummary(summary: RunSummary, context: SummaryContext = {})
   }
   blocks.push(`${paint('faint', 'run directory:')} ${sanitizeLine(summary.runDirectory)}`);
   return blocks.join('\n\n');
+}
+
+/** How a run ended and where the workload is alive now, in one sentence without a full stop. */
+export function endingOf(summary: RunSummary): string {
+  return `${ending(summary)}: ${whereabouts(summary)}`;
 }
 
 function ending(summary: RunSummary): string {

@@ -290,7 +290,7 @@ class Gate {
       return undefined;
     }
     if (name === 'item') {
-      const hint = 'The item is that of `forEach`, which this step has not.';
+      const hint = 'The item is that of `forEach`, which is not here.';
       this.refuse(this.#offset(node), 'There is no `item` here', { length: name.length, hint });
       return undefined;
     }

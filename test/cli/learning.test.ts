@@ -50,6 +50,7 @@ describe('recipes', () => {
     const { stdout: json } = await runCli(['recipes', 'list', '--json']);
     expect(JSON.parse(json)).toMatchObject([
       { name: 'checkpoint-and-keep-running' },
+      { name: 'evacuate', inputs: { pids: { type: 'list', items: 'pid' } } },
       { name: 'process-rsync', inputs: { pid: { type: 'pid' } } },
       { name: 'restore-from-checkpoint' },
       { name: 'tcp-service-rsync' },
@@ -94,7 +95,10 @@ describe('recipes', () => {
     [['copy', 'process-rsync', '.'], '. is there already'],
     [['copy', 'proces-rsync'], 'Did you mean `process-rsync`?'],
     [['show', '../package'], 'There is no bundled recipe `../package`'],
-    [['show', './there.yaml'], 'The bundled recipes are `checkpoint-and-keep-running`, `process-rsync`'],
+    [
+      ['show', './there.yaml'],
+      'The bundled recipes are `checkpoint-and-keep-running`, `evacuate`, `process-rsync`',
+    ],
   ])('%j is refused with 2', async (args, message) => {
     using directory = temporaryDirectory();
     writeFileSync(directory.at('there.yaml'), 'mine');

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { checkPlan, type PlanCheck } from '../../src/engine/check-plan.ts';
+import { checkPlan } from '../../src/engine/check-plan.ts';
 import { FlowError } from '../../src/errors/flow-error.ts';
+import type { PlanCheck } from '../../src/events/plan-check.ts';
 import { LocalHost } from '../../src/host/local.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { lookAround } from '../../src/preflight/look.ts';

@@ -93,6 +93,8 @@ describe('an editor offers', () => {
   });
 
   test.each([
+    ['kind: ‸\n', ['move', 'checkpoint', 'restore', 'sequence', 'steps']],
+    ['kind: sequence\nruns:\n  - ‸\n', ['recipe', 'name', 'if', 'forEach', 'inputs']],
     ['network:\n  connections: ‸\n', ['keep', 'close', 'refuse']],
     ['network:\n  address:\n    device: ‸\n', ['eth0']],
     ['inputs:\n  pid:\n    type: ‸\n', ['host', 'pid', 'secret']],
@@ -167,6 +169,8 @@ describe('an editor underlines', () => {
       'with',
       'not allowed',
     ],
+    ['a key that a sequence has not', `${HEAD}kind: sequence\nruns: []`, 'hosts', 'not allowed'],
+    ['runs of a move', `${STEPS}runs: [{ recipe: process-rsync }]`, 'runs', 'not allowed'],
     ['a wrong type', `${STEPS}files: /srv/video`, '/srv/video', 'Expected "array"'],
     ['a wrong step type', STEPS.replace('dump', 'dmup'), 'dmup', '"preflight", "dump", "transfer/rsync"'],
     [
@@ -222,15 +226,15 @@ describe.each(recipes)('%s', (file) => {
     expect(await server.diagnose(text, join(root, file))).toEqual([]);
     // A good one tells nothing, as one without a schema does.
     const broken = await server.diagnose(
-      text.replace('\nsteps:', '\nstep:'),
+      text.replace(/\n(steps|runs):/, '\nmisspelt:'),
       join(root, `${file}.broken.yaml`),
     );
-    expect(broken.map(({ message }) => message)).toContain('Property step is not allowed.');
+    expect(broken.map(({ message }) => message)).toContain('Property misspelt is not allowed.');
   });
 });
 
 const page = readFileSync(join(root, 'docs/recipes.md'), 'utf8');
-const examples = [...page.matchAll(/```yaml\n([^`]*?version: 1\n[^`]*?\nsteps:[^`]*)```/g)].map(
+const examples = [...page.matchAll(/```yaml\n([^`]*?version: 1\n[^`]*?\n(?:steps|runs):[^`]*)```/g)].map(
   ([, text = '']) => text,
 );
 

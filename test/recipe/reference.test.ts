@@ -51,10 +51,10 @@ const MOVE = ['dump', 'transfer/rsync', 'restore'].map((uses) => ({ uses }));
 function recipeWith(piece: string): string {
   const data: unknown = parse(piece);
   if (Array.isArray(data)) return stringify({ ...AROUND, steps: [{ uses: 'preflight' }, ...data, ...MOVE] });
-  const keys = data as Partial<typeof AROUND> & { readonly steps?: unknown; readonly groups?: unknown };
+  const keys = data as Partial<typeof AROUND & Record<'steps' | 'runs' | 'groups', unknown>>;
   if (keys.groups)
     return stringify({ ...AROUND, inventory: './hosts.yaml', steps: [{ uses: 'preflight' }, ...MOVE] });
-  if (keys.steps) return piece;
+  if (keys.steps || keys.runs) return piece;
   const inputs = { ...AROUND.inputs, ...keys.inputs };
   return stringify({ ...AROUND, steps: [{ uses: 'preflight' }, ...MOVE], ...keys, inputs });
 }

@@ -77,10 +77,11 @@ async function textOf(name: string): Promise<string> {
   return readFile(bundledPath(name), 'utf8');
 }
 
-async function readBundled(name: string): Promise<Recipe> {
-  const { recipe } = await checkRecipe(name, process.cwd());
-  if (!recipe) throw new Error(`the bundled recipe ${name} is not valid`);
-  return recipe.data;
+async function readBundled(name: string): Promise<Pick<Recipe, 'name' | 'inputs'>> {
+  const { recipe, sequence } = await checkRecipe(name, process.cwd());
+  const { data } = recipe ?? sequence ?? {};
+  if (!data) throw new Error(`the bundled recipe ${name} is not valid`);
+  return data;
 }
 
 /** What the comment at the top of a bundled recipe says after `Purpose`. */
@@ -90,7 +91,7 @@ function purposeOf(text: string): string {
 }
 
 /** The command that runs it, with room for what it needs. */
-function runOf(recipe: string, { inputs = {} }: Recipe): string {
+function runOf(recipe: string, { inputs = {} }: Pick<Recipe, 'inputs'>): string {
   const needed = Object.entries(inputs).filter(([, input]) => input.default === undefined && !input.from);
   return ['criu-flow run', recipe, ...needed.map(([name]) => `-i ${name}=…`)].join(' ');
 }

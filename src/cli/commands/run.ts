@@ -1,18 +1,18 @@
 import type { FlowEvent } from '../../events/event.ts';
-import type { ReporterKind } from '../../report/reporter.ts';
-import { type PlanInputs, planOf } from '../plan-of.ts';
+import type { Plan } from '../../plan/plan.ts';
+import { planOf } from '../plan-of.ts';
+import type { RunCommandOptions } from '../run-options.ts';
 import { configFile } from '../ssh-config-file.ts';
-
-export interface RunCommandOptions extends PlanInputs {
-  readonly lab?: string | undefined;
-  readonly sshConfig?: string | undefined;
-  readonly reporter?: ReporterKind | undefined;
-  readonly keepImages?: true | undefined;
-}
 
 /** `criu-flow run`. @returns the exit code; docs/exit-codes.md is the table */
 export async function runCommand(recipe: string, options: RunCommandOptions): Promise<number> {
-  const plan = await planOf(recipe, options);
+  const { plan, answers } = await planOf(recipe, options);
+  if (plan.kind !== 'sequence') return runOne(plan, options);
+  const { runSequenceCommand } = await import('./run-sequence.ts');
+  return runSequenceCommand(recipe, plan, { ...options, inputs: [...options.inputs, ...answers] });
+}
+
+async function runOne(plan: Plan, options: RunCommandOptions): Promise<number> {
   const sshConfigFile = await configFile(options);
   const [{ runPlan }, { chooseReporter, createReporter }, { wantsColor }, { abortOnSignals }, { Standing }] =
     await Promise.all([

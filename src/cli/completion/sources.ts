@@ -27,6 +27,7 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   'name=value': FREE,
   names: FREE,
   mbit: FREE,
+  number: FREE,
   age: FREE,
   text: FREE,
 };

@@ -69,7 +69,13 @@ test.each([
   [['validate', 'a.yaml', 'b.yaml', 'pro'], ['process-rsync']],
   [
     ['recipes', 'show', ''],
-    ['checkpoint-and-keep-running', 'process-rsync', 'restore-from-checkpoint', 'tcp-service-rsync'],
+    [
+      'checkpoint-and-keep-running',
+      'evacuate',
+      'process-rsync',
+      'restore-from-checkpoint',
+      'tcp-service-rsync',
+    ],
   ],
   [
     ['completion', ''],

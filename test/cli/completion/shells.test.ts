@@ -48,7 +48,13 @@ const many: readonly (readonly [line: string, words: readonly string[]])[] = [
   ['criu-flow recipes ', ['copy', 'list', 'show']],
   [
     'criu-flow recipes show ',
-    ['checkpoint-and-keep-running', 'process-rsync', 'restore-from-checkpoint', 'tcp-service-rsync'],
+    [
+      'checkpoint-and-keep-running',
+      'evacuate',
+      'process-rsync',
+      'restore-from-checkpoint',
+      'tcp-service-rsync',
+    ],
   ],
 ];
 
