@@ -27,7 +27,12 @@ test('no process is started, no name looked up, no socket opened, no file writte
     ...['', 'EFFECT TCP.connect', 'EFFECT UDP.send', 'EFFECT getaddrinfo', 'EFFECT spawnSync'],
   ]);
   // Node itself refuses processes, threads and writing to files, and ends with 1 when one is tried.
-  const allowed = { NODE_OPTIONS: '--experimental-permission --allow-fs-read=* --no-warnings' };
+  using directory = temporaryDirectory();
+  const allowed = {
+    NODE_OPTIONS: '--experimental-permission --allow-fs-read=* --no-warnings',
+    // Where no command that was killed has left anything to sweep.
+    TMPDIR: directory.path,
+  };
   expect(await runCli(['plan', ...recipe], { cwd, env: allowed })).toMatchObject({ exitCode: 0, stderr: '' });
   const refused = await runCli(['run', '--check', ...recipe], { cwd, env: allowed });
   expect(refused).toMatchObject({
