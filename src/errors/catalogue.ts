@@ -238,7 +238,7 @@ export const EXIT_CODES: readonly CatalogueExitCode[] = [
   {
     code: 5,
     means: 'failed and rolled back',
-    workload: 'source, as if nothing had happened',
+    workload: 'source, as if nothing had happened; by `onFailure: revert`, as it was when it moved',
     cure: 'do what the message says, run again',
   },
   {
