@@ -1,0 +1,295 @@
+import type { FailureData } from '../events/event.ts';
+import type { ListedLock } from '../lock/workload-lock.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { FlowCommand } from '../store/flow-command.ts';
+
+/** How one criu of a run stands on its host. */
+export interface HoldTruth {
+  /** `absent`: it was never made ready, or is cleaned up; `armed`: it waits to be started. */
+  readonly stands: 'absent' | 'armed' | 'working' | 'holds' | 'ended';
+  readonly decision: 'commit' | 'abort' | 'none';
+  /** The host was started again since: nothing that it held or restored can be alive. */
+  readonly isFromEarlierBoot: boolean;
+  /** There are images that criu has finished. */
+  readonly hasImages: boolean;
+  /** The host was started again before they had digests, and nobody has said yet that they will do. */
+  readonly areImagesUnsure: boolean;
+  /** Clock ticks since boot at which criu was told to start; undefined when it was not. */
+  readonly startedAtTicks?: number;
+}
+
+export interface HostTruth {
+  readonly host: string;
+  /** Why it could not be asked. */
+  readonly failure?: FailureData;
+  readonly hold?: HoldTruth;
+  /** The lock of this run there. */
+  readonly lock?: ListedLock;
+}
+
+type Standing =
+  /** It runs on the source, and nothing of the run is left. */
+  | 'on-source'
+  /** It runs on the source, and something of the run is left on the hosts. */
+  | 'on-source-unfinished'
+  /** It is frozen on the source, for as long as its lease lasts. */
+  | 'frozen'
+  /** The source's copy has ended, and the destination's waits. */
+  | 'between'
+  | 'on-destination'
+  | 'on-destination-unfinished'
+  | 'nowhere'
+  | 'unknown';
+
+/** Where the workload is alive, and what to do next; in words. */
+export interface Verdict {
+  readonly standing: Standing;
+  /** A sentence for people. */
+  readonly sentence: string;
+  /** What to do next; undefined when there is nothing to do. */
+  readonly command?: string;
+}
+
+/** What was found, to be judged. */
+export interface Scene {
+  readonly command: FlowCommand;
+  readonly directory: string;
+  readonly plan: Plan;
+  readonly source: HostTruth;
+  readonly destination: HostTruth;
+  /** The pids of the workload that are alive there; undefined when the host cannot be asked. */
+  readonly onSource: readonly number[] | undefined;
+  readonly onDestination: Found | undefined;
+  /** Restores it there from its images, by hand. */
+  readonly restoreCommand: string;
+  /** Says on the source that its images will do, though nobody can tell whether they are whole. */
+  readonly uncheckedCommand: string;
+  /** As the journal knows. */
+  readonly sourceHasEnded: boolean;
+  /** The source was started again, and has nothing of the run. */
+  readonly isForgotten: boolean;
+}
+
+/** `by: 'likeness'`: there is nothing to know it by but its pid and command line. */
+export interface Found {
+  readonly pids: readonly number[];
+  readonly by: 'hold' | 'journal' | 'likeness';
+}
+
+/** Says of what was found where the workload is, and what is left to do. Pure. */
+export function judge(scene: Scene): Verdict {
+  const { command, plan, source, destination, onSource, onDestination } = scene;
+  if (plan.kind !== 'move') return judgeOneHost(scene);
+  const isLeft = source.lock !== undefined || destination.lock !== undefined;
+  const released = destination.hold?.decision === 'commit' || destination.hold?.stands === 'absent';
+  if (onSource === undefined) return judgeWithoutSource(scene);
+  if (onSource.length > 0) {
+    if (source.hold?.stands === 'holds' && source.hold.decision === 'none' && isRevert(plan)) {
+      return {
+        standing: 'on-source-unfinished',
+        sentence: `The workload runs on ${plan.source}, was to be ended there, and has its address back within 30 s if nobody decides.`,
+        command: command('rollback'),
+      };
+    }
+    if (source.hold?.stands === 'holds' && source.hold.decision === 'none') {
+      return {
+        standing: 'frozen',
+        sentence: `The workload is frozen on ${plan.source}, and runs on there within 30 s if nobody decides.`,
+        command: command('rollback'),
+      };
+    }
+    return isLeft
+      ? {
+          standing: 'on-source-unfinished',
+          sentence: `The workload runs on ${plan.source}; the run has left something on the hosts.`,
+          command: command('rollback'),
+        }
+      : { standing: 'on-source', sentence: `The workload runs on ${plan.source}.` };
+  }
+  if (onDestination === undefined) {
+    return {
+      standing: 'unknown',
+      sentence: `The workload is not on ${plan.source} any more, and ${plan.destination} cannot be asked.`,
+      command: command('status'),
+    };
+  }
+  const hasCommitted = source.hold?.decision === 'commit' || scene.sourceHasEnded;
+  if (scene.isForgotten && !released && !hasCommitted && destination.hold?.hasImages === true) {
+    return {
+      standing: onDestination.pids.length > 0 ? 'between' : 'nowhere',
+      sentence: `Nobody runs: ${plan.source} was started again, and has nothing of the run any more. The images on ${plan.destination} are whole, of the moment in which it was frozen.`,
+      command: command('resume', '--source-is-gone'),
+    };
+  }
+  if (onDestination.pids.length === 0) {
+    return { standing: 'nowhere', ...wayBack(scene) };
+  }
+  if (!released && !hasCommitted) {
+    if (isRevert(plan)) return { standing: 'between', ...imagesAreKept(scene) };
+    const when = source.hold?.isFromEarlierBoot === true ? ' when the host was started again' : '';
+    return {
+      standing: 'between',
+      sentence: `Nobody runs: the copy on ${plan.source} ended${when}, before the commit, and the one on ${plan.destination} waits. Images of it are complete on ${plan.source}.`,
+      command: command('rollback'),
+    };
+  }
+  if (!released) {
+    return {
+      standing: 'between',
+      sentence: `Nobody runs: the copy on ${plan.source} has ended, and the one on ${plan.destination} is whole and waits.`,
+      command: command('resume'),
+    };
+  }
+  if (isLeft) {
+    return {
+      standing: 'on-destination-unfinished',
+      sentence: `The workload runs on ${plan.destination}; the run has left something on the hosts.`,
+      command: command('resume'),
+    };
+  }
+  return { standing: 'on-destination', sentence: runsOnDestination(plan, onDestination) };
+}
+
+/** A checkpoint, or a restore from one: source and destination are one host. */
+function judgeOneHost(scene: Scene): Verdict {
+  const { command, plan, source, destination, onSource = [], onDestination } = scene;
+  const { source: host, kind } = plan;
+  const isLeft = source.lock !== undefined;
+  const left = isLeft ? '; the run has left something there.' : '.';
+  const goOn = (verb: 'resume' | 'rollback'): { readonly command?: string } =>
+    isLeft ? { command: command(verb) } : {};
+  if (source.failure)
+    return { standing: 'unknown', sentence: `${host} cannot be asked.`, command: command('status') };
+  if (kind === 'checkpoint') {
+    if (onSource.length === 0)
+      return {
+        standing: 'nowhere',
+        sentence: `The workload does not run on ${host}${left}`,
+        ...goOn('rollback'),
+      };
+    const isHeld = source.hold?.stands === 'holds' && source.hold.decision === 'none';
+    return isHeld
+      ? {
+          standing: 'frozen',
+          sentence: `The workload is frozen on ${host}, and runs on there within 30 s if nobody decides.`,
+          command: command('rollback'),
+        }
+      : {
+          standing: isLeft ? 'on-source-unfinished' : 'on-source',
+          sentence: `The workload runs on ${host}${left}`,
+          ...goOn('rollback'),
+        };
+  }
+  const isReleased = destination.hold?.decision === 'commit' || destination.hold?.stands === 'absent';
+  if ((onDestination?.pids.length ?? 0) === 0)
+    return {
+      standing: 'nowhere',
+      sentence: `The workload does not run on ${host}; its checkpoint is as it was${isLeft ? ', and the run has left something there.' : '.'}`,
+      ...goOn('rollback'),
+    };
+  if (!isReleased)
+    return {
+      standing: 'between',
+      sentence: `The workload is rebuilt on ${host}, and waits until it is let go.`,
+      command: command('resume'),
+    };
+  return {
+    standing: isLeft ? 'on-destination-unfinished' : 'on-destination',
+    sentence: `The workload runs on ${host}${left}`,
+    ...goOn('resume'),
+  };
+}
+
+function runsOnDestination({ destination }: Plan, { by }: Found): string {
+  const sentence = `The workload runs on ${destination}`;
+  return by === 'likeness'
+    ? `${sentence}, as far as its pid and its command line tell: this directory of the run does not know its end.`
+    : `${sentence}.`;
+}
+
+/** The source cannot be asked. That its copy has ended, the destination or the journal may know. */
+function judgeWithoutSource(scene: Scene): Verdict {
+  const { command, plan, destination, onDestination, sourceHasEnded } = scene;
+  const silent = `${plan.source} cannot be asked.`;
+  const { hold, lock } = destination;
+  const status = command('status');
+  if (onDestination === undefined) return { standing: 'unknown', sentence: silent, command: status };
+  const isThere = onDestination.pids.length > 0;
+  const isCommitted = hold?.decision === 'commit' || sourceHasEnded;
+  if (isThere && (hold?.decision === 'commit' || onDestination.by === 'journal')) {
+    const sentence = `The workload runs on ${plan.destination}. ${silent}`;
+    return lock
+      ? { standing: 'on-destination-unfinished', sentence, command: command('resume') }
+      : { standing: 'on-destination', sentence };
+  }
+  if (isCommitted) {
+    const what = isThere ? 'is whole and waits' : 'is to be restored from its images';
+    return {
+      standing: 'between',
+      sentence: `Nobody runs: the copy on ${plan.source} has ended, and the one on ${plan.destination} ${what}. ${silent}`,
+      command: command('resume'),
+    };
+  }
+  const after =
+    hold?.hasImages === true
+      ? ` There are whole images of it on ${plan.destination}: when ${plan.source} is gone for good, and only then, they may run by ${command('resume', '--source-is-gone')}.`
+      : '';
+  return {
+    standing: 'unknown',
+    sentence: `${silent} The workload runs there, or is frozen there and runs on within 30 s, if the host does.${after}`,
+    command: status,
+  };
+}
+
+function isRevert({ workload }: Plan): boolean {
+  return workload.kind === 'revert';
+}
+
+/** What was to be ended has ended by itself, or with its host: its images are there all the same. */
+function imagesAreKept({ command, plan }: Scene): Omit<Verdict, 'standing'> {
+  return {
+    sentence: `The workload runs neither on ${plan.source} nor on ${plan.destination}: its images, of the moment in which it moved, are on ${plan.destination}.`,
+    command: command('resume'),
+  };
+}
+
+/** What can still be done about a workload that runs nowhere. */
+function wayBack(scene: Scene): Omit<Verdict, 'standing'> {
+  const { command, directory, plan, restoreCommand, uncheckedCommand } = scene;
+  const [source, destination] = [scene.source.hold, scene.destination.hold];
+  if (isRevert(plan) && destination?.decision !== 'commit') return imagesAreKept(scene);
+  const nowhere = `The workload runs neither on ${plan.source} nor on ${plan.destination}`;
+  // The source may be cleaned up already.
+  if (destination?.decision === 'commit' && destination.hasImages) {
+    const since = destination.isFromEarlierBoot ? ' when the host was started again' : '';
+    return {
+      sentence: `The workload moved to ${plan.destination}, and ended there${since}. Its images, of the moment in which it moved, are in ${directory}/images: restoring them loses what it did since.`,
+      command: restoreCommand,
+    };
+  }
+  if (source?.decision === 'commit' && destination?.hasImages === true) {
+    return {
+      sentence: `${nowhere}: the copy on ${plan.source} has ended, and its images are complete on ${plan.destination}.`,
+      command: command('resume'),
+    };
+  }
+  if (source?.hasImages === true && source.decision !== 'commit' && source.areImagesUnsure) {
+    return {
+      sentence: `${nowhere}. ${plan.source} was started again before its images had digests, and parts of them may be lost: if you restore from them all the same, say so there, then roll back.`,
+      command: uncheckedCommand,
+    };
+  }
+  if (source && source.decision !== 'commit' && source.hasImages) {
+    return {
+      sentence: `${nowhere}: its images are complete on ${plan.source}.`,
+      command: command('rollback'),
+    };
+  }
+  const gone = `${nowhere}, and there are no images of it.`;
+  if (!scene.source.lock && !scene.destination.lock) return { sentence: gone };
+  const isCommitted = [source, destination].some((hold) => hold?.decision === 'commit');
+  return {
+    sentence: `${gone} The run has left something on the hosts.`,
+    command: command(isCommitted || scene.sourceHasEnded ? 'resume' : 'rollback'),
+  };
+}
