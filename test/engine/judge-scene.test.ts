@@ -1,0 +1,118 @@
+import { expect, test } from 'vitest';
+import { type HoldTruth, judge, type Scene } from '../../src/engine/judge-scene.ts';
+import type { Plan } from '../../src/plan/plan.ts';
+import { planWith } from '../helpers/plan.ts';
+
+const MOVE = planWith({ source: 'a', destination: 'b' });
+const REVERT: Plan = { ...MOVE, workload: { kind: 'revert', series: 's', id: 1 } };
+const LOCK = { runId: 'r', epoch: 1, pids: [1], controller: undefined } as never;
+const UNREACHABLE = { code: 'HOST_UNREACHABLE', message: 'no answer' } as const;
+
+const hold = (change: Partial<HoldTruth> = {}): HoldTruth => ({
+  ...{ stands: 'holds', decision: 'none', isFromEarlierBoot: false, hasImages: true, areImagesUnsure: false },
+  ...change,
+});
+const ABSENT = hold({ stands: 'absent', hasImages: false });
+/** The workload runs on the source, and nothing of the run is left. */
+const scene = (change: Partial<Scene>): Scene => ({
+  plan: MOVE,
+  directory: '/run',
+  source: { host: 'a', hold: ABSENT },
+  destination: { host: 'b', hold: ABSENT },
+  onSource: [1],
+  onDestination: { pids: [], by: 'hold' },
+  command: (verb, ...more) => ['criu-flow', verb, 'r', ...more].join(' '),
+  restoreCommand: 'restore by hand',
+  uncheckedCommand: 'say that they will do',
+  sourceHasEnded: false,
+  isForgotten: false,
+  ...change,
+});
+const at = (hostName: string, change: Partial<HoldTruth>, isLocked = true): Scene['source'] => ({
+  host: hostName,
+  hold: hold(change),
+  ...(isLocked && { lock: LOCK }),
+});
+
+test.each([
+  ['nothing is left', {}, ['on-source']],
+  [
+    'a lock is left',
+    { source: at('a', { stands: 'ended' }) },
+    ['on-source-unfinished', 'criu-flow rollback r'],
+  ],
+  ['it is held', { source: at('a', {}) }, ['frozen', 'criu-flow rollback r']],
+  [
+    'the copy of a revert is held, which freezes nothing',
+    { plan: REVERT, source: at('a', {}) },
+    ['on-source-unfinished', 'criu-flow rollback r'],
+  ],
+  [
+    'it has ended on the source, and waits',
+    {
+      onSource: [],
+      onDestination: { pids: [1], by: 'hold' },
+      source: at('a', { decision: 'commit' }),
+      destination: at('b', {}),
+    },
+    ['between', 'criu-flow resume r'],
+  ],
+  [
+    'it has ended on the source before the commit',
+    {
+      onSource: [],
+      onDestination: { pids: [1], by: 'hold' },
+      source: at('a', { isFromEarlierBoot: true }),
+      destination: at('b', {}),
+    },
+    ['between', 'criu-flow rollback r'],
+  ],
+  [
+    'the same, and the source has nothing of it any more',
+    { onSource: [], onDestination: { pids: [1], by: 'hold' }, destination: at('b', {}), isForgotten: true },
+    ['between', 'criu-flow resume r --source-is-gone'],
+  ],
+  [
+    'the same, and the destination has given it up',
+    { onSource: [], destination: at('b', { decision: 'abort' }), isForgotten: true },
+    ['nowhere', 'criu-flow resume r --source-is-gone'],
+  ],
+  [
+    'what a revert was to end has ended by itself',
+    { plan: REVERT, onSource: [], source: at('a', { hasImages: false }), destination: at('b', {}) },
+    ['nowhere', 'criu-flow resume r'],
+  ],
+  [
+    'it runs on the destination, and a lock is left',
+    { onSource: [], onDestination: { pids: [1], by: 'hold' }, destination: at('b', { decision: 'commit' }) },
+    ['on-destination-unfinished', 'criu-flow resume r'],
+  ],
+  [
+    'it has ended on the destination',
+    { onSource: [], destination: at('b', { decision: 'commit' }) },
+    ['nowhere', 'restore by hand'],
+  ],
+  [
+    'it runs nowhere, and the source has its images',
+    { onSource: [], source: at('a', {}), destination: at('b', { hasImages: false }) },
+    ['nowhere', 'criu-flow rollback r'],
+  ],
+  [
+    'the same, and nobody knows whether they are whole',
+    { onSource: [], source: at('a', { areImagesUnsure: true }), destination: at('b', { hasImages: false }) },
+    ['nowhere', 'say that they will do'],
+  ],
+  [
+    'the source cannot be asked',
+    { onSource: undefined, source: { host: 'a', failure: UNREACHABLE }, destination: at('b', {}) },
+    ['unknown', 'criu-flow status r'],
+  ],
+  [
+    'the destination cannot be asked',
+    { onSource: [], onDestination: undefined, destination: { host: 'b', failure: UNREACHABLE } },
+    ['unknown', 'criu-flow status r'],
+  ],
+] as const)('%s', (_, change, [standing, advice]) => {
+  const { standing: found, command } = judge(scene(change));
+  expect([found, command]).toEqual([standing, advice]);
+});
