@@ -1,10 +1,6 @@
 import type { Command, Option } from 'commander';
+import type { Candidate, Line } from './line.ts';
 import { type Files, type Source, SOURCES } from './sources.ts';
-
-export interface Candidate {
-  readonly value: string;
-  readonly description: string;
-}
 
 export interface Completion {
   readonly files: Files;
@@ -18,18 +14,19 @@ export interface Completion {
  */
 export async function complete(program: Command, words: readonly string[]): Promise<Completion> {
   const word = words.at(-1) ?? '';
-  const { command, option, position, isAfterDashes } = readWords(program, words.slice(0, -1));
-  if (option) return valuesOf(sourceOfOption(command, option), word);
+  const { command, option, args, options, isAfterDashes } = readWords(program, words.slice(0, -1));
+  const line: Line = { args, options, word };
+  if (option) return valuesOf(sourceOfOption(command, option), line);
   const [, name = '', part = ''] = /^(--[^=]+)=(.*)$/.exec(word) ?? [];
   const assigned = isAfterDashes ? undefined : findOption(command, name);
   if (assigned) {
-    const { files, candidates } = await valuesOf(sourceOfOption(command, assigned), part);
+    const { files, candidates } = await valuesOf(sourceOfOption(command, assigned), { ...line, word: part });
     return { files, candidates: candidates.map((each) => ({ ...each, value: `${name}=${each.value}` })) };
   }
   if (word.startsWith('-') && !isAfterDashes) return startingWith(word, optionsOf(command));
-  const names = isAfterDashes || position > 0 ? [] : commandsOf(command);
+  const names = isAfterDashes || args.length > 0 ? [] : commandsOf(command);
   if (names.length > 0) return startingWith(word, names);
-  return valuesOf(sourceOfArgument(command, position), word);
+  return valuesOf(sourceOfArgument(command, args.length), line);
 }
 
 interface Reading {
@@ -37,8 +34,8 @@ interface Reading {
   readonly command: Command;
   /** The option whose value comes next. */
   readonly option: Option | undefined;
-  /** How many arguments the command has already. */
-  readonly position: number;
+  readonly args: readonly string[];
+  readonly options: ReadonlyMap<string, readonly string[]>;
   /** After `--` nothing is an option. */
   readonly isAfterDashes: boolean;
 }
@@ -46,25 +43,33 @@ interface Reading {
 function readWords(program: Command, words: readonly string[]): Reading {
   let command = program;
   let option: Option | undefined;
-  let position = 0;
+  const args: string[] = [];
+  const options = new Map<string, string[]>();
   let isAfterDashes = false;
+  const give = ({ long, short }: Option, value: string): void => {
+    const name = (long ?? short ?? '').replace(/^-+/, '');
+    options.set(name, [...(options.get(name) ?? []), value]);
+  };
   for (const word of words) {
     if (option) {
+      give(option, word);
       option = undefined;
     } else if (isAfterDashes) {
-      position += 1;
+      args.push(word);
     } else if (word === '--') {
       isAfterDashes = true;
     } else if (word.startsWith('-')) {
-      option = findOption(command, word);
-      if (option?.required !== true) option = undefined;
+      const [, name = word, value] = /^(--[^=]+)=(.*)$/s.exec(word) ?? [];
+      const found = findOption(command, name);
+      if (found && value !== undefined) give(found, value);
+      else if (found?.required === true) option = found;
     } else {
       const child = command.commands.find((each) => each.name() === word);
-      if (child && position === 0) command = child;
-      else position += 1;
+      if (child && args.length === 0) command = child;
+      else args.push(word);
     }
   }
-  return { command, option, position, isAfterDashes };
+  return { command, option, args, options, isAfterDashes };
 }
 
 function findOption(command: Command, word: string): Option | undefined {
@@ -110,10 +115,10 @@ function sourceNamed(command: Command, name: string): Source {
   return SOURCES[`${command.name()} ${name}`] ?? SOURCES[name] ?? {};
 }
 
-async function valuesOf({ words, files = 'none' }: Source, word: string): Promise<Completion> {
+async function valuesOf({ words, candidates, files = 'none' }: Source, line: Line): Promise<Completion> {
   const values = (await words?.()) ?? [];
-  const candidates = values.map((value) => ({ value, description: '' }));
-  return { files, candidates: startingWith(word, candidates).candidates };
+  const found = (await candidates?.(line)) ?? values.map((value) => ({ value, description: '' }));
+  return { files, candidates: startingWith(line.word, found).candidates };
 }
 
 function startingWith(word: string, candidates: readonly Candidate[]): Completion {

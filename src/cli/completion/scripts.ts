@@ -28,7 +28,7 @@ _criu_flow() {
   current=\${words[-1]}
   local lines=() line value more=() part=$current before=
   # What stands before "=" is not replaced.
-  if [[ $current == --*=* ]]; then
+  if [[ $current == *=* ]]; then
     before=\${current%%=*}= part=\${current#*=}
   fi
   mapfile -t lines < <(criu-flow complete -- "\${words[@]:1}" 2> /dev/null)
@@ -36,6 +36,8 @@ _criu_flow() {
   for line in "\${lines[@]:1}"; do
     value=\${line%%$'\\t'*}
     COMPREPLY+=("\${value#"$before"}")
+    # What comes after it is part of the same word.
+    [[ $value != *= ]] || compopt -o nospace
   done
   case \${lines[0]-} in
     any) mapfile -t more < <(compgen -f -- "$part") ;;
@@ -54,15 +56,18 @@ complete -F _criu_flow criu-flow
   zsh: `# Completes criu-flow in zsh. Into ~/.zshrc, after compinit:
 #   source <(criu-flow completion zsh)
 _criu-flow() {
-  local -a lines candidates
+  local -a lines candidates begun
   local line value
   local -i result=1
   lines=("\${(@f)$(criu-flow complete -- "\${(@)words[2,CURRENT-1]}" "$IPREFIX$PREFIX" 2> /dev/null)}")
   for line in "\${(@)lines[2,-1]}"; do
     value=\${line%%$'\\t'*}
-    candidates+=("\${value//:/\\\\:}:\${line#*$'\\t'}")
+    line="\${value//:/\\\\:}:\${line#*$'\\t'}"
+    # What comes after it is part of the same word.
+    if [[ $value == *= ]]; then begun+=("$line"); else candidates+=("$line"); fi
   done
   (( $#candidates )) && _describe -V criu-flow candidates && result=0
+  (( $#begun )) && _describe -V criu-flow begun -S '' && result=0
   if [[ $lines[1] == (any|yaml) ]]; then
     [[ $PREFIX == --*=* ]] && compset -P '--*='
     if [[ $lines[1] == any ]]; then _files; else _files -g '*.(yaml|yml)'; fi && result=0

@@ -1,9 +1,14 @@
+import type { Candidate, Line } from './line.ts';
+import { recipeInputs } from './recipe-inputs.ts';
+
 /** Files that a shell offers besides, since it knows best how to name them. */
 export type Files = 'none' | 'any' | 'yaml';
 
 /** Where the values of an argument, or of an option, come from. */
 export interface Source {
   readonly words?: () => readonly string[] | Promise<readonly string[]>;
+  /** The same, where they depend on what stands on the line, or have descriptions. */
+  readonly candidates?: (line: Line) => Promise<readonly Candidate[]>;
   readonly files?: Files;
 }
 
@@ -24,7 +29,7 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   file: { files: 'any' },
   argv: { files: 'any' },
   host: FREE,
-  'name=value': FREE,
+  'name=value': { candidates: recipeInputs },
   names: FREE,
   mbit: FREE,
   number: FREE,

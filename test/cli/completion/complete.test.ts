@@ -1,8 +1,10 @@
+import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { complete } from '../../../src/cli/completion/complete.ts';
 import { SOURCES } from '../../../src/cli/completion/sources.ts';
 import { createProgram } from '../../../src/cli/program.ts';
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts';
 
 const program = createProgram(() => {});
 const values = async (...words: string[]): Promise<string[]> =>
@@ -85,6 +87,14 @@ test.each([
   [['nonsense', 'r'], []],
   [['constructor', ''], []],
   [['lab', 'up', '--rate', ''], []],
+  [
+    ['run', 'process-rsync', '-i', ''],
+    ['source=', 'destination=', 'pid='],
+  ],
+  [['plan', 'process-rsync', '-i', 'pid=1', '--input=source=a', '-i', ''], ['destination=']],
+  [['run', 'process-rsync', '--input=des'], ['--input=destination=']],
+  [['run', 'process-rsync', '-i', 'source=r'], []],
+  [['run', './no-such.yaml', '-i', ''], []],
   [[], ['run']],
 ])('%j', async (words, expected) => {
   const found = await values(...words);
@@ -102,4 +112,33 @@ test.each([
   [[''], 'none'],
 ])('%j offers files: %s', async (words, files) => {
   expect((await complete(program, words)).files).toBe(files);
+});
+
+test('of an input that is begun its values, the hosts of an inventory among them; nothing that a shell would take for more', async () => {
+  using directory = temporaryDirectory();
+  const [recipe, other] = [directory.at('recipe.yaml'), directory.at('other.yaml')];
+  writeFileSync(
+    recipe,
+    `version: 1
+kind: steps
+name: Steps
+inputs:
+  mode: { type: enum, values: [fast, careful, $(reboot), 'a b'] }
+  sure: { type: bool }
+  to: { type: host, group: video }
+  all: { type: list, items: host }
+  token: { type: secret, from: { env: TOKEN } }
+steps: [{ uses: command, readOnly: true, with: { on: local, argv: [echo, '{{ inputs.mode }}'] } }]
+`,
+  );
+  writeFileSync(other, 'version: 1\nhosts: { a: {}, b: {}, c: {} }\ngroups: { video: { hosts: [b, c] } }\n');
+  const given = ['run', recipe, '--inventory', other, '-i'];
+  expect(await values(...given, '')).toEqual(['mode=', 'sure=', 'to=', 'all=']);
+  expect(await values(...given, 'all=a', '-i', 'al')).toEqual(['all=']);
+  expect(await values(...given, 'mode=')).toEqual(['mode=fast', 'mode=careful']);
+  expect(await values(...given, 'sure=t')).toEqual(['sure=true']);
+  expect(await values(...given, 'to=')).toEqual(['to=b', 'to=c']);
+  expect(await values(...given, 'all=')).toEqual(['all=a', 'all=b', 'all=c']);
+  expect(await values('run', recipe, '-i', 'to=')).toEqual([]);
+  expect(await values('run', recipe, '--inventory', directory.at('none'), '-i', 'to=')).toEqual([]);
 });

@@ -10,8 +10,15 @@ const has = (program: string): boolean =>
 
 const RUN = '20261123-142339-a1b2';
 
+const WITH_MODE = `version: 1
+kind: steps
+name: Steps
+inputs: { mode: { type: enum, values: [fast, careful] } }
+steps: [{ uses: command, readOnly: true, with: { on: local, argv: [echo, '{{ inputs.mode }}'] } }]
+`;
+
 function prepare(home: TemporaryDirectory): NodeJS.ProcessEnv {
-  writeFileSync(home.at('mine.yaml'), '');
+  writeFileSync(home.at('mine.yaml'), WITH_MODE);
   writeFileSync(home.at('my other.yml'), '');
   writeFileSync(home.at('mine.txt'), '');
   mkdirSync(home.at('state', 'criu-flow', 'runs', RUN), { recursive: true });
@@ -39,6 +46,8 @@ const single: readonly (readonly [line: string, words: readonly string[]])[] = [
   ['criu-flow explain hooks', ['explain', 'hooks']],
   ['criu-flow explain HOLD', ['explain', 'HOLD_LOST']],
   ['criu-flow completion f', ['completion', 'fish']],
+  ['criu-flow run process-rsync -i des', ['run', 'process-rsync', '-i', 'destination=']],
+  ['criu-flow run mine.yaml -i mode=f', ['run', 'mine.yaml', '-i', 'mode=fast']],
 ];
 
 /** A line up to the cursor, and all that its last word can be. */
