@@ -49,8 +49,16 @@ const IMAGE_FLAGS = [
 const FILE_FLAGS = ['-aHAXS', '--numeric-ids', '--delete', '--modify-window=-1'];
 
 /** Flags for some of them whose times tell nothing. Their names are read, so that the directories are not walked once more. */
-const SOME_FLAGS = ['-aHAXS', '--numeric-ids', '--ignore-times', '--from0', '--files-from=-'];
-const ONE_FLAGS = ['-aHAXS', '--numeric-ids', '--ignore-times'];
+const ONE_FLAGS = [
+  '-aHAXS',
+  '--numeric-ids',
+  '--ignore-times',
+  // Its hard links stay links.
+  '--inplace',
+  // It may have been removed since it was mapped.
+  '--ignore-missing-args',
+];
+const SOME_FLAGS = [...ONE_FLAGS, '--from0', '--files-from=-'];
 
 /**
  * Copies the workload's files with rsync from the source straight to the destination.

@@ -4,12 +4,12 @@ import { mustRunScript } from '../host/shell.ts';
 /**
  * Prints, for each file below some paths that a process has mapped shared, the number of the path, TAB, and the file's name below it
  * (`.` for the path itself), then NUL. Arguments: the pids, separated by spaces; the paths.
- * @see proc_pid_maps(5): `s` at the end of the permissions
+ * @see proc_pid_maps(5): `s` at the end of the permissions; a line feed in a name is `\\012`
  */
 const SHARED_SCRIPT = `
 maps=$(for pid in $1; do
   awk '$2 ~ /s$/ && $6 ~ /^\\// { sub(/^[^\\/]*/, ""); print }' "/proc/$pid/maps" 2> /dev/null
-done | sort -u)
+done | LC_ALL=C sort -u)
 [ -n "$maps" ] || exit 0
 shift
 index=0
@@ -46,7 +46,7 @@ export async function readSharedMappings(
     const [index = '', ...name] = record.split('\t');
     const path = paths[Number(index)];
     if (path === undefined) throw new Error(`an answer of the shared script: ${record}`);
-    found.set(path, (found.get(path) ?? new Set()).add(name.join('\t')));
+    found.set(path, (found.get(path) ?? new Set()).add(name.join('\t').replaceAll('\\012', '\n')));
   }
   return found;
 }

@@ -1,4 +1,5 @@
 import {
+  linkSync,
   mkdirSync,
   readFileSync,
   readdirSync,
@@ -9,7 +10,7 @@ import {
 } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { LocalHost } from '../../src/host/local.ts';
-import { copyFiles, ImagesTransfer } from '../../src/transfer/rsync.ts';
+import { copyFiles, copyFilesAgain, copyOnHostAgain, ImagesTransfer } from '../../src/transfer/rsync.ts';
 import type { TransferProgress } from '../../src/transfer/progress.ts';
 import { sshdSkipReason, startSshd, type TestSshd } from '../helpers/sshd.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts';
@@ -44,6 +45,32 @@ describe.skipIf(sshdSkipReason !== undefined)(
       from: `${directory.at('from')}/`,
       to: `${directory.at('to')}/`,
     });
+
+    test.each(['over ssh', 'on the host'])(
+      'files whose times tell nothing are copied again, %s: odd names, hard links, and not what is gone',
+      async (where) => {
+        const odd = 'a\n b\\tc (deleted)';
+        for (const side of ['from', 'to']) {
+          writeFileSync(directory.at(side, odd), side);
+          mkdirSync(directory.at(side, '-d'));
+          writeFileSync(directory.at(side, '-d', 'one'), side);
+          linkSync(directory.at(side, '-d', 'one'), directory.at(side, 'other'));
+          writeFileSync(directory.at(side, 'not named'), side);
+        }
+        const names = new Set([odd, '-d/one', 'gone']);
+        if (where === 'over ssh') await copyFilesAgain(way(), names, signal);
+        else await copyOnHostAgain(source, way(), names, signal);
+        const read = (...name: readonly string[]): string =>
+          readFileSync(directory.at('to', ...name), 'utf8');
+        expect([read(odd), read('-d', 'one'), read('other')]).toEqual(['from', 'from', 'from']);
+        expect(read('not named')).toBe('to');
+        expect(statSync(directory.at('to', 'other')).nlink).toBe(2);
+        const one = { from: directory.at('from', 'not named'), to: directory.at('to', 'not named') };
+        if (where === 'over ssh') await copyFilesAgain({ ...way(), ...one }, new Set(['.']), signal);
+        else await copyOnHostAgain(source, one, new Set(['.']), signal);
+        expect(read('not named')).toBe('from');
+      },
+    );
 
     test('images go into the room that was made for them, also where size and time look the same', async () => {
       // It waits from before there is anything.
