@@ -251,10 +251,12 @@ ${AWAIT_SCRIPT}`;
  * Carries a decision out that criu did not, unless that was done before. Waits for a criu that is still at it, ten seconds at
  * most. Arguments: the hold's directory, `killed` or `failed`.
  */
-export const SETTLE_SCRIPT = `
+export const SETTLE_SCRIPT: string = `
+${BOOT_FUNCTION}
 cd "$1" 2> /dev/null && [ -f settle ] || exit 0
 criu=
-[ ! -f criu ] || read -r criu < criu
+# After a boot of the host who has its pid is somebody else.
+[ ! -f criu ] || [ "$(cat boot)" != "$(boot)" ] || read -r criu < criu
 rounds=0
 while [ -e "$criu" ] && [ "$rounds" -lt 100 ] && [ "\${criu#/proc/}" != "$criu" ]; do
   sleep 0.1
@@ -290,6 +292,10 @@ ${BOOT_FUNCTION}
 now=$(boot)
 if [ -f "$1/boot" ] && [ "$(cat "$1/boot")" != "$now" ]; then echo gone; exit 0; fi
 [ -r "/proc/$2/stat" ] || { echo gone; exit 0; }
+restored=$1/restored pid=$2
 set -- $(sed 's/^.*) //' "/proc/$2/stat")
-case $1 in [ZX] | '') echo gone ;; *) echo "there \${20} $now" ;; esac
+case $1 in [ZX] | '') echo gone; exit 0 ;; esac
+# Who has the pid may be somebody else by now. What was restored once more has no such list.
+[ ! -f "$restored" ] || grep -q "^$pid \${20} " "$restored" || { echo gone; exit 0; }
+echo "there \${20} $now"
 `;
