@@ -35,32 +35,43 @@ stop() {
 }
 add() {
   look "$1"
-  [ -z "$start" ] || grep -q "^$1 $start\\( \\|$\\)" tasks || echo "$1 $start" >> tasks
+  [ -n "$start" ] || return 0
+  grep -q "^$1 $start\\( \\|$\\)" tasks || { echo "$1 $start" >> tasks && found=yes; } || fail "tasks cannot be written"
+}
+# Sessions of tasks that are alive, or have ended: their numbers are nobody else's as long as somebody is in them.
+sessions() {
+  while read -r pid began _; do
+    look "$pid"
+    case $began:$start in 0:*) ;; *: | "$began:$began") printf '%s ' "$pid" ;; esac
+  done < tasks
 }
 gather() {
-  known=' '
-  while :; do
+  stopped=' '
+  found=yes
+  while [ -n "$found" ]; do
     found=
     for pid in $(alive); do
-      case $known in *" $pid "*) continue ;; esac
-      known="$known$pid " found=yes
-      stop "$pid"
+      case $stopped in *" $pid "*) ;; *) stop "$pid"; stopped="$stopped$pid " found=yes ;; esac
+    done
+    for pid in $(alive); do
       for children in "/proc/$pid/task/"*/children; do
         child=
         read -r child 2> /dev/null < "$children"
         for child in $child; do add "$child"; done
       done
     done
-    [ -n "$found" ] || return 0
-    # Those whose parent has ended are in the session still: its number is nobody else's as long as its leader is alive.
+    known=" $(sessions)"
     for file in /proc/[0-9]*/stat; do
       pid=\${file#/proc/} pid=\${pid%/stat}
       look "$pid"
-      case $known in *" $pid "*) ;; *" $session "*) add "$pid" ;; esac
+      [ -z "$session" ] || case $known in *" $session "*) add "$pid" ;; esac
     done
   done
 }
 if [ "$decision" = commit ]; then
+  gather
+  end_tasks
+  # Whoever was forked before its parent stood still.
   gather
   end_tasks
   settled ended

@@ -2,6 +2,7 @@ import { type FoundWorkload, hasEnded } from '../checkpoint/look-up.ts';
 import { findTwins } from '../checkpoint/store.ts';
 import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
+import { mustRunScript } from '../host/shell.ts';
 import type { Plan } from '../plan/plan.ts';
 import { readAlive } from '../workload/alive.ts';
 import { survivors } from '../workload/identity.ts';
@@ -52,24 +53,48 @@ export async function revertFindings(
     const message = `The program of the workload runs on ${destination.name} again, ${which}`;
     return [secondCopy(destination, message, twins)];
   }
-  const left = hasEnded(workload) ? await orphansOf(source, checkpoint) : [];
+  const left = hasEnded(workload) ? await leftOf(source, checkpoint.workload) : [];
   if (left.length > 0) {
     const which = `process ${left.join(', ')}`;
-    const message = `The root of the workload has ended on ${source.name}, and ${which} of it has not`;
+    const message = `The workload has ended on ${source.name}, but for ${which}, or was started again there`;
     return [secondCopy(source, message, left)];
   }
   // Its files are as it left them: nobody has written them since.
   return destinationFindings(destination, { ...checkpoint.workload, files: [] }, plan);
 }
 
-/** Which processes of a workload whose root has ended are alive in all likelihood: they have the pid and the command line of one. */
-async function orphansOf(
-  host: Host,
-  { workload: { processes } }: NonNullable<FoundWorkload['checkpoint']>,
-): Promise<readonly number[]> {
-  const commands = new Map(processes.map(({ pid, command }) => [pid, command.replaceAll('\n', ' ')]));
-  const { alive } = await readAlive(host, [...commands.keys()]);
-  return alive.flatMap(({ pid, command }) => (commands.get(pid) === command ? [pid] : []));
+/**
+ * Prints the processes that are in a session or a group of some pids: one that has ended gives its number to nobody else as long as
+ * somebody is in it. Arguments: the pids.
+ * @see proc_pid_stat(5): fields 5 and 6
+ */
+const MEMBERS_SCRIPT = `
+pids=" $* "
+for file in /proc/[0-9]*/stat; do
+  pid=\${file#/proc/} pid=\${pid%/stat}
+  set -- $(sed 's/^.*) //' "$file" 2> /dev/null)
+  case $1 in [ZX] | '') continue ;; esac
+  case $pids in *" $3 "* | *" $4 "*) echo "$pid" ;; esac
+done
+`;
+
+/**
+ * What may be alive of a workload whose root has ended: who has the pid and the command line of one of its processes, who is in a session
+ * or a group of one, and who runs its program as it did.
+ */
+async function leftOf(host: Host, workload: FoundWorkload['workload']): Promise<readonly number[]> {
+  const commands = new Map(
+    workload.processes.map(({ pid, command }) => [pid, command.replaceAll('\n', ' ')]),
+  );
+  const pids = [...commands.keys()];
+  const [{ alive }, members, twins] = await Promise.all([
+    readAlive(host, pids),
+    mustRunScript(host, MEMBERS_SCRIPT, pids.map(String), { what: 'Looking for the workload' }),
+    findTwins(host, workload),
+  ]);
+  const same = alive.flatMap(({ pid, command }) => (commands.get(pid) === command ? [pid] : []));
+  const inside = members.stdout.split('\n').filter(Boolean).map(Number);
+  return [...new Set([...same, ...inside, ...twins])].toSorted((one, other) => one - other);
 }
 
 function secondCopy(host: Host, message: string, pids: readonly number[]): Finding {
