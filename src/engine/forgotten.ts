@@ -1,3 +1,4 @@
+import { findTwins } from '../checkpoint/store.ts';
 import type { Host } from '../host/host.ts';
 import { readBoot } from '../lock/workload-lock.ts';
 import type { Progress } from './read-progress.ts';
@@ -5,13 +6,16 @@ import type { RunOnHost } from './run-on-host.ts';
 
 /**
  * Whether the source was started again since the run began, and has nothing of it, as after the loss of its disk: the copy there has
- * ended, and there is nothing to bring it back from. Changes nothing.
+ * ended, and there is nothing to bring it back from. Not so of a source that was cleaned up, where the workload had run on, nor
+ * of one that runs the program again by itself. Changes nothing.
  */
 export async function hasForgotten(
   source: Host,
   found: RunOnHost,
-  { boots, movedInEpoch }: Progress,
+  { boots, movedInEpoch, began, workload }: Progress,
 ): Promise<boolean> {
-  if (!boots || found.lock || found.epochs.includes(movedInEpoch)) return false;
-  return (await readBoot(source)) !== boots.source;
+  if (!boots || !workload || found.lock || found.epochs.includes(movedInEpoch)) return false;
+  if (began.has('clean-up')) return false;
+  if ((await readBoot(source)) === boots.source) return false;
+  return (await findTwins(source, workload)).length === 0;
 }

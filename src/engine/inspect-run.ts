@@ -99,6 +99,7 @@ export async function inspectRun(run: StoredRun, sshConfigFile?: string): Promis
         ? undefined
         : await findOnDestination(connection.destination, progress, workload, destination.hold),
       sourceHasEnded: progress.sourceHasEnded,
+      kept: progress.kept,
       isForgotten:
         !lostSource && 'epochs' in found[0] && (await hasForgotten(connection.source, found[0], progress)),
     };

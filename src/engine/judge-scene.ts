@@ -2,6 +2,7 @@ import type { FailureData } from '../events/event.ts';
 import type { ListedLock } from '../lock/workload-lock.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { FlowCommand } from '../store/flow-command.ts';
+import { type KeptImages, stillKept } from './kept-images.ts';
 
 /** How one criu of a run stands on its host. */
 export interface HoldTruth {
@@ -68,6 +69,8 @@ export interface Scene {
   readonly sourceHasEnded: boolean;
   /** The source was started again, and has nothing of the run. */
   readonly isForgotten: boolean;
+  /** The images that a run kept which was to be reverted. */
+  readonly kept: KeptImages | undefined;
 }
 
 /** `by: 'likeness'`: there is nothing to know it by but its pid and command line. */
@@ -246,11 +249,11 @@ function isRevert({ workload }: Plan): boolean {
 }
 
 /** What was to be ended has ended by itself, or with its host: its images are there all the same. */
-function imagesAreKept({ command, plan }: Scene): Omit<Verdict, 'standing'> {
-  return {
-    sentence: `The workload runs neither on ${plan.source} nor on ${plan.destination}: its images, of the moment in which it moved, are on ${plan.destination}.`,
-    command: command('resume'),
-  };
+function imagesAreKept({ command, plan, source, destination }: Scene): Omit<Verdict, 'standing'> {
+  const sentence = `The workload runs neither on ${plan.source} nor on ${plan.destination}: its images, of the moment in which it moved, are on ${plan.destination}.`;
+  if (source.lock || destination.lock) return { sentence, command: command('resume') };
+  // Whoever came to the end of the run, or a person, may have removed them.
+  return { sentence: `The workload runs neither on ${plan.source} nor on ${plan.destination}.` };
 }
 
 /** What can still be done about a workload that runs nowhere. */
@@ -285,7 +288,9 @@ function wayBack(scene: Scene): Omit<Verdict, 'standing'> {
       command: command('rollback'),
     };
   }
-  const gone = `${nowhere}, and there are no images of it.`;
+  const gone = scene.kept
+    ? `${nowhere}. ${stillKept(plan.source, scene.kept, false)}`
+    : `${nowhere}, and there are no images of it.`;
   if (!scene.source.lock && !scene.destination.lock) return { sentence: gone };
   const isCommitted = [source, destination].some((hold) => hold?.decision === 'commit');
   return {

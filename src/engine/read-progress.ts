@@ -1,6 +1,7 @@
 import type { JournalRecord } from '../store/journal-format.ts';
 import type { StepResult } from '../template/scope.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
+import type { KeptImages } from './kept-images.ts';
 
 /** How far a run came, as its journal tells. What is on the hosts counts more. */
 export interface Progress {
@@ -25,6 +26,8 @@ export interface Progress {
   readonly sourceHasEnded: boolean;
   /** What tells the copy on the destination, which was seen alive there, from other processes. */
   readonly moved: { readonly pid: number; readonly startTicks: number; readonly boot: string } | undefined;
+  /** Where its images were kept, when it was to be reverted. */
+  readonly kept: KeptImages | undefined;
   /** How it ended, when it did. */
   readonly outcome: string | undefined;
 }
@@ -38,6 +41,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
   let outcome: string | undefined;
   let sourceHasEnded = false;
   let moved: Progress['moved'];
+  let kept: Progress['kept'];
   let began = new Set<string>();
   let finished = new Set<string>();
   let ended = new Set<string>();
@@ -75,6 +79,9 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
           boot: String(record['boot']),
         };
         break;
+      case 'kept':
+        kept = { series: String(record['series']), id: Number(record['id']) };
+        break;
       case 'step-started':
         began.add(String(record['stepId']));
         break;
@@ -101,7 +108,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
   }
   return {
     ...{ epoch, movedInEpoch, workload, boots, began, ended, finished, results, undone },
-    ...{ sourceHasEnded, moved, outcome },
+    ...{ sourceHasEnded, moved, kept, outcome },
   };
 }
 

@@ -1,14 +1,14 @@
-import { seriesDirectory } from '../checkpoint/store.ts';
 import type { EmitEvent, FailureData, ProbeReport, RunSummary } from '../events/event.ts';
 import type { Plan } from '../plan/plan.ts';
 import { planBack } from '../plan/plan-back.ts';
 import { planRevert } from '../plan/plan-revert.ts';
 import { RunDirectory } from '../store/run-directory.ts';
 import { type Connection, connect } from './connection.ts';
+import { keptAtEnd } from './kept-images.ts';
 import { outcomeOf } from './outcome.ts';
 import { readSecrets } from './secrets.ts';
 import { downtimeOf, Session, viewOf } from './session.ts';
-import { type KeptImages, StepRunner, type StepRunnerResult } from './step-runner.ts';
+import { type Replacement, StepRunner, type StepRunnerResult } from './step-runner.ts';
 
 export interface RunPlanOptions {
   /** Takes what happens, as it happens. Must not throw. */
@@ -28,14 +28,22 @@ export interface RunPlanOptions {
 export async function runPlan(plan: Plan, options: RunPlanOptions): Promise<RunSummary> {
   const once = await runOnce(plan, options);
   const { summary: there } = once;
-  const wayBack = wayBackOf(plan, once);
-  if (!wayBack || options.signal.aborted) return there;
+  const wayBack = options.signal.aborted ? undefined : wayBackOf(plan, once);
   const warn = (text: string): void => options.emit({ kind: 'warning', text });
+  const tellOfImages = (at: RunSummary): void => {
+    const text = keptAtEnd(plan, once.replacement, at);
+    if (text !== undefined) warn(text);
+  };
+  if (!wayBack) {
+    tellOfImages(there);
+    // Nobody else brings it back.
+    return once.replacement && there.workloadIsOn === 'nowhere' ? { ...there, exitCode: 6 } : there;
+  }
   warn(`A step failed after the commit: ${wayBack.words} (onFailure: ${plan.onFailure}).`);
   const { summary: back } = await runOnce(wayBack.plan, { ...options, keepImages: false });
   // For whoever asked for the first run: it is where it was, or still where that has left it, or a person is needed.
   if (back.workloadIsOn === 'destination') return { ...back, exitCode: 5 };
-  if (once.keptImages) warn(stillKept(plan, back, once.keptImages));
+  tellOfImages(back);
   const needsPerson = back.exitCode === 6 || back.workloadIsOn !== 'source';
   return { ...back, exitCode: needsPerson ? 6 : there.exitCode };
 }
@@ -54,14 +62,14 @@ function isToGoBack({ code }: FailureData): boolean {
 /** How the workload comes back, when it is to and the run has left nothing that must be cleaned up first. */
 function wayBackOf(
   plan: Plan,
-  { summary: there, hasFailedMoved, keptImages }: Once,
+  { summary: there, hasFailedMoved, replacement }: Once,
 ): { readonly plan: Plan; readonly words: string } | undefined {
   const { workload, outcome, workloadIsOn, undoFailures, failure } = there;
   if (!workload || !hasFailedMoved || outcome !== 'moved-but-missed' || undoFailures.length > 0)
     return undefined;
-  if (keptImages) {
+  if (replacement) {
     const words = `the workload is ended on ${plan.destination}, and restored on ${plan.source} as it was when it moved`;
-    return { plan: planRevert(plan, keptImages), words };
+    return { plan: planRevert(plan, replacement), words };
   }
   if (
     plan.onFailure !== 'migrate-back' ||
@@ -75,19 +83,12 @@ function wayBackOf(
   };
 }
 
-function stillKept(plan: Plan, back: RunSummary, { series, id }: KeptImages): string {
-  const where = `Its images, of the moment in which it moved, are still checkpoint ${id} of ${series} on ${plan.source}`;
-  return back.workloadIsOn === 'source'
-    ? `${where}: remove them there, rm -r ${seriesDirectory(series)}.`
-    : `${where}, for a recipe of \`kind: restore\`.`;
-}
-
 interface Once {
   readonly summary: RunSummary;
   /** A step has failed after the workload had moved. */
   readonly hasFailedMoved: boolean;
   /** The images of the moment in which it moved, when it is to be reverted. */
-  readonly keptImages?: KeptImages | undefined;
+  readonly replacement?: Replacement | undefined;
 }
 
 async function runOnce(plan: Plan, options: RunPlanOptions): Promise<Once> {
@@ -120,7 +121,7 @@ async function runOnce(plan: Plan, options: RunPlanOptions): Promise<Once> {
     ...(plan.onFailure === 'revert' && { isToRevert: isToGoBack }),
   });
   const summary = await finishRun(session, runner, await runner.run(), connection);
-  return { summary, hasFailedMoved: runner.hasFailedMoved, keptImages: runner.keptImages };
+  return { summary, hasFailedMoved: runner.hasFailedMoved, replacement: runner.replacement };
 }
 
 /** What a run has come to, once its steps have. */

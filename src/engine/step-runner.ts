@@ -75,8 +75,8 @@ export interface StepRunnerResult {
   readonly probes?: readonly ProbeReport[];
 }
 
-/** The images of a workload whose run failed after the commit, as a checkpoint on the source, and what they are to replace. */
-export type KeptImages = Omit<RevertSelector, 'kind'>;
+/** The images that were kept on the source, and what they are to replace. */
+export type Replacement = Omit<RevertSelector, 'kind'>;
 
 /** Runs the steps in order, prepares them before the freeze, rolls back when one fails, and cleans up. */
 export class StepRunner {
@@ -86,7 +86,7 @@ export class StepRunner {
   /** Whether a step has failed after the workload had moved. */
   hasFailedMoved = false;
   /** Set when `isToRevert` said so. */
-  keptImages: KeptImages | undefined;
+  replacement: Replacement | undefined;
   readonly #options: StepRunnerOptions;
   readonly #undos = new UndoStack();
   readonly #hosts: RunHosts;
@@ -152,8 +152,8 @@ export class StepRunner {
     const lost = committed ? await attempt(() => this.#requireMoved()) : undefined;
     const ended = failure ?? lost;
     if (committed && ended && this.#options.isToRevert?.(ended) === true) await this.#keepImages(lost);
-    const first = failure ?? atEnd ?? (this.keptImages && lost);
-    if (lost && !this.keptImages)
+    const first = failure ?? atEnd ?? (this.replacement && lost && endedThere(lost));
+    if (lost && !this.replacement)
       return { failure: first ?? lost, undoFailures: first ? [lost] : [], isLost: true };
     const left = await this.#finish(undoFailures);
     const late = left.find(({ code }) => code === 'SUPERSEDED');
@@ -198,7 +198,8 @@ export class StepRunner {
       const { source } = this.#hosts;
       const { signal } = new AbortController();
       const { id } = await keepCheckpoint(source, this.#hostDirectory, { series, keep: 1 }, record, signal);
-      this.keptImages = { series, id, ...(!hasEnded && this.#moved && { replaces: this.#moved }) };
+      this.replacement = { series, id, ...(!hasEnded && this.#moved && { replaces: this.#moved }) };
+      this.#options.directory.append({ kind: 'kept', series, id }, { durable: true });
       this.hasFailedMoved = true;
     });
     if (!failure) return;
@@ -599,6 +600,16 @@ export class StepRunner {
     };
     return context;
   }
+}
+
+/** What is said of a workload that has ended and is to be reverted: its images are not where they were. */
+function endedThere({ code, message, host }: FailureData): FailureData {
+  return {
+    code,
+    message,
+    ...(host === undefined ? {} : { host }),
+    hint: 'Its images are kept, and are to take its place.',
+  };
 }
 
 const NOT_RUN: StepResult = { stdout: '', stderr: '', exitCode: -1, status: 'skipped' };

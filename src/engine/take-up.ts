@@ -11,6 +11,7 @@ import { requireSameProcess, survivors } from '../workload/identity.ts';
 import { type Connection, connectLeniently } from './connection.ts';
 import { outcomeOfRollback } from './outcome.ts';
 import { hasForgotten } from './forgotten.ts';
+import { keptAtEnd, stillKept } from './kept-images.ts';
 import { type Progress, readProgress } from './read-progress.ts';
 import { finishRun } from './run-plan.ts';
 import { lookAtRun } from './run-on-host.ts';
@@ -51,7 +52,9 @@ export async function rollBackRun(run: StoredRun, options: TakeUpOptions): Promi
   }
   await requireSource(run.runId, taken, commandOf(run, options));
   await requireRemembered(run.runId, taken, commandOf(run, options));
-  return takeBack(run, taken, options);
+  const summary = await takeBack(run, taken, options);
+  tellOfImages(taken, summary, options);
+  return summary;
 }
 
 /**
@@ -63,6 +66,18 @@ export async function rollBackRun(run: StoredRun, options: TakeUpOptions): Promi
 export async function resumeRun(run: StoredRun, options: TakeUpOptions): Promise<RunSummary | undefined> {
   const taken = await takeUp(run, options);
   if (!taken) return undefined;
+  const summary = await resumeTaken(run, taken, options);
+  tellOfImages(taken, summary, options);
+  return summary;
+}
+
+/** What is left of a revert is the memory of a workload: nobody else would know of it. */
+function tellOfImages({ plan, progress }: Taken, summary: RunSummary, { emit }: TakeUpOptions): void {
+  const text = keptAtEnd(plan, progress.kept, summary);
+  if (text !== undefined) emit({ kind: 'warning', text });
+}
+
+async function resumeTaken(run: StoredRun, taken: Taken, options: TakeUpOptions): Promise<RunSummary> {
   if (taken.isCommitted) return goForward(run, taken, options);
   if (options.sourceIsGone === true) {
     await requireLost(taken);
@@ -133,8 +148,8 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
       return undefined;
     }
     const { lost } = connection;
-    const isToBeThere = plan.kind !== 'restore' && plan.workload.kind !== 'revert';
-    if (isToBeThere && !isLeft && !isCommitted && !lost.source && !lost.destination) {
+    if (plan.kind !== 'restore' && !isLeft && !isCommitted && !lost.source && !lost.destination) {
+      requireNotReverted(run.runId, plan, progress);
       await requireOnSource(run.runId, progress, connection, commandOf(run, options));
     }
     const newest = Math.max(0, ...source.epochs, ...destination.epochs);
@@ -190,6 +205,17 @@ async function requireOnSource(
   if (!workload) return;
   const alive = await survivors(source, workload.processes);
   if (alive.length === 0) throw nothingToTakeBack(runId, source.name, command);
+}
+
+/**
+ * A revert that left nothing on the hosts was taken back, or its directory is an old copy: what it was to replace may be anywhere.
+ * @throws FlowError RESUME_REFUSED
+ */
+function requireNotReverted(runId: string, { workload, destination }: Plan, { began }: Progress): void {
+  if (workload.kind !== 'revert' || !began.has('prepare')) return;
+  throw new FlowError('RESUME_REFUSED', `Nothing of run ${runId} is left on the hosts`, {
+    hint: stillKept(destination, workload, false),
+  });
 }
 
 /** @throws FlowError RESUME_REFUSED when an attempt that this directory does not know has begun the move anew */

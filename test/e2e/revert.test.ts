@@ -129,6 +129,18 @@ describe.skipIf(labSkipReason !== undefined)('onFailure: revert', () => {
     await expectClean();
   });
 
+  test('what was started again on the destination, after it had died there, is left alone, and a person is told', async () => {
+    const pid = await lab.startCounter();
+    const again = `kill -KILL ${pid}; setsid python3 /shared/examples/counter/counter.py /srv/counter/numbers 5 0 < /dev/null > /dev/null 2>&1 & sleep 0.5; false`;
+    const ended = await run(counterRecipe(pid, shell('destination', again)));
+    expect(ended.exitCode, ended.stdout).toBe(6);
+    expect(ended.stdout).toMatch(/has ended on b, but for process \d+, or was started again there/);
+    expect(ended.stdout).toMatch(/are checkpoint 1 of revert-\S+ on a, for a recipe of `kind: restore`/);
+    expect(await lab.processStart('a', pid)).toBe('');
+    await expectClean(true);
+    await lab.sh('a', 'rm -rf /var/lib/criu-flow/checkpoints');
+  });
+
   test('the service comes back with its address and without its connections; new clients find it', async () => {
     const pid = await lab.startService();
     const ended = await run(
@@ -155,7 +167,7 @@ describe.skipIf(labSkipReason !== undefined)('onFailure: revert', () => {
     expect(ended.stdout).toContain(
       'Refused before anything was touched: the workload runs on b (the source)',
     );
-    expect(ended.stdout).toMatch(/are still checkpoint 1 of revert-\S+ on a: remove them there, rm -r \S+/);
+    expect(ended.stdout).toMatch(/are checkpoint 1 of revert-\S+ on a\. It runs without them: rm -r \S+/);
     await expectCounting('b', pid);
     await lab.sh('a', 'rm -rf /var/lib/criu-flow/checkpoints');
   });

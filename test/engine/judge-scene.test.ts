@@ -26,6 +26,7 @@ const scene = (change: Partial<Scene>): Scene => ({
   uncheckedCommand: 'say that they will do',
   sourceHasEnded: false,
   isForgotten: false,
+  kept: undefined,
   ...change,
 });
 const at = (hostName: string, change: Partial<HoldTruth>, isLocked = true): Scene['source'] => ({
