@@ -38,11 +38,11 @@ export async function lookUpWorkload(
 async function readReplaced(
   source: Host,
   { workload }: Checkpoint,
-  { replaces }: RevertSelector,
+  { boot: bootThen, replaces }: RevertSelector,
 ): Promise<WorkloadFacts> {
   if (replaces) {
     const { boot, alive } = await readAlive(source, [replaces.pid]);
-    const isIt = boot === replaces.boot && alive[0]?.startTicks === replaces.startTicks;
+    const isIt = boot === bootThen && alive[0]?.startTicks === replaces.startTicks;
     if (isIt) return readWorkload(source, replaces.pid);
   }
   return { ...workload, processes: workload.processes.map((each) => ({ ...each, startTicks: ENDED })) };

@@ -249,11 +249,11 @@ function isRevert({ workload }: Plan): boolean {
 }
 
 /** What was to be ended has ended by itself, or with its host: its images are there all the same. */
-function imagesAreKept({ command, plan, source, destination }: Scene): Omit<Verdict, 'standing'> {
-  const sentence = `The workload runs neither on ${plan.source} nor on ${plan.destination}: its images, of the moment in which it moved, are on ${plan.destination}.`;
-  if (source.lock || destination.lock) return { sentence, command: command('resume') };
-  // Whoever came to the end of the run, or a person, may have removed them.
-  return { sentence: `The workload runs neither on ${plan.source} nor on ${plan.destination}.` };
+function imagesAreKept({ command, plan }: Scene): Omit<Verdict, 'standing'> {
+  return {
+    sentence: `The workload runs neither on ${plan.source} nor on ${plan.destination}: its images, of the moment in which it moved, are on ${plan.destination}.`,
+    command: command('resume'),
+  };
 }
 
 /** What can still be done about a workload that runs nowhere. */

@@ -17,7 +17,8 @@ import type { RunDirectory } from '../store/run-directory.ts';
 import type { CheckpointRecord } from '../checkpoint/checkpoint.ts';
 import { lookUpWorkload } from '../checkpoint/look-up.ts';
 import { keepCheckpoint } from '../checkpoint/store.ts';
-import { CriuHold } from '../criu/hold.ts';
+import { CriuHold, type Task } from '../criu/hold.ts';
+import { readBoot } from '../lock/workload-lock.ts';
 import type { StepResult, TemplateValues } from '../template/scope.ts';
 import { idsOf, type WorkloadFacts } from '../workload/facts.ts';
 import { readAlive } from '../workload/alive.ts';
@@ -96,7 +97,7 @@ export class StepRunner {
   #finished: ReadonlySet<string> = new Set();
   #results = new Map<string, StepResult>();
   /** The root process that was seen on the destination. */
-  #moved: RevertSelector['replaces'];
+  #moved: (Task & { readonly boot: string }) | undefined;
   /** Whether the run has begun to do what its recipe says: it has the locks it needs. */
   #isUnderWay = false;
 
@@ -198,7 +199,9 @@ export class StepRunner {
       const { source } = this.#hosts;
       const { signal } = new AbortController();
       const { id } = await keepCheckpoint(source, this.#hostDirectory, { series, keep: 1 }, record, signal);
-      this.replacement = { series, id, ...(!hasEnded && this.#moved && { replaces: this.#moved }) };
+      const boot = this.#moved?.boot ?? (await readBoot(this.#hosts.destination));
+      const { pid, startTicks } = this.#moved ?? { pid: workload.rootPid, startTicks: 0 };
+      this.replacement = { series, id, boot, ...(!hasEnded && { replaces: { pid, startTicks } }) };
       this.#options.directory.append({ kind: 'kept', series, id }, { durable: true });
       this.hasFailedMoved = true;
     });

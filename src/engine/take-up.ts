@@ -11,7 +11,7 @@ import { requireSameProcess, survivors } from '../workload/identity.ts';
 import { type Connection, connectLeniently } from './connection.ts';
 import { outcomeOfRollback } from './outcome.ts';
 import { hasForgotten } from './forgotten.ts';
-import { keptAtEnd, stillKept } from './kept-images.ts';
+import { keptAtEnd } from './kept-images.ts';
 import { type Progress, readProgress } from './read-progress.ts';
 import { finishRun } from './run-plan.ts';
 import { lookAtRun } from './run-on-host.ts';
@@ -148,8 +148,8 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
       return undefined;
     }
     const { lost } = connection;
-    if (plan.kind !== 'restore' && !isLeft && !isCommitted && !lost.source && !lost.destination) {
-      requireNotReverted(run.runId, plan, progress);
+    const isToBeThere = plan.kind !== 'restore' && plan.workload.kind !== 'revert';
+    if (isToBeThere && !isLeft && !isCommitted && !lost.source && !lost.destination) {
       await requireOnSource(run.runId, progress, connection, commandOf(run, options));
     }
     const newest = Math.max(0, ...source.epochs, ...destination.epochs);
@@ -205,17 +205,6 @@ async function requireOnSource(
   if (!workload) return;
   const alive = await survivors(source, workload.processes);
   if (alive.length === 0) throw nothingToTakeBack(runId, source.name, command);
-}
-
-/**
- * A revert that left nothing on the hosts was taken back, or its directory is an old copy: what it was to replace may be anywhere.
- * @throws FlowError RESUME_REFUSED
- */
-function requireNotReverted(runId: string, { workload, destination }: Plan, { began }: Progress): void {
-  if (workload.kind !== 'revert' || !began.has('prepare')) return;
-  throw new FlowError('RESUME_REFUSED', `Nothing of run ${runId} is left on the hosts`, {
-    hint: stillKept(destination, workload, false),
-  });
 }
 
 /** @throws FlowError RESUME_REFUSED when an attempt that this directory does not know has begun the move anew */

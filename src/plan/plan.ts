@@ -77,8 +77,10 @@ export interface RevertSelector {
   readonly kind: 'revert';
   readonly series: string;
   readonly id: number;
-  /** The root process on the source, with what tells it from others: its start time (field 22 of proc_pid_stat(5)) and the boot. */
-  readonly replaces?: { readonly pid: number; readonly startTicks: number; readonly boot: string };
+  /** The boot of the source in which it moved there: after another one nothing of it can be alive. */
+  readonly boot: string;
+  /** The root process on the source, by its start time (field 22 of proc_pid_stat(5)), if it had not ended. */
+  readonly replaces?: { readonly pid: number; readonly startTicks: number };
 }
 
 export interface NetworkPlan {

@@ -53,7 +53,7 @@ export async function revertFindings(
     const message = `The program of the workload runs on ${destination.name} again, ${which}`;
     return [secondCopy(destination, message, twins)];
   }
-  const left = hasEnded(workload) ? await leftOf(source, checkpoint.workload) : [];
+  const left = hasEnded(workload) ? await leftOf(source, checkpoint.workload, plan) : [];
   if (left.length > 0) {
     const which = `process ${left.join(', ')}`;
     const message = `The workload has ended on ${source.name}, but for ${which}, or was started again there`;
@@ -82,16 +82,22 @@ done
  * What may be alive of a workload whose root has ended: who has the pid and the command line of one of its processes, who is in a session
  * or a group of one, and who runs its program as it did.
  */
-async function leftOf(host: Host, workload: FoundWorkload['workload']): Promise<readonly number[]> {
+async function leftOf(
+  host: Host,
+  workload: FoundWorkload['workload'],
+  { workload: selector }: Plan,
+): Promise<readonly number[]> {
   const commands = new Map(
     workload.processes.map(({ pid, command }) => [pid, command.replaceAll('\n', ' ')]),
   );
   const pids = [...commands.keys()];
-  const [{ alive }, members, twins] = await Promise.all([
+  const [{ boot, alive }, members, twins] = await Promise.all([
     readAlive(host, pids),
     mustRunScript(host, MEMBERS_SCRIPT, pids.map(String), { what: 'Looking for the workload' }),
     findTwins(host, workload),
   ]);
+  // After a boot of the host its numbers are others'.
+  if (selector.kind === 'revert' && selector.boot !== boot) return twins;
   const same = alive.flatMap(({ pid, command }) => (commands.get(pid) === command ? [pid] : []));
   const inside = members.stdout.split('\n').filter(Boolean).map(Number);
   return [...new Set([...same, ...inside, ...twins])].toSorted((one, other) => one - other);

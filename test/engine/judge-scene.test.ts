@@ -4,7 +4,7 @@ import type { Plan } from '../../src/plan/plan.ts';
 import { planWith } from '../helpers/plan.ts';
 
 const MOVE = planWith({ source: 'a', destination: 'b' });
-const REVERT: Plan = { ...MOVE, workload: { kind: 'revert', series: 's', id: 1 } };
+const REVERT: Plan = { ...MOVE, workload: { kind: 'revert', series: 's', id: 1, boot: 'x' } };
 const LOCK = { runId: 'r', epoch: 1, pids: [1], controller: undefined } as never;
 const UNREACHABLE = { code: 'HOST_UNREACHABLE', message: 'no answer' } as const;
 

@@ -17,13 +17,13 @@ test('a revert ends the copy where it moved to, and has nothing of the recipe bu
       { ...step, id: '2-dump', uses: 'dump' },
     ],
   });
-  const replaces = { pid: 4711, startTicks: 99, boot: 'b' };
-  const revert = planRevert(plan, { series: 'revert-x', id: 1, replaces });
+  const replaces = { pid: 4711, startTicks: 99 };
+  const revert = planRevert(plan, { series: 'revert-x', id: 1, boot: 'x', replaces });
   expect(revert).toMatchObject({
     ...{ kind: 'move', source: plan.destination, destination: plan.source },
     // They have gone on since, and the files are where the workload left them.
     ...{ network: { ...plan.network, connections: 'close' }, files: [] },
-    workload: { kind: 'revert', series: 'revert-x', id: 1, replaces },
+    workload: { kind: 'revert', series: 'revert-x', id: 1, boot: 'x', replaces },
     ...{ onFailure: 'keep', rollback: [], always: [], watches: [], secrets: {}, objectives: {} },
   });
   expect(revert.steps.map(({ id, rollback }) => [id, rollback.length])).toEqual([
