@@ -1,3 +1,4 @@
+import { hasEnded } from '../checkpoint/look-up.ts';
 import { restoreArguments } from '../criu/arguments.ts';
 import { criuFailure } from '../criu/failure.ts';
 import { CriuHold, type FirstScript, type Recovery, taskLine } from '../criu/hold.ts';
@@ -126,6 +127,13 @@ async function cleanUpDestination(context: StepContext): Promise<void> {
 async function takeAddressOffSource({ plan, source, state }: StepContext): Promise<void> {
   const address = plan.network.address;
   if (!address || !state.sourceHold) return;
+  // Of a revert: whose host was started again may have lost it, and nobody there needs it back at an abort.
+  if (state.workload && hasEnded(state.workload)) {
+    await mustRunScript(source, ADDRESS_REMOVE_SCRIPT, [address.cidr, address.device], {
+      what: 'Taking the address off the source',
+    });
+    return;
+  }
   const { exitCode } = await mustRunScript(
     source,
     ADDRESS_OFF_SCRIPT,

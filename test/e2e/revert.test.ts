@@ -44,11 +44,10 @@ describe.skipIf(labSkipReason !== undefined)('onFailure: revert', () => {
     );
     return text;
   };
-  /** Does what `status` advises of the newest run until it has no more to say. @returns what it said first */
-  const followStatus = async (): Promise<string> => {
+  /** Does what `status` advises of the newest run until it has no more to say. */
+  const followStatus = async (): Promise<void> => {
     const cli = (...args: readonly string[]): Promise<CliResult> => runCli([...args, '--lab', lab.lab.name]);
-    const first = await cli('status', newestRun());
-    let { exitCode, stdout } = first;
+    let { exitCode, stdout } = await cli('status', newestRun());
     for (let round = 0; exitCode !== 0 && round < 3; round += 1) {
       const [, verb = '', id = ''] = /criu-flow (resume|rollback) (\S+)/.exec(stdout) ?? [];
       expect(verb, stdout).not.toBe('');
@@ -56,7 +55,6 @@ describe.skipIf(labSkipReason !== undefined)('onFailure: revert', () => {
       ({ exitCode, stdout } = await cli('status', newestRun()));
     }
     expect(exitCode, stdout).toBe(0);
-    return first.stdout;
   };
   const serviceRecipe = (after: string): string =>
     lab.writeRecipe({
@@ -193,10 +191,13 @@ describe.skipIf(labSkipReason !== undefined)('onFailure: revert', () => {
     await killedInRevert('phase restore');
     await labKillHost(lab.lab.name, 'b');
     await labStartHost(lab.lab.name, 'b');
-    const said = await followStatus();
-    expect(said).toContain(
+    const status = await runCli(['status', newestRun(), '--lab', lab.lab.name]);
+    expect(status.stdout).toContain(
       'The workload runs neither on b nor on a: its images, of the moment in which it moved, are on a.',
     );
+    expect(status.stdout).toContain(`criu-flow resume ${newestRun()}`);
+    const resumed = await runCli(['resume', newestRun(), '--lab', lab.lab.name]);
+    expect(resumed.exitCode, resumed.stdout).toBe(0);
     expect(await lab.processStart('a', pid)).not.toBe('');
     await expectServing('a');
     await expectClean();
