@@ -16,21 +16,31 @@ const MOVE: ReadonlySet<PlanStep['uses']> = new Set([
  * @param pid of its root process, which it kept
  */
 export function planBack(plan: Plan, pid: number): Plan {
+  return wayBack(plan, {
+    name: `${plan.name}: back`,
+    workload: { kind: 'pid', pid },
+    steps: plan.steps.filter(({ uses }) => MOVE.has(uses)).map((step) => ({ ...step, rollback: [] })),
+  });
+}
+
+/** A plan between the same hosts in the other direction, with nothing of the recipe but what is given. */
+export function wayBack(
+  plan: Plan,
+  own: Pick<Plan, 'name' | 'workload' | 'steps'> & Partial<Pick<Plan, 'network' | 'files'>>,
+): Plan {
   const { digest: _, ...there } = plan;
   const back: Omit<Plan, 'digest'> = {
     ...there,
-    name: `${plan.name}: back`,
     source: plan.destination,
     destination: plan.source,
-    workload: { kind: 'pid', pid },
     objectives: {},
-    steps: plan.steps.filter(({ uses }) => MOVE.has(uses)).map((step) => ({ ...step, rollback: [] })),
     rollback: [],
     onFailure: 'keep',
     always: [],
     watches: [],
     inputs: {},
     secrets: {},
+    ...own,
   };
   return { ...back, digest: digestOf(back) };
 }

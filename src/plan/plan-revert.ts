@@ -1,4 +1,4 @@
-import { digestOf } from './digest.ts';
+import { wayBack } from './plan-back.ts';
 import type { ActingStep, Plan, RevertSelector } from './plan.ts';
 
 /**
@@ -6,28 +6,16 @@ import type { ActingStep, Plan, RevertSelector } from './plan.ts';
  * moment, which are a checkpoint there by now. Pure. Its connections have gone on since, and its files are where it left them.
  */
 export function planRevert(plan: Plan, of: Omit<RevertSelector, 'kind'>): Plan {
-  const { digest: _, ...there } = plan;
-  const back: Omit<Plan, 'digest'> = {
-    ...there,
+  return wayBack(plan, {
     name: `${plan.name}: back to its images`,
-    source: plan.destination,
-    destination: plan.source,
     workload: { kind: 'revert', ...of },
     network: { ...plan.network, connections: 'close' },
     files: [],
-    objectives: {},
     steps: STEPS.map(([uses, title], index): ActingStep => {
       const id = uses === 'prepare' ? uses : `${index + 1}-${uses.replace(/\/.*/, '')}`;
       return { id, uses, title, rollback: [] };
     }),
-    rollback: [],
-    onFailure: 'keep',
-    always: [],
-    watches: [],
-    inputs: {},
-    secrets: {},
-  };
-  return { ...back, digest: digestOf(back) };
+  });
 }
 
 const STEPS = [
