@@ -35,9 +35,10 @@ mkdir "$series/new"
 cat > "$series/new/checkpoint.json"
 [ "$(wc -c < "$series/new/checkpoint.json")" = "$6" ] || { echo 'the record did not come to its end' >&2; exit 1; }
 { machine; boot; echo "$5"; } > "$series/new/origin"
-cp -al "$run/images" "$series/new/images" 2> /dev/null || {
+# They may be elsewhere, by a link.
+cp -al "$run/images/." "$series/new/images" 2> /dev/null || {
   rm -rf "$series/new/images"
-  cp -a "$run/images" "$series/new/images"
+  cp -a "$run/images/." "$series/new/images"
 }
 cp "$run/images.sha256" "$series/new/images.sha256"
 [ ! -d "$run/files" ] || mv "$run/files" "$series/new/files"
@@ -136,5 +137,6 @@ cp -al "$1/images" "$2/images" 2> /dev/null || {
 }
 # The record is the first that goes: what was pruned meanwhile was not taken whole.
 [ -f "$1/checkpoint.json" ] || { echo 'the checkpoint was removed meanwhile' >&2; exit 1; }
-cat "$1/images.sha256"
+cp "$1/images.sha256" "$2/images.sha256"
+cat "$2/images.sha256"
 `;

@@ -30,9 +30,34 @@ function common(options: CriuOptions): string[] {
   ];
 }
 
-/** `criu dump` of the tree whose root is `pid`, a word for it before it is known; criu ends the tasks when the hold commits. */
-export function dumpArguments(pid: number | string, options: CriuOptions): string[] {
-  return ['criu', 'dump', '--tree', String(pid), '--log-file', 'dump.log', ...common(options)];
+/**
+ * `criu dump` of the tree whose root is `pid`, a word for it before it is known; criu ends the tasks when the hold commits.
+ * @param pageServerPort where the memory goes, on 127.0.0.1, instead of into the images' directory
+ */
+export function dumpArguments(
+  pid: number | string,
+  options: CriuOptions,
+  pageServerPort?: number | string,
+): string[] {
+  const argv = ['criu', 'dump', '--tree', String(pid), '--log-file', 'dump.log', ...common(options)];
+  return pageServerPort === undefined ? argv : [...argv, '--page-server', ...at(pageServerPort)];
+}
+
+/**
+ * `criu page-server`, which takes the memory of one dump into the images' directory, and says on file descriptor 3 when it listens.
+ * @see criu(8), `--status-fd`
+ */
+export function pageServerArguments(
+  options: Pick<CriuOptions, 'imagesDirectory' | 'workDirectory'>,
+  port: number | string,
+): string[] {
+  const directories = ['--images-dir', options.imagesDirectory, '--work-dir', options.workDirectory];
+  const argv = ['criu', 'page-server', ...directories, '--log-file', 'page-server.log', '-v3'];
+  return [...argv, '--status-fd', '3', ...at(port)];
+}
+
+function at(port: number | string): string[] {
+  return ['--address', '127.0.0.1', '--port', String(port)];
 }
 
 /**

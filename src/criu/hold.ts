@@ -77,8 +77,8 @@ export interface Recovery {
   readonly script: string;
   /** The tasks as they were before the freeze, the root first, each with the path of its program. */
   readonly tasks: readonly (Task & { readonly executable: string })[];
-  /** criu's arguments for restoring from the images, without a hold. */
-  readonly again: readonly string[];
+  /** criu's arguments for restoring from the images, without a hold. None where the images will not be whole. */
+  readonly again?: readonly string[];
   /** A fixed script that runs before that, with what it needs: the file `address` beside it, its values one a line. */
   readonly beforeAgain?: { readonly script: string; readonly address: readonly string[] };
   /** criu's arguments for a second dump, which takes the sockets out of repair mode. */
@@ -364,11 +364,8 @@ function filesOf({ leaseSeconds, fence, onResume, recovery, endsAtAbort = false 
   if (fence) files.push(['fence.nft', fence.text], ['fence.table', fence.table]);
   if (onResume) files.push(['on-resume', onResume.script], ['values', onResume.values.join('\n')]);
   if (recovery) {
-    files.push(
-      ['settle', recovery.script],
-      ['tasks', recovery.tasks.map(taskLine).join('\n')],
-      ['again', recovery.again.join('\n')],
-    );
+    files.push(['settle', recovery.script], ['tasks', recovery.tasks.map(taskLine).join('\n')]);
+    if (recovery.again) files.push(['again', recovery.again.join('\n')]);
     if (recovery.heal) files.push(['heal', recovery.heal.join('\n')]);
     const { beforeAgain } = recovery;
     if (beforeAgain) {

@@ -14,7 +14,7 @@ import { REMOVE_LOCK_FUNCTION } from './lock-table.ts';
  *
  *     boot     the host's boot in which it was made
  *     tasks    a line for each task: its pid, its start time (field 22 of /proc/PID/stat)
- *     again    criu's command that restores from the images, a word a line
+ *     again    criu's command that restores from the images, a word a line; none when the memory is on another host
  *     before-again  what is done before that: it puts the service address back, which a host that was started again does not have
  *     heal     of a dump with connections: criu's command that dumps once more and leaves the tasks running
  *
@@ -60,10 +60,12 @@ become() {
 }
 restore_again() {
   all_the_same="touch \${PWD%/*}/images.unchecked"
+  # The images may be in another directory, by a link.
+  digests=\${PWD%/*}/images.sha256
   if [ -f ../images.unchecked ]; then
     :
   elif [ -f ../images.sha256 ]; then
-    (cd ../images && sha256sum --check --quiet ../images.sha256 >&2) || fail 'the images have changed' "$all_the_same"
+    (cd ../images && sha256sum --check --quiet "$digests" >&2) || fail 'the images have changed' "$all_the_same"
   elif [ -f tasks.none ]; then
     fail 'the host was started again before the images had digests, and parts of them may be lost' "$all_the_same"
   fi
@@ -118,9 +120,9 @@ if [ "$1" = killed ]; then
       fail 'the workload ran on after its images were made, and has ended since' "rm $PWD/aborted"
     fi
     end_tasks
-    # Before it came to hold there is nothing whole to bring back.
+    # Before it came to hold there is nothing whole to bring back, nor where the memory was streamed elsewhere.
     result=gone
-    if [ -f held ]; then
+    if [ -f held ] && [ -f again ]; then
       restore_again
       result=restored
     fi

@@ -41,7 +41,7 @@ export async function checkPlan(
 /** As long as the plan's preflight may take, unless the signal ends that. What is still asked then is answered to nobody. */
 async function inTime<Value>(plan: Plan, run: AbortSignal, value: Promise<Value>): Promise<Value> {
   const step = actingSteps(plan.steps).find(({ uses }) => uses === 'preflight');
-  const limitMs = step ? timeoutOf(step) : STEP_TYPES.preflight.timeoutMs;
+  const limitMs = step ? timeoutOf(step, plan) : STEP_TYPES.preflight.timeoutMs;
   const { signal, done } = stepSignal(run, step?.title ?? 'preflight', limitMs);
   let stop = (): void => undefined;
   const aborted = new Promise<never>((_, reject) => {

@@ -1,6 +1,8 @@
 import { findTwins } from '../checkpoint/store.ts';
 import type { Host } from '../host/host.ts';
 import { readBoot } from '../lock/workload-lock.ts';
+import { isStreamed, type Plan } from '../plan/plan.ts';
+import { survivors } from '../workload/identity.ts';
 import type { Progress } from './read-progress.ts';
 import type { RunOnHost } from './run-on-host.ts';
 
@@ -9,7 +11,7 @@ import type { RunOnHost } from './run-on-host.ts';
  * ended, and there is nothing to bring it back from. Not so of a source that was cleaned up, where the workload had run on, nor
  * of one that runs the program again by itself. Changes nothing.
  */
-export async function hasForgotten(
+async function hasForgotten(
   source: Host,
   found: RunOnHost,
   { boots, movedInEpoch, began, workload }: Progress,
@@ -18,4 +20,23 @@ export async function hasForgotten(
   if (began.has('clean-up')) return false;
   if ((await readBoot(source)) === boots.source) return false;
   return (await findTwins(source, workload)).length === 0;
+}
+
+/**
+ * Why nothing could bring the source's copy back, which has ended: the source has nothing of the run any more, or its memory was
+ * streamed, and is on the destination only.
+ */
+export type LostOnSource = 'forgotten' | 'streamed';
+
+/** Asks a source that answers, of a run that has not committed. Changes nothing there. */
+export async function whyLost(
+  source: Host,
+  found: RunOnHost,
+  progress: Progress,
+  plan: Plan,
+): Promise<LostOnSource | undefined> {
+  if (await hasForgotten(source, found, progress)) return 'forgotten';
+  const { workload } = progress;
+  if (!isStreamed(plan) || !workload || found.ranOn || found.epochs.length === 0) return undefined;
+  return (await survivors(source, workload.processes)).length === 0 ? 'streamed' : undefined;
 }

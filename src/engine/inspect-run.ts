@@ -9,12 +9,13 @@ import { flowCommandOf } from '../store/flow-command.ts';
 import type { StoredRun } from '../store/read-run.ts';
 import { toFailureData } from '../events/failure-data.ts';
 import type { FailureData } from '../events/event.ts';
+import { WHOLE_FUNCTION } from '../criu/whole-images.ts';
 import { survivors } from '../workload/identity.ts';
 import { readAlive } from '../workload/alive.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
 import { connectLeniently } from './connection.ts';
 import { type Progress, readProgress } from './read-progress.ts';
-import { hasForgotten } from './forgotten.ts';
+import { whyLost } from './forgotten.ts';
 import {
   type Found,
   type HoldTruth,
@@ -39,8 +40,9 @@ export interface RunTruth extends Verdict {
  */
 const HOLD_TRUTH_SCRIPT: string = `
 ${BOOT_FUNCTION}
+${WHOLE_FUNCTION}
 stands=absent boots=same images=none started=-
-[ ! -s "\${1%/*}/images/inventory.img" ] || images=whole
+! whole "\${1%/*}" || images=whole
 if cd "$1" 2> /dev/null; then
   stands=armed
   if [ -f started ]; then
@@ -100,8 +102,10 @@ export async function inspectRun(run: StoredRun, sshConfigFile?: string): Promis
         : await findOnDestination(connection.destination, progress, workload, destination.hold),
       sourceHasEnded: progress.sourceHasEnded,
       kept: progress.kept,
-      isForgotten:
-        !lostSource && 'epochs' in found[0] && (await hasForgotten(connection.source, found[0], progress)),
+      lostOnSource:
+        !lostSource && 'epochs' in found[0]
+          ? await whyLost(connection.source, found[0], progress, plan)
+          : undefined,
     };
     return { ...truth, ...judge(scene) };
   } finally {

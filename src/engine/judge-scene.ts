@@ -2,6 +2,7 @@ import type { FailureData } from '../events/event.ts';
 import type { ListedLock } from '../lock/workload-lock.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { FlowCommand } from '../store/flow-command.ts';
+import type { LostOnSource } from './forgotten.ts';
 import { type KeptImages, stillKept } from './kept-images.ts';
 
 /** How one criu of a run stands on its host. */
@@ -67,8 +68,8 @@ export interface Scene {
   readonly uncheckedCommand: string;
   /** As the journal knows. */
   readonly sourceHasEnded: boolean;
-  /** The source was started again, and has nothing of the run. */
-  readonly isForgotten: boolean;
+  /** Why a source that answers cannot bring its copy back, which has ended. */
+  readonly lostOnSource: LostOnSource | undefined;
   /** The images that a run kept which was to be reverted. */
   readonly kept: KeptImages | undefined;
 }
@@ -117,10 +118,15 @@ export function judge(scene: Scene): Verdict {
     };
   }
   const hasCommitted = source.hold?.decision === 'commit' || scene.sourceHasEnded;
-  if (scene.isForgotten && !released && !hasCommitted && destination.hold?.hasImages === true) {
+  const { lostOnSource } = scene;
+  if (lostOnSource && !released && !hasCommitted && destination.hold?.hasImages === true) {
+    const why = {
+      forgotten: `${plan.source} was started again, and has nothing of the run any more`,
+      streamed: `the copy on ${plan.source} has ended, and its memory went to ${plan.destination} only`,
+    }[lostOnSource];
     return {
       standing: onDestination.pids.length > 0 ? 'between' : 'nowhere',
-      sentence: `Nobody runs: ${plan.source} was started again, and has nothing of the run any more. The images on ${plan.destination} are whole, of the moment in which it was frozen.`,
+      sentence: `Nobody runs: ${why}. The images on ${plan.destination} are whole, of the moment in which it was frozen.`,
       command: command('resume', '--source-is-gone'),
     };
   }

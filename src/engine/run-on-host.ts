@@ -2,6 +2,7 @@ import type { FlowError } from '../errors/flow-error.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { type ListedLock, listLocks } from '../lock/workload-lock.ts';
+import { WHOLE_FUNCTION } from '../criu/whole-images.ts';
 import { hostDirectoryPrefix } from './host-directory.ts';
 
 /** What a host knows of a run. */
@@ -12,16 +13,23 @@ export interface RunOnHost {
   /** Of the newest one: of its dump or its restore. */
   readonly decision: 'commit' | 'abort' | 'none';
   readonly hasImages: boolean;
+  /** What was frozen there has run on since. */
+  readonly ranOn: boolean;
 }
 
-/** Prints, for each attempt's directory, its name, what was decided there and whether it has whole images. Arguments: their beginnings. */
-const RUN_SCRIPT = `
+/** Prints, for each attempt's directory, its name, what was decided there, whether it has whole images, and `on` when what it froze
+ * has run on since. Arguments: their beginnings. */
+const RUN_SCRIPT: string = `
+${WHOLE_FUNCTION}
 for directory in "$1"*; do
   [ -d "$directory" ] || continue
-  decision=none images=none
+  decision=none images=none ran=
   for file in "$directory"/*/decision; do [ ! -f "$file" ] || read -r decision _ < "$file"; done
-  [ ! -s "$directory/images/inventory.img" ] || images=whole
-  echo "\${directory##*-} $decision $images"
+  ! whole "$directory" || images=whole
+  [ ! -f "$directory/dump/settled" ] || read -r ran < "$directory/dump/settled"
+  case $ran in resumed | healed | restored) ran=on ;; esac
+  [ ! -f "$directory/dump/aborted" ] || ran=on
+  echo "\${directory##*-} $decision $images $ran"
 done
 `;
 
@@ -31,7 +39,7 @@ done
  * @throws FlowError as the host's commands do
  */
 export async function lookAtRun(host: Host, runId: string, lost: FlowError | undefined): Promise<RunOnHost> {
-  if (lost) return { epochs: [], decision: 'none', hasImages: false };
+  if (lost) return { epochs: [], decision: 'none', hasImages: false, ranOn: false };
   const [locks, { stdout }] = await Promise.all([
     listLocks(host),
     mustRunScript(host, RUN_SCRIPT, [hostDirectoryPrefix(runId)], { what: 'Looking at the run' }),
@@ -41,12 +49,13 @@ export async function lookAtRun(host: Host, runId: string, lost: FlowError | und
     .filter(Boolean)
     .map((line) => line.split(' '))
     .toSorted(([one], [other]) => Number(one) - Number(other));
-  const [, decision, images] = attempts.at(-1) ?? [];
+  const [, decision, images, ran] = attempts.at(-1) ?? [];
   const lock = locks.find((each) => each.runId === runId);
   return {
     ...(lock ? { lock } : {}),
     epochs: attempts.map(([epoch]) => Number(epoch)),
     decision: decision === 'commit' || decision === 'abort' ? decision : 'none',
     hasImages: images === 'whole',
+    ranOn: ran === 'on',
   };
 }

@@ -370,7 +370,7 @@ export class StepRunner {
   async #step(step: ActingStep, signal: AbortSignal): Promise<void> {
     const retry = step.uses === 'command' ? step.retry : undefined;
     await this.#show(
-      { stepId: step.id, title: step.title, timeoutMs: timeoutOf(step), signal },
+      { stepId: step.id, title: step.title, timeoutMs: timeoutOf(step, this.#options.plan), signal },
       (context) => {
         if (step.uses === 'command' && step.readOnly !== true) this.touched = true;
         this.#noteUndo(STEP_TYPES[step.uses].main, step);

@@ -10,7 +10,7 @@ import { readRun, type StoredRun } from '../store/read-run.ts';
 import { requireSameProcess, survivors } from '../workload/identity.ts';
 import { type Connection, connectLeniently } from './connection.ts';
 import { outcomeOfRollback } from './outcome.ts';
-import { hasForgotten } from './forgotten.ts';
+import { type LostOnSource, whyLost } from './forgotten.ts';
 import { keptAtEnd } from './kept-images.ts';
 import { type Progress, readProgress } from './read-progress.ts';
 import { finishRun } from './run-plan.ts';
@@ -105,8 +105,8 @@ interface Taken {
   readonly epoch: number;
   /** The source was told to end its copy, or has ended it. */
   readonly isCommitted: boolean;
-  /** The source was started again, and has nothing of the run. */
-  readonly isForgotten: boolean;
+  /** The source answers, and cannot bring its copy back, which has ended. */
+  readonly lostOnSource: LostOnSource | undefined;
   /** There are whole images on the destination. */
   readonly hasImages: boolean;
   readonly wasAtWork: boolean;
@@ -160,7 +160,8 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
       connection,
       epoch: 1 + Math.max(progress.epoch, ...locks.map((lock) => lock.epoch)),
       isCommitted,
-      isForgotten: !isCommitted && !lost.source && (await hasForgotten(connection.source, source, progress)),
+      lostOnSource:
+        isCommitted || lost.source ? undefined : await whyLost(connection.source, source, progress, plan),
       hasImages: destination.hasImages,
       wasAtWork: locks.some(({ controller }) => controller === undefined || stateOf(controller) !== 'ended'),
     };
@@ -238,35 +239,35 @@ async function requireSource(runId: string, { connection }: Taken, command: Flow
   );
 }
 
-/** A source that lost its disk cannot bring its copy back, and what the destination has may be all that there is of it. */
+/** Where the source cannot bring its copy back, what the destination has may be all that there is of it. */
 async function requireRemembered(
   runId: string,
-  { connection, isForgotten, hasImages }: Taken,
+  { connection, lostOnSource, hasImages }: Taken,
   command: FlowCommand,
 ): Promise<void> {
-  if (!isForgotten || !hasImages) return;
+  if (lostOnSource === undefined || !hasImages) return;
   await connection.close();
   const { source, destination } = connection;
-  throw new FlowError(
-    'RESUME_REFUSED',
-    `${source.name} was started again, and has nothing of run ${runId} any more: there is no way back`,
-    {
-      host: source.name,
-      hint: `The images on ${destination.name} are whole, of the moment in which it was frozen. To let it go on from there, and lose what it may have done on ${source.name} since, run the command.`,
-      command: command('resume', '--source-is-gone'),
-    },
-  );
+  const why = {
+    forgotten: `${source.name} was started again, and has nothing of run ${runId} any more`,
+    streamed: `The workload has ended on ${source.name}, which has all of it but its memory`,
+  }[lostOnSource];
+  throw new FlowError('RESUME_REFUSED', `${why}: there is no way back`, {
+    host: source.name,
+    hint: `The images on ${destination.name} are whole, of the moment in which it was frozen. To let it go on from there, and lose what it may have done on ${source.name} since, run the command.`,
+    command: command('resume', '--source-is-gone'),
+  });
 }
 
 /** What a person answers for must at least look like it. */
-async function requireLost({ connection, hasImages, isForgotten }: Taken): Promise<void> {
+async function requireLost({ connection, hasImages, lostOnSource }: Taken): Promise<void> {
   const { source, destination, lost } = connection;
   const refuse = async (host: string, message: string, hint: string): Promise<never> => {
     await connection.close();
     throw new FlowError('RESUME_REFUSED', message, { host, hint });
   };
   // One that refuses a login, or shows another key, is there.
-  if (lost.source?.code !== 'HOST_UNREACHABLE' && !isForgotten) {
+  if (lost.source?.code !== 'HOST_UNREACHABLE' && lostOnSource === undefined) {
     const hint = lost.source?.message ?? 'Resume without --source-is-gone.';
     await refuse(source.name, `${source.name} answers: it is not gone`, hint);
   }
@@ -306,7 +307,7 @@ async function goForward(run: StoredRun, taken: Taken, options: TakeUpOptions): 
   const { session, runner } = await begin(run, taken, options, 'resume');
   runner.state.committed = true;
   // It is past the commit point though the source cannot say so: the destination, the journal or a person does.
-  if (taken.connection.lost.source || taken.isForgotten) runner.state.sourceHasEnded = true;
+  if (taken.connection.lost.source || taken.lostOnSource) runner.state.sourceHasEnded = true;
   return finishRun(session, runner, await runner.run(), taken.connection);
 }
 

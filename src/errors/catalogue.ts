@@ -102,6 +102,10 @@ export const ERRORS: Readonly<Record<ErrorCode, CatalogueError>> = {
     means: 'rsync failed, or there is no room, or no way from the source to the destination',
     cure: 'its own words are in the message',
   },
+  NOT_SHARED: {
+    means: 'the directory of `transfer/shared` is not the same one on both hosts, or not safe',
+    cure: 'mount it on both; only root, or whom the server takes root for, may write there',
+  },
   IMAGES_CORRUPTED: {
     means: 'the images that arrived are not those that were dumped',
     cure: 'nothing was run from them; check disk and memory',

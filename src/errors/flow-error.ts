@@ -70,6 +70,7 @@ export type ErrorCode =
   | 'DUMP_FAILED'
   | 'HOLD_LOST'
   | 'TRANSFER_FAILED'
+  | 'NOT_SHARED'
   | 'IMAGES_CORRUPTED'
   | 'FILES_CONFLICT'
   | 'RESTORE_FAILED'

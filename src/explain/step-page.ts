@@ -22,9 +22,9 @@ export function stepPage(schema: RecipeSchema, name: string, definition: SchemaN
 function placesOf(schema: RecipeSchema, uses: Step['uses']): string[] {
   const lists = (['always', 'rollback'] as const).filter((name) => onlyStepOf(schema, name) === uses);
   const tops = Object.entries(ORDERS).flatMap(([kind, order]) =>
-    order.includes(uses)
+    order.some((place) => place.includes(uses))
       ? [
-          `at the top of \`steps\` of a ${kind}, once, in this order: ${order.join(', ')}` +
+          `at the top of \`steps\` of a ${kind}, once, in this order: ${order.map((place) => (place.includes(uses) ? uses : (place[0] ?? ''))).join(', ')}` +
             (uses === OPTIONAL ? '; added when it is left out' : ''),
         ]
       : [],

@@ -4,42 +4,13 @@ import { FENCE_UP } from '../criu/hold-script.ts';
 import { removeFenceCommand } from '../criu/lock-table.ts';
 import { addressAddCommand, addressOffCommand, announceCommand } from '../network/address-script.ts';
 import { FENCE_SCRIPT, fenceTable, liftBothCommand, serviceFence } from '../network/fence.ts';
-import type { ActingStep, Plan } from '../plan/plan.ts';
+import { type ActingStep, isStreamed } from '../plan/plan.ts';
 import { criuOptions, dumpHold, restoreHold } from '../steps/criu-options.ts';
-import { imagesPath } from '../steps/transfer-rsync.ts';
-import { directPathConfig } from '../transfer/one-run-key.ts';
-import { filesCommand, imagesCommand } from '../transfer/rsync.ts';
-import { stagedFile, stagingPath } from '../transfer/staging.ts';
 import { describeSelector } from '../workload/find.ts';
-import type { Act, ForecastCommand, Mark, Place } from './forecast.ts';
-import { hole, toWord } from './word.ts';
-
-/** What a run names its things by. Before there is one, {@link unknownRun} has holes in their places. */
-export interface RunNames {
-  readonly plan: Plan;
-  readonly attemptId: string;
-  readonly runDirectory: string;
-  readonly pid: string;
-  /** What criu is told of a workload whose session does not move: its option, nothing, or a hole. */
-  readonly shellJob: string;
-  /** What stands at the end of the path of a file that moves: a slash for a directory. */
-  readonly slash: string;
-}
-
-export function unknownRun(plan: Plan): RunNames {
-  return {
-    plan,
-    // The first attempt, as a run begins.
-    attemptId: `${hole('run')}-1`,
-    runDirectory: hole('dir'),
-    pid: plan.workload.kind === 'pid' ? String(plan.workload.pid) : hole('pid'),
-    shellJob: hole('shell-job'),
-    slash: hole('slash'),
-  };
-}
-
-/** Round trips of an rsync that begins. */
-const RSYNC_ROUND_TRIPS = 3;
+import { command, mark, type RunNames, work } from './act.ts';
+import type { Act } from './forecast.ts';
+import { TRANSFER_ACTS, transferOf } from './transfer-acts.ts';
+import { toWord } from './word.ts';
 
 export type MoveStep = Exclude<ActingStep['uses'], 'verify' | 'approve' | 'command'> | 'lock' | 'clean-up';
 
@@ -62,31 +33,23 @@ export const MOVE_ACTS: Readonly<
     work('source', 'look at the processes, their files and their connections'),
     work('destination', 'see that pids, files, room and the address fit'),
   ],
-  prepare: (names) => [...prepareDump(), ...prepareTransfer(names), ...prepareRestore(names)],
+  prepare: (names) => [...prepareDump(), ...transferActs(names).prepare(names), ...prepareRestore(names)],
   dump: dumpActs,
-  'transfer/rsync': transferActs,
+  'transfer/rsync': TRANSFER_ACTS['transfer/rsync'].main,
+  'transfer/shared': TRANSFER_ACTS['transfer/shared'].main,
+  'transfer/stream': TRANSFER_ACTS['transfer/stream'].main,
   restore: restoreActs,
   commit: commitActs,
   'clean-up': cleanUpActs,
 };
 
-function prepareDump(): readonly Act[] {
-  return [work('source', 'make the directory of the images, and a process that waits to become criu')];
+/** Each plan of a move has one. */
+function transferActs({ plan }: RunNames): (typeof TRANSFER_ACTS)['transfer/rsync'] {
+  return TRANSFER_ACTS[transferOf(plan) ?? 'transfer/rsync'];
 }
 
-function prepareTransfer(names: RunNames): readonly Act[] {
-  const { plan } = names;
-  const hasFiles = plan.files.length > 0;
-  return [
-    work('destination', `make room for the images${hasFiles ? ', and the directories above the files' : ''}`),
-    work('source', 'make a key for this run (ssh-keygen)'),
-    work('destination', 'let it in, for rsync only and for a day at most (~/.ssh/authorized_keys)'),
-    work('source', 'connect to the destination by ssh, and send up to 64 MiB of zeros to warm that up'),
-    ...(hasFiles ? [work('source', 'copy the files while the workload runs', copyFiles(names))] : []),
-    work('source', 'begin the rsync of the images, which waits to be told', [
-      command('source', imagesCommand({ sshConfigFile: sshConfig(names), ...imagesPath(names) })),
-    ]),
-  ];
+function prepareDump(): readonly Act[] {
+  return [work('source', 'make the directory of the images, and a process that waits to become criu')];
 }
 
 function prepareRestore({ plan, attemptId }: RunNames): readonly Act[] {
@@ -109,6 +72,7 @@ function dumpActs(names: RunNames): readonly Act[] {
   const directory = dumpHold(runDirectory);
   const options = { ...optionsOf(names, directory), actionScript: actionScriptOf(directory) };
   const fence = address && serviceFence(names.attemptId, address.cidr, 'in');
+  const port = isStreamed(plan) ? names.port : undefined;
   return [
     work('both', 'touch as much memory as the workload has, and see that it is the same process'),
     ...(address && fence
@@ -122,28 +86,15 @@ function dumpActs(names: RunNames): readonly Act[] {
       : []),
     mark('freeze'),
     {
-      ...work('source', 'freeze it, write its images, and hold it', [
-        command('source', criuLine(names, dumpArguments(pid, options))),
-      ]),
+      ...work(
+        'source',
+        port === undefined
+          ? 'freeze it, write its images, and hold it'
+          : 'freeze it, send its memory to the page server, write its other images, and hold it',
+        [command('source', criuLine(names, dumpArguments(pid, options, port)))],
+      ),
       roundTrips: 1,
     },
-  ];
-}
-
-function transferActs(names: RunNames): readonly Act[] {
-  const { plan } = names;
-  const images = work('source', 'let the waiting rsync copy the images; read their digests meanwhile');
-  if (plan.files.length === 0) return [{ ...images, roundTrips: 1 }];
-  return [
-    images,
-    {
-      ...work('source', 'meanwhile, copy what changed in the files since', copyFiles(names)),
-      roundTrips: RSYNC_ROUND_TRIPS * plan.files.length,
-    },
-    work(
-      'source',
-      'look which of them it has mapped shared, and copy those again: their times may tell nothing',
-    ),
   ];
 }
 
@@ -194,19 +145,24 @@ function commitActs({ plan, attemptId }: RunNames): readonly Act[] {
   ];
 }
 
-function cleanUpActs({ plan, attemptId }: RunNames): readonly Act[] {
+function cleanUpActs(names: RunNames): readonly Act[] {
+  const { plan, attemptId } = names;
   const { address } = plan.network;
-  const had = plan.files.length > 0 ? ', what the files replaced' : '';
+  const removed = [
+    ...transferActs(names).leaves,
+    ...(plan.files.length > 0 ? ['what the files replaced'] : []),
+    ...(address ? ['the fence if it is there'] : []),
+  ];
   return [
-    work('source', 'close the connection to the destination'),
+    ...transferActs(names).cleanUp,
     work(
       'destination',
-      `remove the key${had}${address ? ', the fence if it is there' : ''} and the directory of the run`,
+      `remove ${removed.join(', ')} and the directory of the run`,
       address ? [command('destination', liftBothCommand(fenceTable(attemptId)))] : [],
     ),
     work(
       'source',
-      `${address ? 'end connections that no process has (ss -K), ' : ''}remove the rules of criu, the fence if there is one, the directory of the run`,
+      `${address ? 'end connections that no process has (ss -K), ' : ''}remove the rules of criu, the fence if there is one, the directory of the run${transferOf(plan) === 'transfer/shared' ? ' and the images' : ''}`,
       [command('source', removeFenceCommand(fenceTable(attemptId)))],
     ),
     work('both', 'give the locks up'),
@@ -222,18 +178,6 @@ export function criuLine({ shellJob }: RunNames, argv: readonly string[]): strin
   return argv.flatMap((word) => (word === '--shell-job' ? (shellJob === '' ? [] : [shellJob]) : [word]));
 }
 
-function copyFiles(names: RunNames): readonly ForecastCommand[] {
-  const { plan, attemptId, slash } = names;
-  return plan.files.map((file) => {
-    const path = stagingPath(stagedFile(file, attemptId), slash);
-    return command('source', filesCommand({ sshConfigFile: sshConfig(names), ...path }));
-  });
-}
-
-function sshConfig({ runDirectory }: RunNames): string {
-  return directPathConfig(runDirectory);
-}
-
 function host(cidr: string): string {
   return cidr.replace(/\/.*/, '');
 }
@@ -241,20 +185,4 @@ function host(cidr: string): string {
 function shown(text: string): string {
   const word = toWord(text);
   return typeof word === 'string' ? word : word.text;
-}
-
-export function command(on: Place, argv: readonly string[]): ForecastCommand {
-  return { on, argv: argv.map(toWord) };
-}
-
-export function work(
-  on: Place | 'both',
-  does: string,
-  commands: readonly ForecastCommand[] = [],
-): Act & { kind: 'work' } {
-  return { kind: 'work', on, does, commands };
-}
-
-export function mark(name: Mark): Act {
-  return { kind: 'mark', mark: name };
 }

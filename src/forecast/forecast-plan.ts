@@ -3,7 +3,8 @@ import { type ActingStep, actingSteps, type Check, type Plan, type PlanStep } fr
 import { describeCheck } from '../steps/ask-check.ts';
 import { STEP_TYPES, timeoutOf, undoTitleOf } from '../steps/registry.ts';
 import { describeSelector } from '../workload/find.ts';
-import { type ActsOf, MOVE_ACTS, type MoveStep, type RunNames, unknownRun } from './acts.ts';
+import { type RunNames, unknownRun } from './act.ts';
+import { type ActsOf, MOVE_ACTS, type MoveStep } from './acts.ts';
 import { CommandDescriber } from './describe-command.ts';
 import type { Act, Forecast, ForecastCheck, ForecastStep } from './forecast.ts';
 import { CHECKPOINT_ACTS, RESTORE_ACTS } from './one-host-acts.ts';
@@ -102,7 +103,12 @@ class Forecaster {
       rollback: step.rollback.map((spec) => this.commands.describe(spec)),
     };
     if (step.uses !== 'block') {
-      return { ...base, timeoutMs: timeoutOf(step), undo: undoOf(step, this.#plan), ...this.#acting(step) };
+      return {
+        ...base,
+        timeoutMs: timeoutOf(step, this.#plan),
+        undo: undoOf(step, this.#plan),
+        ...this.#acting(step),
+      };
     }
     const [steps, rescue, always] = [step.steps, step.rescue, step.always].map((list) =>
       list.map((each) => this.#step(each)),

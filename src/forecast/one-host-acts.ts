@@ -4,7 +4,8 @@ import { actionScriptOf } from '../criu/hold.ts';
 import { actingSteps, type Plan } from '../plan/plan.ts';
 import { dumpHold, restoreHold } from '../steps/criu-options.ts';
 import { describeSelector } from '../workload/find.ts';
-import { type ActsOf, command, criuLine, mark, optionsOf, work } from './acts.ts';
+import { command, mark, work } from './act.ts';
+import { type ActsOf, criuLine, optionsOf } from './acts.ts';
 
 /** What the steps of a checkpoint do, on the one host that it has. */
 export const CHECKPOINT_ACTS: ActsOf = {

@@ -1,6 +1,7 @@
-import { actingSteps, type Plan } from '../plan/plan.ts';
+import { actingSteps, isStreamed, type Plan } from '../plan/plan.ts';
 import { timeoutOf } from '../steps/registry.ts';
 import type { ForecastStep, PauseEstimate } from './forecast.ts';
+import { transferOf } from './transfer-acts.ts';
 
 const MIB = 1024 * 1024;
 
@@ -37,6 +38,24 @@ const MOVE_RATES: Rates = {
   fixedMs: FIXED_MS,
 };
 
+/** The memory travels while it is dumped, which takes as long as the slower of the two. */
+const STREAM_RATES: Rates = {
+  ...MOVE_RATES,
+  assumptions: ['the memory is sent while it is dumped', ...MOVE_RATES.assumptions],
+  transferMsPerMiB: LINK_MS_PER_MIB - CRIU_MS_PER_MIB,
+};
+
+/** criu writes to the shared file system, and reads from it what the host does not have in its cache. */
+const SHARED_RATES: Rates = {
+  ...MOVE_RATES,
+  assumptions: [
+    'criu writes and reads 1 GiB of memory a second (assumed)',
+    'the shared file system takes and gives 1 Gbit/s (assumed)',
+    ...MOVE_RATES.assumptions.slice(2),
+  ],
+  transferMsPerMiB: 2 * LINK_MS_PER_MIB,
+};
+
 /** Nothing travels, and nothing is rebuilt. */
 const CHECKPOINT_RATES: Rates = {
   assumptions: [
@@ -64,7 +83,7 @@ export function estimatePause(
   memoryBytes: number | undefined,
 ): PauseEstimate {
   const roundTrips = roundTripsOf(steps);
-  const rates = plan.kind === 'checkpoint' ? CHECKPOINT_RATES : MOVE_RATES;
+  const rates = ratesOf(plan);
   const msPerMiB = rates.dumpMsPerMiB + rates.transferMsPerMiB + rates.restoreMsPerMiB;
   const { fixedMs } = rates;
   const constantMs = fixedMs + roundTrips * ROUND_TRIP_MS;
@@ -88,6 +107,12 @@ export function estimatePause(
   };
 }
 
+function ratesOf(plan: Plan): Rates {
+  if (plan.kind === 'checkpoint') return CHECKPOINT_RATES;
+  if (isStreamed(plan)) return STREAM_RATES;
+  return transferOf(plan) === 'transfer/shared' ? SHARED_RATES : MOVE_RATES;
+}
+
 /** Of what is done one after the other while the workload stands still. */
 function roundTripsOf(steps: readonly ForecastStep[]): number {
   return steps
@@ -98,7 +123,7 @@ function roundTripsOf(steps: readonly ForecastStep[]): number {
 function notCounted(plan: Plan): readonly string[] {
   const from = plan.steps.findIndex(({ uses }) => uses === 'dump');
   const to = plan.steps.findIndex(({ uses }) => uses === 'commit' || uses === 'checkpoint');
-  const moves = new Set(['dump', 'transfer/rsync', 'restore']);
+  const moves = new Set<string | undefined>(['dump', transferOf(plan), 'restore']);
   const others = actingSteps(plan.steps.slice(from, to)).filter(
     ({ uses, when }) => !moves.has(uses) && when !== false,
   );
@@ -109,7 +134,7 @@ function notCounted(plan: Plan): readonly string[] {
         ]
       : []),
     ...others.map(
-      (step) => `${step.id} (${step.title}), while clients wait: up to ${timeoutOf(step) / 1000} s`,
+      (step) => `${step.id} (${step.title}), while clients wait: up to ${timeoutOf(step, plan) / 1000} s`,
     ),
   ];
 }

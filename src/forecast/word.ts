@@ -10,6 +10,7 @@ const HOLES = {
     'is there when the workload belongs to a session that does not move with it',
   ],
   slash: ['[/]', 'is there when it is a directory'],
+  port: ['<port>', 'a port of 127.0.0.1 from 600 to 1023 that is free on both hosts'],
 } as const;
 
 /** Stands in a text for what is not known yet, until {@link toWord} shows it. No value can hold a NUL. */

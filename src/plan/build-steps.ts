@@ -37,6 +37,8 @@ const TITLES: Readonly<Record<Exclude<ActingStep['uses'], 'command' | 'give-up'>
   prepare: 'Prepare both hosts',
   dump: 'Freeze the workload and dump it',
   'transfer/rsync': 'Transfer the images with rsync',
+  'transfer/shared': 'Let the destination read the images where the source wrote them',
+  'transfer/stream': 'Transfer all but the memory, which was streamed',
   'transfer/checkpoint': 'Take the images of the checkpoint',
   restore: 'Restore it on the destination, held',
   checkpoint: 'Keep the checkpoint, let the workload run on',
@@ -207,6 +209,8 @@ export class StepBuilder {
     switch (step.uses) {
       case 'verify':
         return { ...base, uses: step.uses, checks: step.with.checks.map((each) => this.check(each)) };
+      case 'transfer/shared':
+        return { ...base, uses: step.uses, directory: step.with.directory };
       case 'checkpoint': {
         const { series, keep = 3, maxAge } = step.with;
         const age = maxAge === undefined ? {} : { maxAgeMs: ms(maxAge) };

@@ -7,6 +7,8 @@ const MOVE: ReadonlySet<PlanStep['uses']> = new Set([
   'prepare',
   'dump',
   'transfer/rsync',
+  'transfer/shared',
+  'transfer/stream',
   'restore',
   'commit',
 ]);

@@ -198,6 +198,12 @@ export interface Approval {
   readonly expiresMs: number;
 }
 
+/** Images in a directory that both hosts see. */
+export type TransferSharedStep = PlanStepBase & {
+  readonly uses: 'transfer/shared';
+  readonly directory: string;
+};
+
 export type CheckpointStep = PlanStepBase & {
   readonly uses: 'checkpoint';
   readonly series: string;
@@ -239,10 +245,12 @@ export type ActingStep =
         | 'dump'
         | 'give-up'
         | 'transfer/rsync'
+        | 'transfer/stream'
         | 'transfer/checkpoint'
         | 'restore'
         | 'commit';
     })
+  | TransferSharedStep
   | CheckpointStep
   | (PlanStepBase & { readonly uses: 'verify'; readonly checks: readonly Check[] })
   | (PlanStepBase & Approval & { readonly uses: 'approve' })
@@ -256,4 +264,14 @@ export function actingSteps(steps: readonly PlanStep[]): readonly ActingStep[] {
   return steps.flatMap((step) =>
     step.uses === 'block' ? actingSteps([...step.steps, ...step.rescue, ...step.always]) : [step],
   );
+}
+
+/** Whether the memory goes to the destination as it is dumped, and never to the disk of the source. */
+export function isStreamed({ steps }: Pick<Plan, 'steps'>): boolean {
+  return steps.some(({ uses }) => uses === 'transfer/stream');
+}
+
+/** The directory that both hosts share for the images, of a plan that transfers them so. */
+export function sharedDirectoryOf({ steps }: Pick<Plan, 'steps'>): string | undefined {
+  return steps.find((step): step is TransferSharedStep => step.uses === 'transfer/shared')?.directory;
 }

@@ -1,22 +1,26 @@
 import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
-import type { Plan } from '../plan/plan.ts';
+import { type Plan, sharedDirectoryOf } from '../plan/plan.ts';
 import { idsOf, type WorkloadFacts } from '../workload/facts.ts';
 import type { Finding } from './finding.ts';
 
 /**
  * Compares the destination with what the workload needs, in one round trip. Arguments: the pids, the bytes needed for
- * images, the address and device or two empty strings. On stdin: `use TAB size TAB path` NUL-separated. Prints
- * `taken PID COMMAND`, `room FREE`, `device`, `address DEVICE` and `differs USE EXPECTED FOUND PATH` records, each
+ * images, the address and device or two empty strings, the directory whose disk takes the images. On stdin: `use TAB size TAB path` NUL-separated. Prints
+ * `taken PID COMMAND`, `room FREE`, `nowhere`, `device`, `address DEVICE` and `differs USE EXPECTED FOUND PATH` records, each
  * ended by NUL.
  */
 const COMPARE_SCRIPT = `
 for pid in $1; do
   [ ! -d "/proc/$pid" ] || printf 'taken\\t%s\\t%s\\0' "$pid" "$(tr '\\0' ' ' < "/proc/$pid/cmdline")"
 done
-free=$(df --output=avail -B1 /var/lib | tail -n 1)
-[ "$free" -ge "$2" ] || printf 'room\\t%s\\0' "$free"
+if [ -d "$5" ]; then
+  free=$(df --output=avail -B1 -- "$5" | tail -n 1)
+  [ "$free" -ge "$2" ] || printf 'room\\t%s\\0' "$free"
+else
+  printf 'nowhere\\0'
+fi
 if [ -n "$3" ]; then
   [ -d "/sys/class/net/$4" ] || printf 'device\\0'
   at=$(ip -o address show to "\${3%/*}" 2> /dev/null | awk '{ print $2; exit }')
@@ -36,11 +40,15 @@ xargs -0 -r -n 64 sh -c '
 ' compare
 `;
 
-/** What about the destination would make the restore fail. Changes nothing there. */
+/**
+ * What about the destination would make the restore fail. Changes nothing there.
+ * @param source where the workload runs; none when it is restored from a checkpoint
+ */
 export async function destinationFindings(
   destination: Host,
   workload: WorkloadFacts,
   plan: Plan,
+  source?: Host,
 ): Promise<Finding[]> {
   const memoryBytes = workload.processes.reduce((sum, process) => sum + process.memoryBytes, 0);
   const address = plan.network.address;
@@ -63,13 +71,50 @@ export async function destinationFindings(
       isFromImages(plan) ? '0' : String(memoryBytes),
       address?.cidr ?? '',
       address?.device ?? '',
+      roomOf(plan),
     ],
     { what: 'Comparing the destination', stdin: records.map((record) => `${record}\0`).join('') },
   );
-  return stdout
+  const found = stdout
     .split('\0')
     .filter(Boolean)
-    .map((record) => toFinding(record.split('\t'), destination, plan, memoryBytes));
+    .map((record) => record.split('\t'));
+  const differing = source ? await dropShared(source, found) : found;
+  return differing.map((fields) => toFinding(fields, destination, plan, memoryBytes));
+}
+
+/** Prints the size of each file, or `missing`. */
+const SIZES_SCRIPT = 'for path; do stat -L -c %s -- "$path" 2> /dev/null || echo missing; done';
+
+/**
+ * An open file of a file system that both hosts share is the same on both, but may have grown between two looks: then the
+ * destination saw a size between that of a look before and that of one after.
+ */
+async function dropShared(
+  source: Host,
+  found: readonly (readonly string[])[],
+): Promise<readonly (readonly string[])[]> {
+  const isOpen = ([kind, use, , size]: readonly string[]): boolean =>
+    kind === 'differs' && use === 'open' && /^\d+$/.test(size ?? '');
+  const open = found.filter(isOpen);
+  if (open.length === 0) return found;
+  const paths = open.map(([, , , , ...path]) => path.join('\t'));
+  const { stdout } = await mustRunScript(source, SIZES_SCRIPT, paths, {
+    what: 'Looking at open files again',
+  });
+  const after = stdout.trim().split('\n').map(Number);
+  const isShared = new Set(
+    open.filter(([, , before, size], index) => {
+      const sizes = [Number(before), after[index] ?? Number.NaN];
+      return Math.min(...sizes) <= Number(size) && Number(size) <= Math.max(...sizes);
+    }),
+  );
+  return found.filter((fields) => !isShared.has(fields));
+}
+
+/** The directory whose disk takes the images. */
+function roomOf(plan: Plan): string {
+  return sharedDirectoryOf(plan) ?? '/var/lib';
 }
 
 /** Whether it is restored on a host on which its images were made. */
@@ -98,9 +143,16 @@ function toFinding(fields: readonly string[], host: Host, plan: Plan, memoryByte
     case 'room':
       return {
         host: name,
-        message: `/var/lib on ${name} has ${first} bytes free; the images need up to ${memoryBytes}`,
+        message: `${roomOf(plan)} on ${name} has ${first} bytes free; the images need up to ${memoryBytes}`,
         remedy: 'Free some space.',
-        command: commandOn(host, ['df', '-h', '/var/lib']),
+        command: commandOn(host, ['df', '-h', roomOf(plan)]),
+      };
+    case 'nowhere':
+      return {
+        host: name,
+        message: `${name} has no directory ${roomOf(plan)}`,
+        remedy: 'Mount the shared file system there, or correct `with.directory` of `transfer/shared`.',
+        command: commandOn(host, ['findmnt']),
       };
     case 'device':
       return {

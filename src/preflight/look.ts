@@ -1,5 +1,5 @@
 import type { Host } from '../host/host.ts';
-import type { Plan } from '../plan/plan.ts';
+import { type Plan, sharedDirectoryOf } from '../plan/plan.ts';
 import { type FoundWorkload, lookUpWorkload } from '../checkpoint/look-up.ts';
 import { checkpointFindings, revertFindings } from './checkpoint.ts';
 import { destinationFindings } from './destination.ts';
@@ -21,7 +21,9 @@ interface Sight {
 }
 
 /** What criu needs on each host, and what it is watched and fenced with. */
-const TOOLS = ['criu', 'nft', 'rsync', 'sha256sum'];
+const TOOLS = ['criu', 'nft', 'sha256sum', 'rsync'];
+/** The same where nothing is copied. */
+const SHARED_TOOLS = ['criu', 'nft', 'sha256sum'];
 
 /**
  * Looks at the hosts and at the workload. Changes nothing; finds everything at once.
@@ -44,10 +46,11 @@ async function lookBeforeMove(
 ): Promise<Look> {
   if (plan.workload.kind === 'revert') return lookBeforeRevert({ plan, source, destination }, detail);
   const tools = addressTools(plan);
+  const isShared = sharedDirectoryOf(plan) !== undefined;
   detail('look at both hosts');
   const [onSource, onDestination, found] = await Promise.all([
-    hostFindings(source, [...TOOLS, 'ssh', 'ssh-keygen', 'ss', ...tools]),
-    hostFindings(destination, [...TOOLS, ...tools]),
+    hostFindings(source, [...(isShared ? SHARED_TOOLS : [...TOOLS, 'ssh', 'ssh-keygen']), 'ss', ...tools]),
+    hostFindings(destination, [...(isShared ? SHARED_TOOLS : TOOLS), ...tools]),
     lookUpWorkload({ source, destination }, plan.workload),
   ]);
   detail('compare with the destination');
@@ -55,7 +58,7 @@ async function lookBeforeMove(
     ...onSource,
     ...onDestination,
     ...workloadFindings(found.workload, source, plan.network),
-    ...(await destinationFindings(destination, found.workload, plan)),
+    ...(await destinationFindings(destination, found.workload, plan, source)),
   ];
   return { ...found, findings };
 }

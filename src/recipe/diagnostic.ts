@@ -15,6 +15,7 @@ export type DiagnosticCode =
   | 'hosts'
   | 'kind'
   | 'files'
+  | 'transfer'
   | 'recipe'
   | 'unused-input'
   | 'inventory'

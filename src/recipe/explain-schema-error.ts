@@ -152,6 +152,8 @@ const STEP_TYPES = Object.keys({
   preflight: true,
   dump: true,
   'transfer/rsync': true,
+  'transfer/shared': true,
+  'transfer/stream': true,
   'transfer/checkpoint': true,
   restore: true,
   commit: true,

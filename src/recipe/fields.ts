@@ -66,6 +66,7 @@ const FIELDS: readonly Field[] = [
   ['steps.*.with.message', 'argument'],
   ['steps.*.with.by.*', 'argument'],
   ['steps.*.with.expires', 'duration'],
+  ['steps.*.with.directory', 'path'],
   ['steps.*.with.series', 'checkpoint-series'],
   ['steps.*.with.keep', 'count'],
   ['steps.*.with.maxAge', 'duration'],

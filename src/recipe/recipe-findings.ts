@@ -7,6 +7,7 @@ import { overlapFindings } from './overlap-findings.ts';
 import { probeFindings } from './probe-findings.ts';
 import { ownStepFindings, stepFindings } from './step-findings.ts';
 import { valueFindings } from './template-findings.ts';
+import { transferFindings } from './transfer-findings.ts';
 
 /** What can be said of a recipe whoever uses it. */
 export function ownFindings(recipe: Pick<UsedRecipe, 'data' | 'used'>): readonly Finding[] {
@@ -23,6 +24,7 @@ export function wholeFindings(recipe: ValidRecipe): readonly Finding[] {
   return [
     // What is before the commit is not known of steps that are in no order.
     ...(order.length > 0 ? order : [...stepFindings(recipe), ...probeFindings(data)]),
+    ...transferFindings(data),
     ...overlapFindings(data),
   ];
 }

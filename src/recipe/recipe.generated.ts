@@ -77,6 +77,8 @@ export type Step =
   | PreflightStep
   | DumpStep
   | TransferRsyncStep
+  | TransferSharedStep
+  | TransferStreamStep
   | TransferCheckpointStep
   | RestoreStep
   | CommitStep
@@ -803,6 +805,51 @@ export interface TransferRsyncStep {
    * The step type.
    */
   uses: 'transfer/rsync';
+  /**
+   * What the step does, for people. The step type has words of its own.
+   */
+  name?: string;
+  /**
+   * How long the step may take.
+   */
+  timeout?: string;
+  rollback?: Rollback;
+}
+/**
+ * Copies nothing: the images are written to a directory that both hosts have mounted, by NFS for example, and read from there. That they see the same directory is proved before the freeze. The `dump` writes there: without a `timeout` of its own it has 1h.
+ */
+export interface TransferSharedStep {
+  /**
+   * The step type.
+   */
+  uses: 'transfer/shared';
+  /**
+   * What the step does, for people. The step type has words of its own.
+   */
+  name?: string;
+  /**
+   * Where both hosts see the same files.
+   */
+  with: {
+    /**
+     * A directory of a shared file system, under the same absolute path on both hosts. The images are in a directory of the run below it, for root only, and are removed at the end.
+     */
+    directory: string;
+  };
+  /**
+   * How long the step may take.
+   */
+  timeout?: string;
+  rollback?: Rollback;
+}
+/**
+ * Sends the memory straight from the source's criu to criu's page server on the destination, through ssh, while it is dumped: it never touches the disk of the source. The other images and the last changes of the files follow with rsync. The `dump` takes as long as that: without a `timeout` of its own it has 1h.
+ */
+export interface TransferStreamStep {
+  /**
+   * The step type.
+   */
+  uses: 'transfer/stream';
   /**
    * What the step does, for people. The step type has words of its own.
    */

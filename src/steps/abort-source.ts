@@ -1,5 +1,6 @@
 import type { CriuHold } from '../criu/hold.ts';
 import { FlowError } from '../errors/flow-error.ts';
+import { isStreamed } from '../plan/plan.ts';
 import { readWorkload, type WorkloadFacts } from '../workload/facts.ts';
 import { requireSameProcess, survivors } from '../workload/identity.ts';
 import type { StepContext } from './step.ts';
@@ -8,8 +9,8 @@ import type { StepContext } from './step.ts';
  * Aborts the source's hold: criu resumes the tasks, unlocks their network and takes TCP out of repair mode. Where criu was
  * lost, the hold's recovery does that; a workload that it had to restore is known by its new start time from then on. One that has
  * ended, and of which there are no whole images, is noted as lost: the rest can be taken back all the same. Idempotent.
- * @throws FlowError RESUME_REFUSED when the source was told to commit: then nothing may be taken back; HOLD_LOST,
- *   WORKLOAD_NOT_FOUND when it does not run on
+ * @throws FlowError RESUME_REFUSED when the source was told to commit: then nothing may be taken back, or when what there is of it is
+ *   on the destination only; HOLD_LOST, WORKLOAD_NOT_FOUND when it does not run on
  */
 export async function abortSource(context: StepContext, hold: CriuHold): Promise<void> {
   const { source, state } = context;
@@ -30,6 +31,9 @@ export async function abortSource(context: StepContext, hold: CriuHold): Promise
   // One that criu was never told of, or that has run on since, ended by itself, or with its host.
   const hasItsTimes = decision === 'none' || end.kind === 'absent' || settled === 'resumed';
   const isGone = hasItsTimes && (await survivors(source, workload.processes)).length === 0;
+  // All that there is of it is what the destination was told to rebuild: that must stay.
+  if (settled === 'gone' && isStreamed(context.plan) && state.restoreBegan)
+    throw streamedAway(context, workload);
   if (settled === 'gone' || isGone) {
     state.lostOnSource = lostOnSource(context, workload);
     return;
@@ -41,6 +45,17 @@ export async function abortSource(context: StepContext, hold: CriuHold): Promise
   if (!isNew) return requireSameProcess(source, workload);
   context.remember(await readWorkload(source, workload.rootPid));
   context.warn(`criu on ${source.name} was lost: the workload was restored there from its images.`);
+}
+
+function streamedAway({ plan, source }: StepContext, { rootPid, processes }: WorkloadFacts): FlowError {
+  return new FlowError(
+    'RESUME_REFUSED',
+    `Process ${rootPid} (${processes[0]?.command}) on ${source.name} has ended, and its memory went to ${plan.destination} only`,
+    {
+      host: source.name,
+      hint: `Nothing on ${plan.destination} was taken back. To let it go on from the images there, resume the run with --source-is-gone.`,
+    },
+  );
 }
 
 function lostOnSource(

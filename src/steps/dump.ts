@@ -3,14 +3,19 @@ import { dumpArguments, healArguments, restoreArguments } from '../criu/argument
 import { criuFailure } from '../criu/failure.ts';
 import { CriuHold, type Recovery } from '../criu/hold.ts';
 import { SETTLE_DUMP_SCRIPT } from '../criu/settle-script.ts';
+import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { ADDRESS_BACK_SCRIPT } from '../network/address-script.ts';
 import { serviceFence } from '../network/fence.ts';
+import { isStreamed } from '../plan/plan.ts';
+import { choosePort } from '../criu/page-server.ts';
+import { followMemory } from '../transfer/follow.ts';
+import type { TransferProgress } from '../transfer/progress.ts';
 import { touchMemory } from '../transfer/reserve.ts';
 import { needsShellJob, requireSameProcess } from '../workload/identity.ts';
 import { criuOptions, dumpHold } from './criu-options.ts';
 import { cleanUpSource, resumeSource, SOURCE_LEASE_SECONDS } from './source-copy.ts';
-import { imagesDirectory, type StepType } from './step.ts';
+import { imagesDirectory, memoryBytesOf, type StepContext, type StepType } from './step.ts';
 
 /**
  * Commands inside of the pause. On the source: start the dump, rsync of images and of files, mapped files, digests, address, commit;
@@ -34,10 +39,12 @@ export const dump: StepType = {
       const fence = address && { fence: serviceFence(context.attemptId, address.cidr, 'in') };
       const directory = dumpHold(context.runDirectory);
       const options = criuOptions(context, directory, needsShellJob(workload));
+      if (isStreamed(plan)) state.pageServerPort = await choosePort([source, context.destination]);
+      const { pageServerPort } = state;
       const recovery: Recovery = {
         script: SETTLE_DUMP_SCRIPT,
         tasks: workload.processes,
-        again: restoreArguments(options, 'again.log'),
+        ...(pageServerPort === undefined && { again: restoreArguments(options, 'again.log') }),
         ...(address && {
           beforeAgain: { script: ADDRESS_BACK_SCRIPT, address: [address.cidr, address.device] },
         }),
@@ -49,7 +56,7 @@ export const dump: StepType = {
         source,
         directory,
         { leaseSeconds: SOURCE_LEASE_SECONDS, recovery, ...fence },
-        ({ actionScript }) => dumpArguments(workload.rootPid, { ...options, actionScript }),
+        ({ actionScript }) => dumpArguments(workload.rootPid, { ...options, actionScript }, pageServerPort),
       );
       return undefined;
     },
@@ -61,17 +68,16 @@ export const dump: StepType = {
       if (!hold || !workload) throw new Error('dump: not prepared');
       // A checkpoint stays on its host.
       const hosts = new Set([source, context.destination]);
-      const memoryBytes = workload.processes.reduce((sum, process) => sum + process.memoryBytes, 0);
       await Promise.all([
         requireSameProcess(source, workload),
-        ...[...hosts].map((host) => touchMemory(host, context.runDirectory, memoryBytes)),
+        ...[...hosts].map((host) => touchMemory(host, context.runDirectory, bytesToTouch(context, host))),
       ]);
       await Promise.all(
         [...hosts].map((host) => host.standBy(host === source ? SOURCE_COMMANDS : DESTINATION_COMMANDS)),
       );
       context.phase('freeze');
       state.frozenAtMs = performance.now();
-      const held = await hold.start(context.signal);
+      const held = await whileFollowed(context, () => hold.start(context.signal));
       if (held.kind !== 'held') throw await criuFailure('DUMP_FAILED', hold, 'dump', held, context.keep);
       state.imageBytes = held.imageBytes;
       state.frozenTasks = held.tasks;
@@ -84,3 +90,25 @@ export const dump: StepType = {
   },
   cleanUps: [{ on: 'source', run: cleanUpSource }],
 };
+
+/** A memory that is streamed is nothing on the source, and on the destination the image and the memory of the process. */
+function bytesToTouch({ source, state }: StepContext, host: Host): number {
+  const memoryBytes = memoryBytesOf(state);
+  if (state.pageServer === undefined) return memoryBytes;
+  return host === source ? 0 : 2 * memoryBytes;
+}
+
+/** Shows how the memory comes to the destination while it is dumped. */
+async function whileFollowed<Result>(context: StepContext, dumped: () => Promise<Result>): Promise<Result> {
+  const { destination, state } = context;
+  if (state.pageServer === undefined) return dumped();
+  const end = new AbortController();
+  const totalBytes = memoryBytesOf(state);
+  const tell = (progress: TransferProgress): void => context.progress(progress, totalBytes);
+  void followMemory(destination, imagesDirectory(context), totalBytes, tell, end.signal);
+  try {
+    return await dumped();
+  } finally {
+    end.abort();
+  }
+}

@@ -11,6 +11,8 @@ import { restore } from './restore.ts';
 import type { Action, StepType } from './step.ts';
 import { transferCheckpoint } from './transfer-checkpoint.ts';
 import { transferRsync } from './transfer-rsync.ts';
+import { transferShared } from './transfer-shared.ts';
+import { transferStream } from './transfer-stream.ts';
 import { verify } from './verify.ts';
 
 /** Every `uses` of a plan. */
@@ -20,6 +22,8 @@ export const STEP_TYPES: Readonly<Record<ActingStep['uses'], StepType>> = {
   dump,
   'give-up': giveUp,
   'transfer/rsync': transferRsync,
+  'transfer/shared': transferShared,
+  'transfer/stream': transferStream,
   'transfer/checkpoint': transferCheckpoint,
   restore,
   commit,
@@ -34,7 +38,10 @@ export function undoTitleOf(undo: NonNullable<Action['undo']>, { kind }: Pick<Pl
   return kind === 'restore' ? (undo.restoreTitle ?? undo.title) : undo.title;
 }
 
-/** Milliseconds that a step may take. */
-export function timeoutOf(step: ActingStep): number {
-  return step.timeoutMs ?? STEP_TYPES[step.uses].timeoutMs;
+/** Milliseconds that a step may take. A dump that sends the memory away is a transfer too. */
+export function timeoutOf(step: ActingStep, plan: Pick<Plan, 'steps'>): number {
+  if (step.timeoutMs !== undefined) return step.timeoutMs;
+  const sends = plan.steps.find(({ uses }) => uses === 'transfer/stream' || uses === 'transfer/shared');
+  const uses = step.uses === 'dump' && sends && sends.uses !== 'block' ? sends.uses : step.uses;
+  return STEP_TYPES[uses].timeoutMs;
 }

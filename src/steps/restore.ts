@@ -17,6 +17,7 @@ import {
 } from '../network/address-script.ts';
 import { FENCE_SCRIPT, fenceTable, LIFT_BOTH_SCRIPT, serviceFence } from '../network/fence.ts';
 import { endOrphanSockets } from '../network/orphan-sockets.ts';
+import { isStreamed } from '../plan/plan.ts';
 import { readManifest, requireSameImages } from '../transfer/manifest.ts';
 import { STAGE_SWAP_SCRIPT, stagedFile, stagingArguments } from '../transfer/staging.ts';
 import { idsOf } from '../workload/facts.ts';
@@ -89,7 +90,7 @@ export const restore: StepType = {
       // criu may wait for ever for what wrong images lack.
       const wrong = new AbortController();
       const [intact, left, started] = await Promise.allSettled([
-        checkImages(hold.host, imagesDirectory(context), dumpedImages, signal).catch((error: unknown) => {
+        checkImages(context, hold.host, dumpedImages).catch((error: unknown) => {
           wrong.abort(error);
           throw error;
         }),
@@ -261,11 +262,13 @@ async function undoOnDestination({ destination, plan, state }: StepContext): Pro
 }
 
 async function checkImages(
+  context: StepContext,
   destination: Host,
-  directory: string,
   dumpedImages: Promise<string>,
-  signal: AbortSignal,
 ): Promise<void> {
-  const [dumped, arrived] = await Promise.all([dumpedImages, readManifest(destination, directory, signal)]);
-  requireSameImages(dumped, arrived, destination.name);
+  const [dumped, arrived] = await Promise.all([
+    dumpedImages,
+    readManifest(destination, imagesDirectory(context), context.signal),
+  ]);
+  requireSameImages(dumped, arrived, destination.name, { isStreamed: isStreamed(context.plan) });
 }

@@ -1,6 +1,6 @@
 /**
  * Removes a run's directory on a host, and its parent when nothing else is in it. Arguments: the directory; `1` to
- * keep the images. Who watched over criu writes a last file there: its lock is free when that is done.
+ * keep the images; where they are when that is not in it. Who watched over criu writes a last file there: its lock is free when that is done.
  */
 export const REMOVE_RUN_DIRECTORY_SCRIPT = `
 for lock in "$1"/*/process/lock; do
@@ -9,7 +9,7 @@ done
 if [ -n "$2" ]; then
   find "$1" -mindepth 1 -maxdepth 1 ! -name images -exec rm -rf {} +
 else
-  rm -rf "$1"
+  rm -rf "$1" && { [ -z "$3" ] || rm -rf "$3"; }
 fi
 rmdir "\${1%/*}" 2> /dev/null
 :

@@ -9,6 +9,7 @@ import { survivors } from '../workload/identity.ts';
 import { abortSource } from './abort-source.ts';
 import { dumpHold } from './criu-options.ts';
 import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
+import { sharedPlace } from './shared-place.ts';
 import type { StepContext } from './step.ts';
 
 /** Seconds of silence from the controller after which the source's hold aborts and the workload runs on. */
@@ -31,9 +32,14 @@ export async function cleanUpSource(context: StepContext): Promise<void> {
   // Who restored one of its checkpoints here would start a second copy.
   if (state.committed && state.workload) await markMoved(source, state.workload, context.destination.name);
   const keep = context.keepImages && state.committed ? '1' : '';
-  await mustRunScript(source, REMOVE_RUN_DIRECTORY_SCRIPT, [context.runDirectory, keep], {
-    what: 'Cleaning up',
-  });
+  await mustRunScript(
+    source,
+    REMOVE_RUN_DIRECTORY_SCRIPT,
+    [context.runDirectory, keep, sharedPlace(context)?.place ?? ''],
+    {
+      what: 'Cleaning up',
+    },
+  );
 }
 
 /** Only a person who was wrong about a source that was gone can have come to this. */

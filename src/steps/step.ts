@@ -5,6 +5,7 @@ import type { Phase } from '../events/event.ts';
 import type { Host } from '../host/host.ts';
 import type { ActingStep, Plan } from '../plan/plan.ts';
 import type { StepResult, TemplateValues } from '../template/scope.ts';
+import type { PageServer } from '../criu/page-server.ts';
 import type { TransferProgress } from '../transfer/progress.ts';
 import type { ImagesTransfer } from '../transfer/rsync.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
@@ -37,6 +38,9 @@ export interface RunState {
   /** The same clock when the destination's release was confirmed, or the checkpoint was kept. */
   releasedAtMs?: number;
   imageBytes?: number;
+  /** On 127.0.0.1 of both hosts, when the memory is streamed. */
+  pageServerPort?: number;
+  pageServer?: PageServer;
   /** Set when the destination's restore began: its files and address may have changed. */
   restoreBegan: boolean;
   /** SHA-256 digests of the images on the source, which are read while they travel. */
@@ -137,4 +141,9 @@ export interface StepType {
 /** The images' directory, the same path on both hosts. */
 export function imagesDirectory(context: Pick<StepContext, 'runDirectory'>): string {
   return `${context.runDirectory}/images`;
+}
+
+/** How much memory the workload had when it was read. */
+export function memoryBytesOf({ workload }: Pick<RunState, 'workload'>): number {
+  return workload?.processes.reduce((sum, process) => sum + process.memoryBytes, 0) ?? 0;
 }

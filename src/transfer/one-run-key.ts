@@ -49,8 +49,8 @@ cat key.pub
 
 /**
  * Lets the key in, for nothing but rsync's server, for one day at most. Arguments: the run's directory, the run's id,
- * the public key. What is created to do so is noted in the run's directory before, for REVOKE_SCRIPT.
- * @see sshd(8), AUTHORIZED_KEYS FILE FORMAT: restrict, command, expiry-time.
+ * the public key, and the one port of 127.0.0.1 that it may be forwarded to, or nothing. What is created to do so is noted in the run's directory before, for REVOKE_SCRIPT.
+ * @see sshd(8), AUTHORIZED_KEYS FILE FORMAT: restrict, command, expiry-time, port-forwarding, permitopen.
  */
 export const AUTHORIZE_SCRIPT = `
 set -e
@@ -69,7 +69,9 @@ exec 9< .ssh
 flock 9
 [ -f .ssh/authorized_keys ] || { : > "$1/created-authorized-keys"; : > .ssh/authorized_keys; }
 [ -z "$(tail -c 1 .ssh/authorized_keys)" ] || echo >> .ssh/authorized_keys
-echo "restrict,expiry-time=\\"$(date -d '+1 day' +%Y%m%d%H%M)\\",command=\\"sh $1/rsync-only\\" $3" >> .ssh/authorized_keys
+forwarding=
+[ -z "$4" ] || forwarding="port-forwarding,permitopen=\\"127.0.0.1:$4\\",permitlisten=\\"127.0.0.1:1\\","
+echo "restrict,\${forwarding}expiry-time=\\"$(date -d '+1 day' +%Y%m%d%H%M)\\",command=\\"sh $1/rsync-only\\" $3" >> .ssh/authorized_keys
 `;
 
 /**
@@ -101,6 +103,18 @@ const CONNECT_SCRIPT = `
 ssh -F "$1/config" -o ControlMaster=yes -o ControlPersist=yes -N -f destination > /dev/null 2> "$1/log" < /dev/null ||
   { tail -n 1 "$1/log" >&2; exit 1; }
 ssh -F "$1/config" -O check destination 2>&1 | sed -n 's/.*(pid=\\([0-9]*\\)).*/\\1/p' > "$1/master.pid"
+`;
+
+/**
+ * Lets a port of this host lead to the same one of the destination, through the open connection. Whether sshd there allows it, it says
+ * only when somebody connects: that is tried, while nobody listens there. Arguments: the key's directory, the port.
+ * @see ssh(1), -W and -O forward; sshd_config(5), AllowTcpForwarding
+ */
+const FORWARD_SCRIPT = `
+said=$(timeout 20 ssh -F "$1/config" -o ControlPath=none -W "127.0.0.1:$2" destination 2>&1 < /dev/null)
+case $said in *prohibited*) printf '%s\\n' "$said" >&2; exit 3 ;; esac
+ssh -F "$1/config" -O forward -L "127.0.0.1:$2:127.0.0.1:$2" destination > /dev/null 2> "$1/log" ||
+  { tail -n 1 "$1/log" >&2; exit 4; }
 `;
 
 /**
@@ -141,6 +155,8 @@ export interface DirectPathOptions {
   readonly runDirectory: string;
   /** How many bytes of images are to be expected. */
   readonly imageBytes: number;
+  /** A port of 127.0.0.1 on the source that leads to the same one of the destination. @default none */
+  readonly port?: number | undefined;
 }
 
 /**
@@ -149,7 +165,7 @@ export interface DirectPathOptions {
  * @throws FlowError TRANSFER_FAILED when the source cannot reach the destination.
  */
 export async function openDirectPath(options: DirectPathOptions): Promise<string> {
-  const { source, destination, access, runId, runDirectory, imageBytes } = options;
+  const { source, destination, access, runId, runDirectory, imageBytes, port } = options;
   const directory = keyDirectory(runDirectory);
   const { stdout: publicKey } = await mustRunScript(
     source,
@@ -157,9 +173,12 @@ export async function openDirectPath(options: DirectPathOptions): Promise<string
     [directory, runId, access.hostName, String(access.port), access.user],
     { what: 'Making a key for this run', stdin: access.hostKeys.map((key) => `${key}\n`).join('') },
   );
-  await mustRunScript(destination, AUTHORIZE_SCRIPT, [runDirectory, runId, publicKey.trim()], {
-    what: 'Letting the source in',
-  });
+  await mustRunScript(
+    destination,
+    AUTHORIZE_SCRIPT,
+    [runDirectory, runId, publicKey.trim(), port === undefined ? '' : String(port)],
+    { what: 'Letting the source in' },
+  );
   const connected = await mustRunScript(source, CONNECT_SCRIPT, [directory], {
     what: 'Connecting to the destination',
     allow: [1],
@@ -172,11 +191,35 @@ export async function openDirectPath(options: DirectPathOptions): Promise<string
       command: commandOn(source, ['nc', '-vz', access.hostName, String(access.port)]),
     });
   }
+  if (port !== undefined) await forward(source, destination, directory, port);
   const warmUpBytes = Math.min(imageBytes, LONGEST_WARM_UP_BYTES);
   await mustRunScript(source, WARM_UP_SCRIPT, [directory, runDirectory, String(warmUpBytes)], {
     what: 'Warming the connection up',
   });
   return directPathConfig(runDirectory);
+}
+
+async function forward(source: Host, destination: Host, directory: string, port: number): Promise<void> {
+  const { exitCode, stderr } = await mustRunScript(source, FORWARD_SCRIPT, [directory, String(port)], {
+    what: 'Opening the tunnel',
+    allow: [3, 4],
+  });
+  if (exitCode === 0) return;
+  const isProhibited = exitCode === 3;
+  throw new FlowError(
+    'TRANSFER_FAILED',
+    isProhibited
+      ? `sshd on ${destination.name} does not forward ports`
+      : `Port ${port} of 127.0.0.1 on ${source.name} cannot be led to ${destination.name}`,
+    {
+      host: isProhibited ? destination.name : source.name,
+      evidence: stderr.trim().split('\n')[0] ?? '',
+      hint: isProhibited
+        ? 'The memory is streamed through ssh: set `AllowTcpForwarding local` there, or use `transfer/rsync`.'
+        : 'Somebody else took it meanwhile: run again.',
+      ...(isProhibited ? { command: commandOn(destination, ['sshd', '-T']) } : {}),
+    },
+  );
 }
 
 /** The ssh_config on the source that names the destination `destination`. */

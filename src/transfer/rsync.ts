@@ -15,6 +15,9 @@ interface Way extends Path {
   readonly source: Host;
 }
 
+/** Which of the images the source has: all of them, or all but the memory, which the destination has already. */
+export type ImagesWanted = 'all' | 'without-memory';
+
 /** Milliseconds that one copy may take; the step's own limit ends it sooner. */
 const TIMEOUT_MS = 24 * 3_600_000;
 
@@ -133,13 +136,13 @@ export class ImagesTransfer {
   #onProgress: (progress: TransferProgress) => void = () => undefined;
 
   /** Begins to wait, in a directory that must exist. */
-  constructor(way: Way) {
+  constructor(way: Way, images: ImagesWanted) {
     this.#way = way;
     // rsync reads the names of what it copies from its input. One name is enough: the directory itself.
     const names = new Promise<string>((resolve) => {
       this.#begin = resolve;
     });
-    this.#result = way.source.run(imagesCommand(way), {
+    this.#result = way.source.run(imagesCommand(way, images), {
       stdin: names,
       timeoutMs: TIMEOUT_MS,
       signal: this.#stop.signal,
@@ -153,7 +156,7 @@ export class ImagesTransfer {
   }
 
   /**
-   * Copies all that is in the directory now, and removes all else from the destination's.
+   * Copies all that is in the directory now, and removes all else from the destination's, but for memory that came there another way.
    * @throws FlowError TRANSFER_FAILED, with rsync's own line; INTERRUPTED
    */
   async send(signal: AbortSignal, onProgress: (progress: TransferProgress) => void): Promise<void> {
@@ -182,8 +185,11 @@ export function filesCommand(way: Path): string[] {
 }
 
 /** The rsync of {@link ImagesTransfer}. */
-export function imagesCommand(way: Path): string[] {
-  return rsyncCommand(way, IMAGE_FLAGS);
+export function imagesCommand(way: Path, images: ImagesWanted): string[] {
+  return rsyncCommand(
+    way,
+    IMAGE_FLAGS.filter((flag) => images === 'all' || flag !== '--delete'),
+  );
 }
 
 function rsyncCommand(way: Path, flags: readonly string[]): string[] {

@@ -146,6 +146,15 @@ describe('where criu did not do its part', () => {
       expect(again()).toBe('');
     });
 
+    test('nor one whose memory was streamed to another host', async () => {
+      await task.kill();
+      put('held', '1');
+      put('decision', 'abort criu');
+      rmSync(directory.at('hold', 'again'));
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ exitCode: 0, stdout: 'gone\n' });
+      expect(again()).toBe('');
+    });
+
     test('nor what had run on after its images were made, and ended with its host', async () => {
       await task.kill();
       put('boot', 'another');

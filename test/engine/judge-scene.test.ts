@@ -25,7 +25,7 @@ const scene = (change: Partial<Scene>): Scene => ({
   restoreCommand: 'restore by hand',
   uncheckedCommand: 'say that they will do',
   sourceHasEnded: false,
-  isForgotten: false,
+  lostOnSource: undefined,
   kept: undefined,
   ...change,
 });
@@ -70,13 +70,38 @@ test.each([
   ],
   [
     'the same, and the source has nothing of it any more',
-    { onSource: [], onDestination: { pids: [1], by: 'hold' }, destination: at('b', {}), isForgotten: true },
+    {
+      onSource: [],
+      onDestination: { pids: [1], by: 'hold' },
+      destination: at('b', {}),
+      lostOnSource: 'forgotten',
+    },
     ['between', 'criu-flow resume r --source-is-gone'],
   ],
   [
     'the same, and the destination has given it up',
-    { onSource: [], destination: at('b', { decision: 'abort' }), isForgotten: true },
+    { onSource: [], destination: at('b', { decision: 'abort' }), lostOnSource: 'forgotten' },
     ['nowhere', 'criu-flow resume r --source-is-gone'],
+  ],
+  [
+    'its memory is on the destination only, and whole there',
+    {
+      onSource: [],
+      source: at('a', { hasImages: false }),
+      destination: at('b', {}),
+      lostOnSource: 'streamed',
+    },
+    ['nowhere', 'criu-flow resume r --source-is-gone'],
+  ],
+  [
+    'its memory was streamed, and had not all come',
+    {
+      onSource: [],
+      source: at('a', { hasImages: false }),
+      destination: at('b', { hasImages: false }),
+      lostOnSource: 'streamed',
+    },
+    ['nowhere', 'criu-flow rollback r'],
   ],
   [
     'what a revert was to end has ended by itself',

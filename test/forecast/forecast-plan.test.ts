@@ -22,7 +22,16 @@ const service = async (): Promise<Plan> => {
 };
 const text = (plan: Plan): string => formatForecast(forecastPlan(plan), createPaint(false));
 
+const bundled =
+  (recipe: string, ...inputs: readonly string[]): (() => Promise<Plan>) =>
+  async () => {
+    const plan = await loadPlan({ recipe, inputs: [...hosts, 'pid=4711', ...inputs], cwd });
+    return { ...plan, file: `recipes/${recipe}.yaml`, digest: '0'.repeat(64) };
+  };
+
 test.each([
+  ['process-stream', bundled('process-stream')],
+  ['process-shared', bundled('process-shared', 'directory=/srv/shared')],
   ['tcp-service-rsync', service],
   ['rich', rich],
 ] as const)('%s, for people', async (name, plan) => {

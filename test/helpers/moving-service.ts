@@ -4,7 +4,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { type CliResult, runCli } from './cli.ts';
 import { MigrationLab } from './migration-lab.ts';
 
-export const MOVE_STEPS = '- uses: preflight\n- uses: dump\n- uses: transfer/rsync\n- uses: restore';
+export const MOVE_STEPS: string = stepsWith('transfer/rsync');
+
+/** The steps of a move, with one way to carry the images. */
+export function stepsWith(transfer: string): string {
+  return `- uses: preflight\n- uses: dump\n- uses: ${transfer}\n- uses: restore`;
+}
 
 /** A service with its client, which each test of a file starts to move, on a lab of the file's own. */
 export class MovingService {
@@ -12,13 +17,28 @@ export class MovingService {
   #pid = 0;
   #traces: Readonly<Record<'a' | 'b', string>> = { a: '', b: '' };
 
-  /** To be called in a `describe`: the lab is there for all of its tests, and a new service for each. */
-  constructor() {
+  readonly #hasSharedData: boolean;
+  readonly #steps: string;
+
+  /**
+   * To be called in a `describe`: the lab is there for all of its tests, and a new service for each.
+   * @param options.hasSharedData its directory is on a file system that both hosts share, so that no file moves. @default false
+   */
+  constructor({
+    steps = MOVE_STEPS,
+    hasSharedData = false,
+  }: { readonly steps?: string; readonly hasSharedData?: boolean } = {}) {
+    this.#steps = steps;
+    this.#hasSharedData = hasSharedData;
     beforeAll(async () => {
       this.#lab = await MigrationLab.up();
     });
     afterAll(() => this.#lab?.down());
     beforeEach(async () => {
+      if (hasSharedData) {
+        const link = 'rm -rf /shared/tcp /srv/tcp; mkdir -p /shared/tcp && ln -s /shared/tcp /srv/tcp';
+        for (const name of ['a', 'b']) await this.lab.sh(name, link);
+      }
       this.#pid = await this.lab.startService({ memoryMiB: 16 });
       this.#traces = { a: await this.lab.traces('a'), b: await this.lab.traces('b') };
     });
@@ -43,11 +63,11 @@ export class MovingService {
   readonly cli = (...args: readonly string[]): Promise<CliResult> =>
     runCli([...args, '--lab', this.lab.lab.name]);
 
-  readonly recipe = (steps: string = MOVE_STEPS): string =>
+  readonly recipe = (steps: string = this.#steps): string =>
     this.lab.writeRecipe({
       workload: 'pidFile: /srv/tcp/pid',
       network: `connections: keep, address: { cidr: ${this.lab.lab.serviceAddress} }`,
-      files: ['/srv/tcp'],
+      files: this.#hasSharedData ? [] : ['/srv/tcp'],
       steps,
     });
 

@@ -11,6 +11,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const BUNDLED = {
   'process-rsync': ['source=root@a', 'destination=root@b', 'pid=4711'],
+  'process-stream': ['source=root@a', 'destination=root@b', 'pid=4711'],
+  'process-shared': ['source=root@a', 'destination=root@b', 'pid=4711', 'directory=/srv/shared'],
   'tcp-service-rsync': [
     ...['source=root@a', 'destination=root@b', 'pidFile=/run/service.pid'],
     ...['address=10.0.0.9/24', 'port=7000', 'files=/srv/service'],

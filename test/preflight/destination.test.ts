@@ -56,6 +56,45 @@ test('there must be room for the images', async () => {
   ]);
 });
 
+test('an open file that both hosts share may grow between the looks; a library may not, nor a file of the destination', async () => {
+  using directory = temporaryDirectory();
+  const [log, other, library] = ['log', 'other', 'library.so'].map((name) => directory.at(name));
+  writeFileSync(log ?? '', '12345');
+  writeFileSync(other ?? '', '12');
+  writeFileSync(library ?? '', '12345');
+  const host = new LocalHost();
+  const found = await destinationFindings(
+    host,
+    workloadOf({}, [
+      { use: 'open', path: log ?? '', sizeBytes: 3 },
+      { use: 'open', path: other ?? '', sizeBytes: 3 },
+      { use: 'mapped', path: library ?? '', sizeBytes: 3 },
+    ]),
+    planOf(),
+    // The source's own: `other` has another size there.
+    {
+      name: 'a',
+      standBy: () => host.standBy(),
+      close: () => host.close(),
+      run: async (argv, options) => {
+        const result = await host.run(argv, options);
+        return { ...result, stdout: result.stdout.replace(/^2$/m, '4') };
+      },
+    },
+  );
+  expect(found.map(({ message }) => message)).toEqual([
+    `The open file ${other} has 2 bytes on local and 3 on the source`,
+    `The program or library ${library} has 5 bytes on local and 3 on the source`,
+  ]);
+});
+
+test('images on a file system that is shared need room there', async () => {
+  const plan = planOf({
+    steps: [{ id: '3-transfer', uses: 'transfer/shared', title: 'x', rollback: [], directory: '/no/such' }],
+  });
+  expect(await messages(workloadOf({}), plan)).toEqual(['local has no directory /no/such']);
+});
+
 test('files: one that is missing, one of another size, one that is the same, one that moves along', async () => {
   using directory = temporaryDirectory();
   const path = directory.at("a file's $(name)\nwith\ttabs");

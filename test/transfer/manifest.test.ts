@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -41,6 +41,32 @@ test.each([
 
 test('no images at all are never the same', () => {
   expect(() => requireSameImages('', '', 'b')).toThrow(expect.objectContaining({ code: 'IMAGES_CORRUPTED' }));
+});
+
+test('memory that was streamed is on the destination only, and has to be there', async () => {
+  const arrived = await readManifest(host, directory, signal);
+  rmSync(join(directory, 'pages-1.img'));
+  const dumped = await readManifest(host, directory, signal);
+  const streamed = { isStreamed: true };
+  expect(() => requireSameImages(dumped, arrived, 'b', streamed)).not.toThrow();
+  const error = expect.objectContaining({ code: 'IMAGES_CORRUPTED' });
+  expect(() => requireSameImages(dumped, arrived, 'b')).toThrow(error);
+  expect(() => requireSameImages(dumped, dumped, 'b', streamed)).toThrow(error);
+  writeFileSync(join(directory, 'core-2.img'), 'core');
+  const more = await readManifest(host, directory, signal);
+  expect(() => requireSameImages(dumped, more, 'b', streamed)).toThrow(error);
+});
+
+test('digests are beside the images, also where these are elsewhere by a link', async () => {
+  const link = `${directory}-link`;
+  symlinkSync(directory, link);
+  try {
+    const manifest = await readManifest(host, link, signal);
+    expect(readFileSync(`${link}.sha256`, 'utf8')).toBe(manifest);
+  } finally {
+    rmSync(link);
+    rmSync(`${link}.sha256`);
+  }
 });
 
 test('there is room for the images, or a reason why not', async () => {

@@ -34,13 +34,19 @@ describe('the key in authorized_keys', () => {
   afterEach(() => home[Symbol.dispose]());
 
   const local = new LocalHost();
-  const act = async (script: string, run: string, host: Host = local): Promise<void> => {
+  const act = async (
+    script: string,
+    run: string,
+    host: Host = local,
+    more: readonly string[] = [],
+  ): Promise<void> => {
     const inHome: Host = {
       ...host,
       name: 'local',
       run: (argv, options) => host.run(['env', `HOME=${home.path}`, ...argv], options),
     };
-    await mustRunScript(inHome, script, [home.at('runs', run), run, `ssh-ed25519 AAAA criu-flow-${run}`], {
+    const key = `ssh-ed25519 AAAA criu-flow-${run}`;
+    await mustRunScript(inHome, script, [home.at('runs', run), run, key, ...more], {
       what: 'Changing the keys',
     });
   };
@@ -58,6 +64,13 @@ describe('the key in authorized_keys', () => {
     expect(first).toBe('ssh-rsa BBBB somebody');
     expect(second).toMatch(
       /^restrict,expiry-time="\d{12}",command="sh \S+\/runs\/r1\/rsync-only" ssh-ed25519 AAAA criu-flow-r1$/,
+    );
+  });
+
+  test('may be led to one port of the host itself, when there is one', async () => {
+    await act(AUTHORIZE_SCRIPT, 'r1', local, ['700']);
+    expect(keys()).toMatch(
+      /^restrict,port-forwarding,permitopen="127\.0\.0\.1:700",permitlisten="127\.0\.0\.1:1",expiry-time="\d{12}",command=/,
     );
   });
 

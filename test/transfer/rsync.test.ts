@@ -74,7 +74,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
 
     test('images go into the room that was made for them, also where size and time look the same', async () => {
       // It waits from before there is anything.
-      const transfer = new ImagesTransfer(way());
+      const transfer = new ImagesTransfer(way(), 'all');
       writeFileSync(directory.at('from', 'pages-1.img'), 'memory');
       writeFileSync(directory.at('from', 'core-1.img'), 'core');
       writeFileSync(directory.at('to', 'pages-1.img'), '\0\0\0\0\0\0');
@@ -89,10 +89,19 @@ describe.skipIf(sshdSkipReason !== undefined)(
       expect(seen.at(-1)).toMatchObject({ doneBytes: 10 });
     });
 
+    test('memory that came there another way stays', async () => {
+      writeFileSync(directory.at('from', 'core-1.img'), 'core');
+      writeFileSync(directory.at('to', 'pages-1.img'), 'memory');
+      const transfer = new ImagesTransfer(way(), 'without-memory');
+      await transfer.send(signal, () => undefined);
+      expect(readFileSync(directory.at('to', 'pages-1.img'), 'utf8')).toBe('memory');
+      expect(readFileSync(directory.at('to', 'core-1.img'), 'utf8')).toBe('core');
+    });
+
     test('images that are not sent leave the destination as it was', async () => {
       writeFileSync(directory.at('from', 'pages-1.img'), 'memory');
       writeFileSync(directory.at('to', 'pages-1.img'), 'room');
-      const transfer = new ImagesTransfer(way());
+      const transfer = new ImagesTransfer(way(), 'all');
       await transfer.cancel();
       await transfer.cancel();
       expect(readFileSync(directory.at('to', 'pages-1.img'), 'utf8')).toBe('room');
@@ -100,7 +109,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
 
     test('an interruption ends it while it sends', async () => {
       writeFileSync(directory.at('from', 'pages-1.img'), 'memory');
-      const transfer = new ImagesTransfer(way());
+      const transfer = new ImagesTransfer(way(), 'all');
       await expect(transfer.send(AbortSignal.abort(), () => undefined)).rejects.toMatchObject({
         code: 'INTERRUPTED',
       });
@@ -108,7 +117,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
     });
 
     test('images whose destination is gone fail with rsync’s own line', async () => {
-      const transfer = new ImagesTransfer({ ...way(), sshConfigFile: directory.at('no-such-config') });
+      const transfer = new ImagesTransfer({ ...way(), sshConfigFile: directory.at('no-such-config') }, 'all');
       await expect(transfer.send(signal, () => undefined)).rejects.toMatchObject({
         code: 'TRANSFER_FAILED',
         host: 'local',

@@ -1,0 +1,138 @@
+import { pageServerArguments } from '../criu/arguments.ts';
+import { type Plan, sharedDirectoryOf } from '../plan/plan.ts';
+import { imagesPath } from '../steps/direct-copy.ts';
+import { imagesDirectory } from '../steps/step.ts';
+import { pageServerDirectory } from '../steps/transfer-stream.ts';
+import { directPathConfig } from '../transfer/one-run-key.ts';
+import { filesCommand, imagesCommand, type ImagesWanted } from '../transfer/rsync.ts';
+import { stagedFile, stagingPath } from '../transfer/staging.ts';
+import { command, type RunNames, work } from './act.ts';
+import type { Act, ForecastCommand } from './forecast.ts';
+
+/** Round trips of an rsync that begins. */
+const RSYNC_ROUND_TRIPS = 3;
+
+export type Transfer = 'transfer/rsync' | 'transfer/shared' | 'transfer/stream';
+
+/** What one way to carry the images does, before the freeze, while it is frozen, and at the end. */
+interface TransferActs {
+  readonly prepare: (names: RunNames) => readonly Act[];
+  readonly main: (names: RunNames) => readonly Act[];
+  readonly cleanUp: readonly Act[];
+  /** What is removed from the destination at the end, besides what every move leaves there. */
+  readonly leaves: readonly string[];
+}
+
+const CLOSE: readonly Act[] = [work('source', 'close the connection to the destination')];
+
+const SEND = 'let the waiting rsync copy the images; read their digests meanwhile';
+
+export const TRANSFER_ACTS: Readonly<Record<Transfer, TransferActs>> = {
+  'transfer/rsync': {
+    prepare: (names) => [
+      work('destination', `make room for the images${directoriesOf(names)}`),
+      ...openWay(names, 'all'),
+    ],
+    main: (names) => send(names, SEND),
+    cleanUp: CLOSE,
+    leaves: ['the key'],
+  },
+  'transfer/stream': {
+    prepare: (names) => [
+      work('destination', `make the directory of the images${directoriesOf(names)}`),
+      ...openWay(names, 'without-memory'),
+      work('destination', 'start the page server, which takes the memory when it is dumped', [
+        command(
+          'destination',
+          pageServerArguments(
+            { imagesDirectory: imagesDirectory(names), workDirectory: pageServerDirectory(names) },
+            names.port,
+          ),
+        ),
+      ]),
+    ],
+    main: (names) =>
+      send(
+        names,
+        'let the waiting rsync copy the images without the memory, which is there; read their digests',
+      ),
+    cleanUp: CLOSE,
+    leaves: ['the page server', 'the key'],
+  },
+  'transfer/shared': {
+    prepare: ({ plan }) => [
+      work(
+        'source',
+        `make a directory for the images in ${sharedDirectoryOf(plan) ?? ''}, and a probe in it`,
+      ),
+      work('destination', 'read the probe: it is the same directory'),
+    ],
+    main: () => [work('source', 'read the digests of the images')],
+    cleanUp: [],
+    leaves: [],
+  },
+};
+
+/** How a plan of a move carries the images. */
+export function transferOf({ steps }: Pick<Plan, 'steps'>): Transfer | undefined {
+  const is = (uses: string): uses is Transfer => uses in TRANSFER_ACTS;
+  for (const { uses } of steps) if (is(uses)) return uses;
+  return undefined;
+}
+
+function directoriesOf({ plan }: RunNames): string {
+  return plan.files.length > 0 ? ', and the directories above the files' : '';
+}
+
+function openWay(names: RunNames, images: ImagesWanted): readonly Act[] {
+  const isStreamed = images === 'without-memory';
+  const what = isStreamed ? 'rsync and the one port of the page server only,' : 'rsync only and';
+  return [
+    work('source', 'make a key for this run (ssh-keygen)'),
+    work('destination', `let it in, for ${what} for a day at most (~/.ssh/authorized_keys)`),
+    ...(isStreamed
+      ? [work('source', 'connect to the destination by ssh, and let a port of 127.0.0.1 lead to it')]
+      : []),
+    work(
+      'source',
+      isStreamed
+        ? 'send up to 64 MiB of zeros there to warm that up'
+        : 'connect to the destination by ssh, and send up to 64 MiB of zeros to warm that up',
+    ),
+    ...(names.plan.files.length > 0
+      ? [work('source', 'copy the files while the workload runs', copyFiles(names))]
+      : []),
+    work('source', 'begin the rsync of the images, which waits to be told', [
+      command('source', imagesCommand({ sshConfigFile: sshConfig(names), ...imagesPath(names) }, images)),
+    ]),
+  ];
+}
+
+function send(names: RunNames, does: string): readonly Act[] {
+  const { plan } = names;
+  const images = work('source', does);
+  if (plan.files.length === 0) return [{ ...images, roundTrips: 1 }];
+  return [
+    images,
+    {
+      ...work('source', 'meanwhile, copy what changed in the files since', copyFiles(names)),
+      roundTrips: RSYNC_ROUND_TRIPS * plan.files.length,
+    },
+    work(
+      'source',
+      'look which of them it has mapped shared, and copy those again: their times may tell nothing',
+    ),
+  ];
+}
+
+function copyFiles(names: RunNames): readonly ForecastCommand[] {
+  const { plan, attemptId, slash } = names;
+  return plan.files.map((file) => {
+    const path = stagingPath(stagedFile(file, attemptId), slash);
+    return command('source', filesCommand({ sshConfigFile: sshConfig(names), ...path }));
+  });
+}
+
+function sshConfig({ runDirectory }: RunNames): string {
+  return directPathConfig(runDirectory);
+}

@@ -1,0 +1,102 @@
+import { mustRunScript } from '../host/shell.ts';
+import { destinationAccess } from '../transfer/destination-access.ts';
+import { closeDirectPath, openDirectPath, REVOKE_SCRIPT } from '../transfer/one-run-key.ts';
+import { copyFiles, copyFilesAgain, ImagesTransfer, type ImagesWanted } from '../transfer/rsync.ts';
+import { stagedFile, stagingPath } from '../transfer/staging.ts';
+import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
+import { aroundCopy, sharedSinceFirstCopy } from './shared-files.ts';
+import { findDirectories, finishStaging } from './staged-files.ts';
+import { imagesDirectory, memoryBytesOf, type StepContext } from './step.ts';
+
+/**
+ * Opens the way from the source straight to the destination, copies the files there while the workload runs, and has an rsync
+ * wait for the images.
+ * @param port of 127.0.0.1 that leads to the destination too
+ */
+export async function openWay(
+  context: StepContext,
+  { images, port }: { readonly images: ImagesWanted; readonly port?: number },
+): Promise<void> {
+  const { source, destination, attemptId, runDirectory, state } = context;
+  context.detail(`connect ${source.name} to ${destination.name}`);
+  state.directPathConfig = await openDirectPath({
+    source,
+    destination,
+    access: await destinationAccess(destination.name, context.sshConfigFile),
+    runId: attemptId,
+    runDirectory,
+    imageBytes: memoryBytesOf(state),
+    port,
+  });
+  if (context.plan.files.length > 0) {
+    context.detail('copy the files while the workload runs');
+    state.directories = await findDirectories(context);
+    state.sharedMappings = await aroundCopy(context, () => copyAllFiles(context));
+  }
+  state.imagesTransfer = new ImagesTransfer(
+    { source, sshConfigFile: directPath(context), ...imagesPath(context) },
+    images,
+  );
+}
+
+/** Sends the images, and what changed in the files since. */
+export async function sendOnWay(context: StepContext): Promise<void> {
+  const { imageBytes, imagesTransfer } = context.state;
+  if (imageBytes === undefined || imagesTransfer === undefined)
+    throw new Error('transfer: nothing was dumped');
+  await Promise.all([
+    imagesTransfer.send(context.signal, (progress) => context.progress(progress, imageBytes)),
+    copyLastChanges(context),
+  ]);
+}
+
+/** Closes the source's end. Idempotent. */
+export async function closeWay({ source, runDirectory, state }: StepContext): Promise<void> {
+  await state.imagesTransfer?.cancel();
+  await closeDirectPath(source, runDirectory);
+}
+
+/** Takes the key away from the destination, with all else of the run there. Idempotent. */
+export async function cleanUpArrival(context: StepContext): Promise<void> {
+  const { destination, runDirectory, attemptId } = context;
+  const what = 'Cleaning up';
+  await finishStaging(context);
+  await mustRunScript(destination, REVOKE_SCRIPT, [runDirectory, attemptId], { what });
+  await mustRunScript(destination, REMOVE_RUN_DIRECTORY_SCRIPT, [runDirectory, ''], { what });
+}
+
+async function copyAllFiles(context: StepContext): Promise<void> {
+  const { source, plan, signal } = context;
+  for (const { path } of plan.files) await copyFiles({ source, ...wayOf(context, path) }, signal);
+}
+
+function wayOf(
+  context: StepContext,
+  path: string,
+): ReturnType<typeof stagingPath> & { sshConfigFile: string } {
+  const { attemptId, state } = context;
+  const slash = state.directories?.has(path) === true ? '/' : '';
+  return { sshConfigFile: directPath(context), ...stagingPath(stagedFile({ path }, attemptId), slash) };
+}
+
+/** What the workload writes by its memory alone may look unchanged. */
+async function copyLastChanges(context: StepContext): Promise<void> {
+  const { source, signal } = context;
+  const [mappings] = await Promise.all([sharedSinceFirstCopy(context), copyAllFiles(context)]);
+  for (const [path, names] of mappings)
+    await copyFilesAgain({ source, ...wayOf(context, path) }, names, signal);
+}
+
+/** From where to where the images travel. */
+export function imagesPath(context: Pick<StepContext, 'runDirectory'>): {
+  readonly from: string;
+  readonly to: string;
+} {
+  const images = `${imagesDirectory(context)}/`;
+  return { from: images, to: images };
+}
+
+function directPath(context: StepContext): string {
+  if (context.state.directPathConfig === undefined) throw new Error('transfer: not prepared');
+  return context.state.directPathConfig;
+}

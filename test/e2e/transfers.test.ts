@@ -1,0 +1,199 @@
+import { describe, expect, test } from 'vitest';
+import { labKillHost, labStartHost } from '../../src/lab/lab.ts';
+import { labSkipReason } from '../helpers/migration-lab.ts';
+import { MovingService, stepsWith } from '../helpers/moving-service.ts';
+
+const SHARED = stepsWith('transfer/shared').replace(
+  '- uses: transfer/shared',
+  '- { uses: transfer/shared, with: { directory: /shared } }',
+);
+
+/** Writes down the names of the images on a host, for the test. */
+const list = (host: 'source' | 'destination'): string =>
+  `- { uses: command, readOnly: true, with: { on: ${host}, shell: 'ls /var/lib/criu-flow/*/images/ > /shared/images-${host}' } }`;
+
+describe.skipIf(labSkipReason !== undefined)('transfer/stream', () => {
+  const service = new MovingService({ steps: stepsWith('transfer/stream') });
+  const { cli, killedAt, expectOnly, expectCopyOn } = service;
+
+  test('takes a service with its connection, whose memory never touches the disk of the source', async () => {
+    const steps = stepsWith('transfer/stream').replace(
+      '- uses: restore',
+      `${list('source')}\n${list('destination')}\n- uses: restore`,
+    );
+    const { exitCode, stdout, stderr } = await service.run(undefined, service.recipe(steps));
+    expect(exitCode, stdout + stderr).toBe(0);
+    await expectCopyOn('b');
+    expect(await service.lab.sh('a', 'cat /shared/images-source')).not.toMatch(/pages-/);
+    expect(await service.lab.sh('b', 'cat /shared/images-destination')).toMatch(/^pages-\d+\.img$/m);
+  });
+
+  test('is taken back wherever its controller is killed before the commit', async () => {
+    for (const moment of ['phase freeze', 'phase transfer', 'phase restore']) {
+      const run = await killedAt(moment);
+      const back = await cli('rollback', run);
+      expect(back.exitCode, moment + back.stdout + back.stderr).toBe(0);
+      await expectOnly('a');
+    }
+  });
+
+  test.each(['ssh', 'page-server'])(
+    'whose %s is gone when it is needed is rolled back, and the workload runs on',
+    async (what) => {
+      const kill =
+        what === 'ssh'
+          ? `{ on: source, shell: 'kill -KILL $(cat /var/lib/criu-flow/*/ssh/master.pid)' }`
+          : `{ on: destination, shell: 'kill -KILL $(pidof criu)' }`;
+      const recipe = service.lab.writeRecipe({
+        workload: 'pidFile: /srv/tcp/pid',
+        network: `connections: keep, address: { cidr: ${service.lab.lab.serviceAddress} }`,
+        files: ['/srv/tcp'],
+        steps: stepsWith('transfer/stream'),
+        more: `hooks:\n  dump:\n    before:\n      - { uses: command, irreversible: it is a test, with: ${kill} }\n`,
+      });
+      const { exitCode, stdout, stderr } = await service.run(undefined, recipe);
+      expect(exitCode, stdout + stderr).toBe(5);
+      await expectOnly('a');
+    },
+  );
+
+  test('of which a user may not forward ports is refused before anything is frozen', async () => {
+    await service.lab.sh(
+      'b',
+      'echo AllowTcpForwarding no >> /etc/ssh/sshd_config; kill -HUP $(cat /run/sshd.pid)',
+    );
+    try {
+      const { exitCode, stdout } = await service.run();
+      expect(exitCode, stdout).toBe(5);
+      expect(stdout).toContain('sshd on b does not forward ports');
+      expect(stdout).not.toContain('phase freeze');
+      // sshd reads another configuration, which is newer than the lab.
+      await expectCopyOn('a');
+    } finally {
+      await service.lab.sh(
+        'b',
+        "sed -i '/AllowTcpForwarding no/d' /etc/ssh/sshd_config; kill -HUP $(cat /run/sshd.pid)",
+      );
+    }
+  });
+
+  test('whose source ends while it is held goes on from the destination, when a person says so', async () => {
+    const run = await killedAt('phase commit');
+    // As if the controller had come no further than to the waiver of the destination's lease.
+    await service.lab.sh('b', `cd /var/lib/criu-flow/${run}-1/restore && ln lease.waived lease-end || true`);
+    await labKillHost(service.lab.lab.name, 'a');
+    await labStartHost(service.lab.lab.name, 'a');
+    expect(await cli('status', run)).toMatchObject({
+      exitCode: 6,
+      stdout: expect.stringMatching(
+        /^Nobody runs: the copy on a has ended, and its memory went to b only\. [^]*next: criu-flow resume \S+ --source-is-gone/,
+      ),
+    });
+    for (const verb of ['rollback', 'resume']) {
+      const refused = await cli(verb, run);
+      expect(refused.exitCode, refused.stdout + refused.stderr).toBe(4);
+      expect(refused.stdout + refused.stderr).toContain(`criu-flow resume ${run} --source-is-gone`);
+    }
+    const resumed = await cli('resume', run, '--source-is-gone');
+    expect(resumed.exitCode, resumed.stdout + resumed.stderr).toBe(0);
+    await expectCopyOn('b');
+  });
+
+  test('whose source loses its power before all has come has nothing to go on from, and says so', async () => {
+    const run = await killedAt('phase transfer');
+    await labKillHost(service.lab.lab.name, 'a');
+    await labStartHost(service.lab.lab.name, 'a');
+    expect(await cli('status', run)).toMatchObject({
+      exitCode: 6,
+      stdout: expect.stringMatching(
+        /runs neither on a nor on b, and there are no images of it\.[^]*next: criu-flow rollback/,
+      ),
+    });
+    expect(await cli('resume', run, '--source-is-gone')).toMatchObject({ exitCode: 4 });
+    const back = await cli('rollback', run);
+    expect(back.stdout + back.stderr).toContain('has ended');
+    expect(await service.lab.sh('b', 'ls -A /var/lib/criu-flow 2> /dev/null; ls /srv')).toBe('static');
+  });
+});
+
+describe.skipIf(labSkipReason !== undefined)('transfer/shared', () => {
+  const service = new MovingService({ steps: SHARED, hasSharedData: true });
+  const { cli, killedAt, expectOnly, expectCopyOn } = service;
+  const places = (): Promise<string> => service.lab.sh('a', 'ls /shared | grep criu-flow || :');
+
+  test('takes a service with its connection, and copies nothing', async () => {
+    const steps = SHARED.replace(
+      '- uses: restore',
+      `- { uses: command, readOnly: true, with: { on: destination, shell: 'readlink /var/lib/criu-flow/*/images > /shared/images-destination; pidof rsync >> /shared/images-destination || :' } }\n- uses: restore`,
+    );
+    const { exitCode, stdout, stderr } = await service.run(undefined, service.recipe(steps));
+    expect(exitCode, stdout + stderr).toBe(0);
+    await expectCopyOn('b');
+    expect(await service.lab.sh('a', 'cat /shared/images-destination')).toMatch(
+      /^\/shared\/criu-flow-[^/]+\/images$/,
+    );
+    expect(await places()).toBe('');
+  });
+
+  test('is taken back wherever its controller is killed before the commit', async () => {
+    for (const moment of ['phase freeze', 'phase transfer', 'phase restore']) {
+      const run = await killedAt(moment);
+      const back = await cli('rollback', run);
+      expect(back.exitCode, moment + back.stdout + back.stderr).toBe(0);
+      await expectOnly('a');
+      expect(await places()).toBe('');
+    }
+  });
+
+  test('whose source loses its power is restored there from what was shared', async () => {
+    const run = await killedAt('phase restore');
+    await labKillHost(service.lab.lab.name, 'a');
+    await labStartHost(service.lab.lab.name, 'a');
+    const images = `/var/lib/criu-flow/${run}-1/images`;
+    await service.lab.sh('a', `[ -f ${images}.sha256 ] || touch ${images}.unchecked`);
+    const back = await cli('rollback', run);
+    expect(back.exitCode, back.stdout + back.stderr).toBe(0);
+    await expectCopyOn('a');
+    expect(await places()).toBe('');
+  });
+
+  test.each([
+    ['a directory that only the source has', 'rm -rf /srv/pool', 4, /b has no directory \/srv\/pool/],
+    ['two directories of one name', 'mkdir -p /srv/pool', 5, /not the same directory on a and b/],
+  ])('refuses %s', async (_, onDestination, code, message) => {
+    await service.lab.sh('a', 'mkdir -p /srv/pool');
+    await service.lab.sh('b', onDestination);
+    const { exitCode, stdout } = await service.run(
+      undefined,
+      service.recipe(SHARED.replace('directory: /shared', 'directory: /srv/pool')),
+    );
+    expect(exitCode, stdout).toBe(code);
+    expect(stdout).toMatch(message);
+    expect(stdout).not.toContain('phase freeze');
+    expect(await service.lab.sh('a', 'ls -A /srv/pool; rmdir /srv/pool')).toBe('');
+    await service.lab.sh('b', 'rm -rf /srv/pool');
+    await expectOnly('a');
+  });
+
+  test('refuses a directory in which other users could replace the images', async () => {
+    await service.lab.sh('a', 'mkdir -m 777 /shared/open');
+    try {
+      const { exitCode, stdout } = await service.run(
+        undefined,
+        service.recipe(SHARED.replace('directory: /shared', 'directory: /shared/open')),
+      );
+      expect(exitCode, stdout).toBe(5);
+      expect(stdout).toContain('Other users can replace what is in /shared/open');
+      await service.lab.sh('a', 'chmod 1777 /shared/open');
+      expect(
+        await service.run(
+          undefined,
+          service.recipe(SHARED.replace('directory: /shared', 'directory: /shared/open')),
+        ),
+      ).toMatchObject({ exitCode: 0 });
+      await expectCopyOn('b');
+    } finally {
+      await service.lab.sh('a', 'rm -rf /shared/open');
+    }
+  });
+});
