@@ -22,12 +22,18 @@ export const BOUNDARIES: readonly Boundary[] = [
   { title: 'end', event: 'step-finished clean-up' },
 ];
 
-/** @param address of the service, without its prefix length */
-export function steps(address: string): string {
+/**
+ * @param address of the service, without its prefix length
+ * @param transfer how the images travel
+ */
+export function steps(
+  address: string,
+  transfer: 'transfer/rsync' | 'transfer/stream' = 'transfer/rsync',
+): string {
   return [
     '- uses: preflight',
     '- uses: dump',
-    '- uses: transfer/rsync',
+    `- uses: ${transfer}`,
     '- uses: restore',
     '- uses: commit',
     `- { uses: verify, with: { checks: [{ tcp: { address: ${address}, port: 7000, from: source } }] } }`,

@@ -8,6 +8,8 @@ export interface Choice {
   /** In its lab, from 1. */
   readonly number: number;
   readonly fault: Fault;
+  /** How the images travel. */
+  readonly transfer: 'transfer/rsync' | 'transfer/stream';
   /** The phase it aims at, and how many milliseconds after its begin. */
   readonly phase: MovePhase;
   readonly delayMs: number;
@@ -93,6 +95,8 @@ function choose(number: number, fault: Fault, phase: MovePhase, random: () => nu
   return {
     number,
     fault,
+    // What changes a memory that was streamed after it has come, nobody can know.
+    transfer: random() < 0.5 && fault.breaksImages !== true ? 'transfer/stream' : 'transfer/rsync',
     phase,
     delayMs: Math.floor(random() * PHASES[phase]),
     healAfterMs: seldom(0.7, Math.floor(random() * LATEST_HEALING_MS)),

@@ -57,6 +57,7 @@ function imagesBroken(title: string, script: string): Fault {
   const images = `${RUNS}/*/images`;
   return {
     title,
+    breaksImages: true,
     phases: ['restore', 'commit', 'release'],
     async inject({ lab, to }) {
       const found = await lab.sh(

@@ -33,6 +33,8 @@ export interface Fault {
   readonly title: string;
   /** In which there can be something to break. @default all */
   readonly phases?: readonly Exclude<Phase, 'keep'>[];
+  /** It changes what the memory's digests would show. @default false */
+  readonly breaksImages?: true;
   /** Done before the run begins. */
   readonly before?: (scene: Omit<Scene, 'run'>) => Promise<void>;
   readonly inject: (scene: Scene) => Promise<Injected>;

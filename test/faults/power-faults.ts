@@ -17,7 +17,8 @@ function hostKilled(title: string, side: 'from' | 'to'): Fault {
       const host = scene[side];
       const wasThere = existsSync(`/proc/${await lab.init(host)}/root/proc/${pid}`);
       await labKillHost(lab.lab.name, host);
-      const held = side === 'from' ? isFrozen(runOn(lab, host)) : isHeld(runOn(lab, host));
+      const held =
+        side === 'from' ? isFrozen(runOn(lab, host), runOn(lab, scene.to)) : isHeld(runOn(lab, host));
       return { tookWorkload: wasThere && !held };
     },
     async heal(scene) {
@@ -34,9 +35,11 @@ function runOn(lab: MigrationLab, host: Side): string {
   return join(runs, names.toSorted().at(-1) ?? 'none');
 }
 
-/** Its images were complete, and it had not been let go: the source's copy is in them as it was. */
-function isFrozen(run: string): boolean {
-  return existsSync(join(run, 'dump/held')) && !existsSync(join(run, 'dump/aborted'));
+/** Its images were complete, and it had not been let go: the source's copy is in them as it was. A memory that was streamed is on the destination. */
+function isFrozen(run: string, onDestination: string): boolean {
+  const isThere =
+    !existsSync(join(run, 'images.streamed')) || existsSync(join(onDestination, 'restore/started'));
+  return isThere && existsSync(join(run, 'dump/held')) && !existsSync(join(run, 'dump/aborted'));
 }
 
 /** Rebuilt from its images, and not let go. */

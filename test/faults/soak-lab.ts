@@ -98,7 +98,7 @@ export class SoakLab {
 
   /** The run with its fault, until it has ended and what was broken is put right. */
   async #run(
-    { fault, phase: aim, delayMs, healAfterMs }: Choice,
+    { fault, transfer, phase: aim, delayMs, healAfterMs }: Choice,
     scene: Omit<Scene, 'run'>,
   ): Promise<{
     readonly first: Awaited<StartedController['ended']>;
@@ -108,9 +108,12 @@ export class SoakLab {
   }> {
     let reach = (): void => undefined;
     const isReached = new Promise<void>((resolve) => (reach = resolve));
-    const run = this.controller.start(['run', this.#recipe(scene.from, scene.to), '--reporter', 'plain'], {
-      onLine: (line) => (line.endsWith(` phase ${aim}`) ? reach() : undefined),
-    });
+    const run = this.controller.start(
+      ['run', this.#recipe(scene.from, scene.to, transfer), '--reporter', 'plain'],
+      {
+        onLine: (line) => (line.endsWith(` phase ${aim}`) ? reach() : undefined),
+      },
+    );
     await Promise.race([isReached, run.ended]);
     await sleep(delayMs);
     const atMs = Date.now();
@@ -131,13 +134,13 @@ export class SoakLab {
     return { first, phase, isLost: injected.tookWorkload === true, isLate: run.isLate() };
   }
 
-  #recipe(from: Side, to: Side): string {
+  #recipe(from: Side, to: Side, transfer: Choice['transfer']): string {
     const { lab } = this;
     return lab.writeRecipe({
       workload: 'pidFile: /srv/tcp/pid',
       network: `connections: keep, address: { cidr: ${lab.lab.serviceAddress} }`,
       files: ['/srv/tcp'],
-      steps: steps(lab.address),
+      steps: steps(lab.address, transfer),
       from,
       to,
     });

@@ -74,9 +74,9 @@ describe.skipIf(labSkipReason !== undefined)('soak', () => {
   });
 });
 
-function describeMigration({ fault, phase: aim }: Choice, migration: Migration): string {
+function describeMigration({ fault, transfer, phase: aim }: Choice, migration: Migration): string {
   const { phase, killed, ended, durationMs } = migration;
   const then = killed.length > 0 ? `, then SIGKILL in ${killed.join(' and ')}` : '';
   const where = phase ?? `${aim}, which missed`;
-  return `${fault.title} in ${where}${then}: ${ended}, ${(durationMs / 1000).toFixed(1)} s`;
+  return `${fault.title} in ${where} of ${transfer}${then}: ${ended}, ${(durationMs / 1000).toFixed(1)} s`;
 }

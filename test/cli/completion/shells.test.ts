@@ -61,6 +61,8 @@ const many: readonly (readonly [line: string, words: readonly string[]])[] = [
       'checkpoint-and-keep-running',
       'evacuate',
       'process-rsync',
+      'process-shared',
+      'process-stream',
       'restore-from-checkpoint',
       'tcp-service-rsync',
     ],
