@@ -85,6 +85,7 @@ elif [ -n "$CRTOOLS_INIT_PID" ]; then
 fi
 put held "$bytes" || exit 1
 printf x 1<> events
+[ ! -f cut ] || printf x 1<> sending
 while [ ! -f decision ]; do
   if [ -n "$lease" ] && [ ! -f lease-end ]; then
     timeout "$lease" dd bs=1 count=1 of=/dev/null 2> /dev/null <&4
@@ -95,7 +96,8 @@ while [ ! -f decision ]; do
     dd bs=1 count=1 of=/dev/null 2> /dev/null <&4 || exit 1
   fi
 done
-if [ ! -e "$CRTOOLS_IMAGE_DIR" ]; then
+# Whether criu lives. Who followed the link would ask the file system of the images, which may be a server that is gone.
+if [ ! -L "$CRTOOLS_IMAGE_DIR" ] && [ ! -e "$CRTOOLS_IMAGE_DIR" ]; then
   [ ! -f settle ] || sh ./settle killed
   exit 1
 fi
@@ -119,7 +121,7 @@ umask 077
 mkdir -p "$1"
 cd "$1"
 shift
-mkfifo events doorbell start
+mkfifo events doorbell start sending
 boot > boot
 for file in held started exit settled; do printf '%-15s\\n' nothing > "$file.new"; done
 for word in commit abort; do echo "$word" > "decision.$word"; done
@@ -136,6 +138,9 @@ chmod 700 hold
  * Waits to be told, for a day at most, so that nothing but criu itself has to be started in the pause; then runs criu,
  * leaves its exit code in the hold's directory (`absent` when a decision came first) and rings `events`. A criu that fails
  * is an abort, unless the lease was waived: then the decision is still to come, and who brings it settles the rest.
+ *
+ * A dump that sends the memory away, which the file \`cut\` can end, has its lease from the start: it may take minutes in which the
+ * workload is frozen. It is renewed at the FIFO \`sending\`, until criu holds.
  * Arguments: the hold's directory, then criu and its arguments.
  */
 export const SUPERVISE_SCRIPT: string = `
@@ -147,9 +152,26 @@ while [ ! -f started ] && [ ! -f decision ]; do
   timeout 86400 dd bs=1 count=1 of=/dev/null 2> /dev/null <&4 || break
 done
 code=absent
+watch() {
+  read -r lease < lease
+  while timeout "$lease" dd bs=1 count=1 of=/dev/null 2> /dev/null <&5; do
+    [ ! -f held ] && [ ! -f over ] || return
+  done
+  [ ! -f held ] && [ ! -f over ] || return
+  ln decision.lease decision 2> /dev/null
+  sh ./cut
+}
 if [ -f started ] && [ ! -f decision ]; then
-  (cd / && exec "$@") 3>&- 4>&-
+  if [ -f cut ]; then
+    exec 5<> sending
+    watch 3>&- 4>&- &
+  fi
+  (cd / && exec "$@") 3>&- 4>&- 5>&-
   code=$?
+  if [ -f cut ]; then
+    : > over
+    printf x >&5
+  fi
   # Who comes after a power cut must know that the workload has run on since its images were made.
   [ ! -f aborted ] || sync aborted .
   if [ "$code" -ne 0 ]; then
@@ -234,12 +256,17 @@ if [ -d "$1" ]; then
   printf x 1<> "$1/doorbell"
   printf x 1<> "$1/start"
   [ "$3" != commit ] || sync "$1/decision" "$1"
+  # A dump that sends the memory away goes on doing so until its connection is cut.
+  if [ "$3" = abort ] && [ -f "$1/cut" ] && [ ! -f "$1/held" ] && [ ! -f "$1/exit" ]; then
+    read -r decision _ < "$1/decision"
+    [ "$decision" = commit ] || sh "$1/cut"
+  fi
   # A restore that has not come to its hold has run nothing, and may never come to it.
   if [ -f "$1/ends-at-abort" ] && [ ! -f "$1/held" ] && [ ! -f "$1/exit" ] && [ -s "$1/criu" ] &&
     [ "$(cat "$1/boot")" = "$(boot)" ]; then
     read -r decision _ < "$1/decision"
     IFS=/ read -r _ _ pid _ < "$1/criu"
-    [ "$decision" = commit ] || [ ! -e "$(cat "$1/criu")" ] || kill -KILL "$pid" 2> /dev/null
+    [ "$decision" = commit ] || { [ ! -L "$(cat "$1/criu")" ] && [ ! -e "$(cat "$1/criu")" ]; } || kill -KILL "$pid" 2> /dev/null
   fi
   cat "$1/decision"
 else
@@ -258,7 +285,7 @@ criu=
 # After a boot of the host who has its pid is somebody else.
 [ ! -f criu ] || [ "$(cat boot)" != "$(boot)" ] || read -r criu < criu
 rounds=0
-while [ -e "$criu" ] && [ "$rounds" -lt 100 ] && [ "\${criu#/proc/}" != "$criu" ]; do
+while { [ -L "$criu" ] || [ -e "$criu" ]; } && [ "$rounds" -lt 100 ] && [ "\${criu#/proc/}" != "$criu" ]; do
   sleep 0.1
   rounds=$((rounds + 1))
 done

@@ -68,6 +68,11 @@ export interface HoldOptions {
   readonly onResume?: { readonly script: string; readonly values: readonly string[] };
   /** What does criu's part when criu fails to do it. */
   readonly recovery?: Recovery;
+  /**
+   * A fixed script that ends the connection by which criu sends the memory away: then criu fails, and lets the tasks go. The lease
+   * of such a dump runs from its start. @default none
+   */
+  readonly cut?: string | undefined;
   /** An abort before the hold ends criu, which has run nothing yet: for a restore. @default false */
   readonly endsAtAbort?: boolean;
 }
@@ -100,12 +105,19 @@ export class CriuHold {
   readonly host: Host;
   readonly directory: string;
   readonly #leaseSeconds: number | undefined;
+  readonly #hasLeaseFromStart: boolean;
   #renewal: NodeJS.Timeout | undefined;
 
-  private constructor(host: Host, directory: string, leaseSeconds: number | undefined) {
+  private constructor(
+    host: Host,
+    directory: string,
+    leaseSeconds: number | undefined,
+    hasLeaseFromStart: boolean,
+  ) {
     this.host = host;
     this.directory = directory;
     this.#leaseSeconds = leaseSeconds;
+    this.#hasLeaseFromStart = hasLeaseFromStart;
   }
 
   /**
@@ -128,7 +140,7 @@ export class CriuHold {
       directory: `${directory}/process`,
       argv: ['sh', '-c', SUPERVISE_SCRIPT, 'criu-flow', directory, ...argv],
     });
-    return new CriuHold(host, directory, options.leaseSeconds);
+    return new CriuHold(host, directory, options.leaseSeconds, options.cut !== undefined);
   }
 
   /**
@@ -149,7 +161,7 @@ export class CriuHold {
 
   /** The hold that an earlier attempt of a run made, if it ever came to that. */
   static of(host: Host, directory: string): CriuHold {
-    return new CriuHold(host, directory, undefined);
+    return new CriuHold(host, directory, undefined, false);
   }
 
   /** Whether the hold is there, and the decision that counts. Changes nothing. */
@@ -187,8 +199,10 @@ export class CriuHold {
    * @param first a fixed script to run before; any exit code but 0 keeps criu from being started
    */
   async start(signal: AbortSignal, first: FirstScript = { script: ':', args: [] }): Promise<HoldState> {
+    if (this.#hasLeaseFromStart) this.#keepLease();
     const state = await this.#await('held', START_SCRIPT, [first.script, ...first.args], { signal });
-    if (state.kind === 'held') this.#keepLease();
+    if (state.kind === 'held' && !this.#hasLeaseFromStart) this.#keepLease();
+    if (state.kind !== 'held') clearInterval(this.#renewal);
     return state;
   }
 
@@ -289,7 +303,8 @@ export class CriuHold {
    */
   #keepLease(): void {
     if (this.#leaseSeconds === undefined) return;
-    const ring = ['sh', '-c', 'printf x 1<> "$1"', 'criu-flow', `${this.directory}/doorbell`];
+    const bells = ['doorbell', 'sending'].map((name) => `${this.directory}/${name}`);
+    const ring = ['sh', '-c', 'for bell; do printf x 1<> "$bell"; done', 'criu-flow', ...bells];
     this.#renewal = setInterval(
       () => {
         this.host.run(ring).catch(() => undefined);
@@ -357,9 +372,17 @@ export function taskLine({ pid, startTicks, executable }: Recovery['tasks'][numb
 }
 
 /** The names and texts of the files in a hold's directory. */
-function filesOf({ leaseSeconds, fence, onResume, recovery, endsAtAbort = false }: HoldOptions): string[] {
+function filesOf({
+  leaseSeconds,
+  fence,
+  onResume,
+  recovery,
+  cut,
+  endsAtAbort = false,
+}: HoldOptions): string[] {
   const files: [string, string][] = [['hold', HOLD_SCRIPT]];
   if (leaseSeconds !== undefined) files.push(['lease', String(leaseSeconds)]);
+  if (cut !== undefined) files.push(['cut', cut]);
   if (endsAtAbort) files.push(['ends-at-abort', '']);
   if (fence) files.push(['fence.nft', fence.text], ['fence.table', fence.table]);
   if (onResume) files.push(['on-resume', onResume.script], ['values', onResume.values.join('\n')]);

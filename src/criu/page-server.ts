@@ -4,7 +4,7 @@ import { criuReason } from './log.ts';
 import { FlowError } from '../errors/flow-error.ts';
 import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
-import { killProcess, startProcess, waitProcess } from '../host/remote-process.ts';
+import { killProcess, processState, startProcess, waitProcess } from '../host/remote-process.ts';
 import { mustRunScript, runScript } from '../host/shell.ts';
 
 /**
@@ -107,6 +107,14 @@ export class PageServer {
   async finish(signal: AbortSignal): Promise<void> {
     const { exitCode } = await waitProcess(this.#host, processOf(this.#directory), { signal });
     if (exitCode !== 0) throw await this.#failure();
+  }
+
+  /** @throws FlowError TRANSFER_FAILED with criu's own line, when its log says why it failed */
+  async requireSound(): Promise<void> {
+    const state = await processState(this.#host, processOf(this.#directory));
+    if (state.kind !== 'exited' || state.exitCode === 0) return;
+    const failure = await this.#failure();
+    if (failure.hint !== undefined) throw failure;
   }
 
   async #failure(): Promise<FlowError> {

@@ -62,6 +62,7 @@ restore_again() {
   all_the_same="touch \${PWD%/*}/images.unchecked"
   # The images may be in another directory, by a link.
   digests=\${PWD%/*}/images.sha256
+  [ -d ../images/. ] || fail "$(readlink -f ../images) is not there: is the file system of the images mounted?"
   if [ -f ../images.unchecked ]; then
     :
   elif [ -f ../images.sha256 ]; then
@@ -76,6 +77,8 @@ restore_again() {
 }
 settled() {
   put settled "$1" || exit 1
+  # Who comes after a power cut must know that what was frozen has run on.
+  sync settled . 2> /dev/null
   echo "$1"
   exit 0
 }
@@ -108,7 +111,8 @@ if [ "$1" = killed ]; then
   case " $(alive)" in
   *" $root "*)
     if [ -f heal ]; then
-      mkdir -p heal-images
+      rm -rf heal-images
+      mkdir heal-images
       become heal || fail "a second criu dump, which takes sockets out of repair mode, ended with exit code $?, see $PWD/heal.log"
       rm -rf heal-images
       result=healed

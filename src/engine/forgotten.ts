@@ -1,7 +1,7 @@
 import { findTwins } from '../checkpoint/store.ts';
 import type { Host } from '../host/host.ts';
 import { readBoot } from '../lock/workload-lock.ts';
-import { isStreamed, type Plan } from '../plan/plan.ts';
+import type { Plan } from '../plan/plan.ts';
 import { survivors } from '../workload/identity.ts';
 import type { Progress } from './read-progress.ts';
 import type { RunOnHost } from './run-on-host.ts';
@@ -23,10 +23,10 @@ async function hasForgotten(
 }
 
 /**
- * Why nothing could bring the source's copy back, which has ended: the source has nothing of the run any more, or its memory was
- * streamed, and is on the destination only.
+ * Why nothing could bring the source's copy back, which has ended: the source has nothing of the run any more; or it has not all of
+ * the images, be it that the memory was streamed to the destination, or that they were lost with its power.
  */
-export type LostOnSource = 'forgotten' | 'streamed';
+export type LostOnSource = 'forgotten' | 'imageless';
 
 /** Asks a source that answers, of a run that has not committed. Changes nothing there. */
 export async function whyLost(
@@ -37,6 +37,7 @@ export async function whyLost(
 ): Promise<LostOnSource | undefined> {
   if (await hasForgotten(source, found, progress)) return 'forgotten';
   const { workload } = progress;
-  if (!isStreamed(plan) || !workload || found.ranOn || found.epochs.length === 0) return undefined;
-  return (await survivors(source, workload.processes)).length === 0 ? 'streamed' : undefined;
+  if (plan.kind !== 'move' || plan.workload.kind === 'revert') return undefined;
+  if (!workload || found.ranOn || found.hasImages || found.epochs.length === 0) return undefined;
+  return (await survivors(source, workload.processes)).length === 0 ? 'imageless' : undefined;
 }

@@ -122,7 +122,7 @@ export function judge(scene: Scene): Verdict {
   if (lostOnSource && !released && !hasCommitted && destination.hold?.hasImages === true) {
     const why = {
       forgotten: `${plan.source} was started again, and has nothing of the run any more`,
-      streamed: `the copy on ${plan.source} has ended, and its memory went to ${plan.destination} only`,
+      imageless: `the copy on ${plan.source} has ended, and its memory is on ${plan.destination} only`,
     }[lostOnSource];
     return {
       standing: onDestination.pids.length > 0 ? 'between' : 'nowhere',
@@ -138,7 +138,7 @@ export function judge(scene: Scene): Verdict {
     const when = source.hold?.isFromEarlierBoot === true ? ' when the host was started again' : '';
     return {
       standing: 'between',
-      sentence: `Nobody runs: the copy on ${plan.source} ended${when}, before the commit, and the one on ${plan.destination} waits. Images of it are complete on ${plan.source}.`,
+      sentence: `Nobody runs: the copy on ${plan.source} ended${when}, before the commit, and the one on ${plan.destination} waits.${source.hold?.hasImages === true ? ` Images of it are complete on ${plan.source}.` : ''}`,
       command: command('rollback'),
     };
   }

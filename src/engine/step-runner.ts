@@ -230,7 +230,7 @@ export class StepRunner {
       `Process ${workload.rootPid} moved to ${name}, and has ended there`,
       {
         host: name,
-        hint: `Nothing was cleaned up: its images, of the moment in which it moved, are complete in ${directory}/images on both hosts. The command brings that back; what the process did since is lost. Then resume the run.`,
+        hint: `Nothing was cleaned up: its images, of the moment in which it moved, are complete in ${directory}/images on ${name}. The command brings that back; what the process did since is lost. Then resume the run.`,
         command: destinationHold.restoreCommand,
       },
     );

@@ -250,7 +250,7 @@ async function requireRemembered(
   const { source, destination } = connection;
   const why = {
     forgotten: `${source.name} was started again, and has nothing of run ${runId} any more`,
-    streamed: `The workload has ended on ${source.name}, which has all of it but its memory`,
+    imageless: `The workload has ended on ${source.name}, which has no whole images of it`,
   }[lostOnSource];
   throw new FlowError('RESUME_REFUSED', `${why}: there is no way back`, {
     host: source.name,

@@ -1,6 +1,6 @@
 import type { CriuHold } from '../criu/hold.ts';
+import { areWhole } from '../criu/whole-images.ts';
 import { FlowError } from '../errors/flow-error.ts';
-import { isStreamed } from '../plan/plan.ts';
 import { readWorkload, type WorkloadFacts } from '../workload/facts.ts';
 import { requireSameProcess, survivors } from '../workload/identity.ts';
 import type { StepContext } from './step.ts';
@@ -31,9 +31,8 @@ export async function abortSource(context: StepContext, hold: CriuHold): Promise
   // One that criu was never told of, or that has run on since, ended by itself, or with its host.
   const hasItsTimes = decision === 'none' || end.kind === 'absent' || settled === 'resumed';
   const isGone = hasItsTimes && (await survivors(source, workload.processes)).length === 0;
-  // All that there is of it is what the destination was told to rebuild: that must stay.
-  if (settled === 'gone' && isStreamed(context.plan) && state.restoreBegan)
-    throw streamedAway(context, workload);
+  // Then what came to the destination is all that there is of it.
+  if (settled === 'gone' && (await isOnDestination(context))) throw onDestinationOnly(context, workload);
   if (settled === 'gone' || isGone) {
     state.lostOnSource = lostOnSource(context, workload);
     return;
@@ -47,10 +46,15 @@ export async function abortSource(context: StepContext, hold: CriuHold): Promise
   context.warn(`criu on ${source.name} was lost: the workload was restored there from its images.`);
 }
 
-function streamedAway({ plan, source }: StepContext, { rootPid, processes }: WorkloadFacts): FlowError {
+async function isOnDestination({ plan, destination, runDirectory }: StepContext): Promise<boolean> {
+  if (plan.kind !== 'move' || plan.workload.kind === 'revert') return false;
+  return areWhole(destination, runDirectory);
+}
+
+function onDestinationOnly({ plan, source }: StepContext, { rootPid, processes }: WorkloadFacts): FlowError {
   return new FlowError(
     'RESUME_REFUSED',
-    `Process ${rootPid} (${processes[0]?.command}) on ${source.name} has ended, and its memory went to ${plan.destination} only`,
+    `Process ${rootPid} (${processes[0]?.command}) on ${source.name} has ended, and its memory is on ${plan.destination} only`,
     {
       host: source.name,
       hint: `Nothing on ${plan.destination} was taken back. To let it go on from the images there, resume the run with --source-is-gone.`,

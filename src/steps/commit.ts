@@ -82,7 +82,7 @@ async function releaseDestination({ destination, state }: StepContext): Promise<
   throw new FlowError('RELEASE_FAILED', `criu restore on ${destination.name} failed after the commit`, {
     host: destination.name,
     evidence: `criu ${describeEnd(end)}, see ${hold.directory}/restore.log`,
-    hint: `The source's copy has ended. The images are complete in ${imagesOf(hold)} on both hosts. When what criu complains of is put right, the command restores them; then resume the run.`,
+    hint: `The source's copy has ended. The images are complete in ${imagesOf(hold)} on ${destination.name}. When what criu complains of is put right, the command restores them; then resume the run.`,
     command: hold.restoreCommand,
   });
 }

@@ -9,6 +9,7 @@ import { ADDRESS_BACK_SCRIPT } from '../network/address-script.ts';
 import { serviceFence } from '../network/fence.ts';
 import { isStreamed } from '../plan/plan.ts';
 import { choosePort } from '../criu/page-server.ts';
+import { CUT_SCRIPT } from '../transfer/one-run-key.ts';
 import { followMemory } from '../transfer/follow.ts';
 import type { TransferProgress } from '../transfer/progress.ts';
 import { touchMemory } from '../transfer/reserve.ts';
@@ -55,7 +56,12 @@ export const dump: StepType = {
       state.sourceHold = await CriuHold.prepare(
         source,
         directory,
-        { leaseSeconds: SOURCE_LEASE_SECONDS, recovery, ...fence },
+        {
+          leaseSeconds: SOURCE_LEASE_SECONDS,
+          recovery,
+          ...fence,
+          ...(pageServerPort !== undefined && { cut: CUT_SCRIPT }),
+        },
         ({ actionScript }) => dumpArguments(workload.rootPid, { ...options, actionScript }, pageServerPort),
       );
       return undefined;
@@ -78,7 +84,11 @@ export const dump: StepType = {
       context.phase('freeze');
       state.frozenAtMs = performance.now();
       const held = await whileFollowed(context, () => hold.start(context.signal));
-      if (held.kind !== 'held') throw await criuFailure('DUMP_FAILED', hold, 'dump', held, context.keep);
+      if (held.kind !== 'held') {
+        // Where the memory was to go is the cause of what the sender says of it.
+        await state.pageServer?.requireSound();
+        throw await criuFailure('DUMP_FAILED', hold, 'dump', held, context.keep);
+      }
       state.imageBytes = held.imageBytes;
       state.frozenTasks = held.tasks;
       return undefined;

@@ -89,7 +89,8 @@ export const restore: StepType = {
       // source, and the digests may be compared, while criu rebuilds.
       // criu may wait for ever for what wrong images lack.
       const wrong = new AbortController();
-      const [intact, left, started] = await Promise.allSettled([
+      const [noted, intact, left, started] = await Promise.allSettled([
+        state.arrivalNoted,
         checkImages(context, hold.host, dumpedImages).catch((error: unknown) => {
           wrong.abort(error);
           throw error;
@@ -98,7 +99,8 @@ export const restore: StepType = {
         hold.start(AbortSignal.any([signal, wrong.signal]), takePlace(context)),
       ]);
       // Wrong images are the cause of whatever criu says about them.
-      for (const result of [intact, left, started]) if (result.status === 'rejected') throw result.reason;
+      for (const result of [noted, intact, left, started])
+        if (result.status === 'rejected') throw result.reason;
       const held = started.status === 'fulfilled' ? started.value : undefined;
       if (held?.kind === 'refused') throw placeRefused(context, held);
       if (held && held.kind !== 'held') {

@@ -9,7 +9,13 @@ done
 if [ -n "$2" ]; then
   find "$1" -mindepth 1 -maxdepth 1 ! -name images -exec rm -rf {} +
 else
-  rm -rf "$1" && { [ -z "$3" ] || rm -rf "$3"; }
+  # What both hosts share goes first, and must have been there: a file system that is not mounted looks as if all was gone.
+  if [ -n "$3" ] && [ -L "$1/images" ]; then
+    [ -f "$3/probe" ] || { echo "$3 is not there: is the shared file system mounted?" >&2; exit 1; }
+    rm -rf "$3" || exit 1
+  fi
+  [ -z "$3" ] || rm -rf "$3" || exit 1
+  rm -rf "$1" || exit 1
 fi
 rmdir "\${1%/*}" 2> /dev/null
 :

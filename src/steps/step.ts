@@ -1,4 +1,5 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import { markArrived } from '../criu/whole-images.ts';
 import type { CriuHold, Task } from '../criu/hold.ts';
 import type { FlowError } from '../errors/flow-error.ts';
 import type { Phase } from '../events/event.ts';
@@ -43,6 +44,8 @@ export interface RunState {
   pageServer?: PageServer;
   /** Set when the destination's restore began: its files and address may have changed. */
   restoreBegan: boolean;
+  /** Noting on the destination that all images have come: begun when they had, and awaited by the restore, so that it costs no time. */
+  arrivalNoted?: Promise<void>;
   /** SHA-256 digests of the images on the source, which are read while they travel. */
   dumpedImages?: Promise<string>;
   /** Waits until there are images. */
@@ -141,6 +144,12 @@ export interface StepType {
 /** The images' directory, the same path on both hosts. */
 export function imagesDirectory(context: Pick<StepContext, 'runDirectory'>): string {
   return `${context.runDirectory}/images`;
+}
+
+/** All images have come to the destination. Whoever restores from them awaits that it is noted there. */
+export function noteArrival({ destination, runDirectory, state }: StepContext): void {
+  state.arrivalNoted = markArrived(destination, runDirectory);
+  state.arrivalNoted.catch(() => undefined);
 }
 
 /** How much memory the workload had when it was read. */

@@ -4,7 +4,7 @@ import { reserveImages } from '../transfer/reserve.ts';
 import { sweepLostRuns } from '../transfer/sweep.ts';
 import { cleanUpArrival, closeWay, openWay, sendOnWay } from './direct-copy.ts';
 import { prepareStaging, undoStaging } from './staged-files.ts';
-import { imagesDirectory, type StepType } from './step.ts';
+import { imagesDirectory, noteArrival, type StepType } from './step.ts';
 
 /**
  * Copy the images, and what changed in the workload's files, straight from the source to the destination. The files
@@ -36,6 +36,7 @@ export const transferRsync: StepType = {
       state.dumpedImages = readManifest(source, imagesDirectory(context), signal);
       state.dumpedImages.catch(() => undefined);
       await sendOnWay(context);
+      noteArrival(context);
       return undefined;
     },
   },

@@ -5,7 +5,8 @@ import { shareImages } from '../transfer/shared-directory.ts';
 import { sweepLostRuns } from '../transfer/sweep.ts';
 import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
 import { sharedPlace } from './shared-place.ts';
-import { imagesDirectory, type StepContext, type StepType } from './step.ts';
+import { prepareStaging } from './staged-files.ts';
+import { imagesDirectory, noteArrival, type StepContext, type StepType } from './step.ts';
 
 /**
  * Copy nothing: the source's criu writes the images where the destination's reads them. What they share is proved before the
@@ -19,6 +20,7 @@ export const transferShared: StepType = {
     async run(context) {
       const { source, destination, runDirectory, plan } = context;
       await sweepLostRuns(destination, posix.dirname(runDirectory));
+      await prepareStaging(context);
       const shared = sharedPlace(context);
       if (shared === undefined) throw new Error(`transfer/shared: not in ${plan.name}`);
       context.detail(`see that ${source.name} and ${destination.name} share ${shared.directory}`);
@@ -34,6 +36,7 @@ export const transferShared: StepType = {
       // Needed at the commit only. Whoever awaits it sees its failure.
       state.dumpedImages = readManifest(source, imagesDirectory(context), signal);
       state.dumpedImages.catch(() => undefined);
+      noteArrival(context);
       return undefined;
     },
   },

@@ -6,7 +6,7 @@ import { sweepLostRuns } from '../transfer/sweep.ts';
 import { STREAMED_MARK } from '../criu/whole-images.ts';
 import { cleanUpArrival, closeWay, openWay, sendOnWay } from './direct-copy.ts';
 import { prepareStaging, undoStaging } from './staged-files.ts';
-import { imagesDirectory, type StepContext, type StepType } from './step.ts';
+import { imagesDirectory, noteArrival, type StepContext, type StepType } from './step.ts';
 
 /**
  * Take the memory from the source's criu as it is dumped, by criu's page server on the destination, through the straight way from
@@ -53,6 +53,7 @@ export const transferStream: StepType = {
       // Needed at the commit only. Whoever awaits it sees its failure.
       state.dumpedImages.catch(() => undefined);
       await Promise.all([state.pageServer?.finish(signal), sendOnWay(context)]);
+      noteArrival(context);
       return undefined;
     },
   },

@@ -136,7 +136,7 @@ const LONGEST_WARM_UP_BYTES = 64 * 1024 * 1024;
  * its command line.
  */
 const DISCONNECT_SCRIPT = `
-[ ! -S "$1/master" ] || ssh -F "$1/config" -O exit destination 2> /dev/null
+[ ! -S "$1/master" ] || timeout 5 ssh -F "$1/config" -O exit destination 2> /dev/null
 { read -r pid < "$1/master.pid"; } 2> /dev/null || exit 0
 rounds=0
 while tr '\\0' ' ' 2> /dev/null < "/proc/$pid/cmdline" | grep -qF "$1/config "; do
@@ -145,6 +145,11 @@ while tr '\\0' ' ' 2> /dev/null < "/proc/$pid/cmdline" | grep -qF "$1/config "; 
   sleep 0.05
 done
 `;
+
+/** The same for a script in a directory beside that of the key. */
+export const CUT_SCRIPT: string = `
+set -- "$(cd "\${0%/*}/.." && pwd)/ssh"
+${DISCONNECT_SCRIPT}`;
 
 export interface DirectPathOptions {
   readonly source: Host;

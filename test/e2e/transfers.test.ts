@@ -57,6 +57,53 @@ describe.skipIf(labSkipReason !== undefined)('transfer/stream', () => {
     },
   );
 
+  test('is ended in its middle by whoever interrupts it, and by its lease when nobody is there', async () => {
+    const { lab } = service;
+    // As a disk that hangs: what is sent is not taken.
+    const stop = `{ on: destination, shell: 'kill -STOP $(pidof criu)' }`;
+    const recipe = lab.writeRecipe({
+      workload: 'pidFile: /srv/tcp/pid',
+      network: `connections: keep, address: { cidr: ${lab.lab.serviceAddress} }`,
+      files: ['/srv/tcp'],
+      steps: stepsWith('transfer/stream'),
+      more: `hooks:\n  dump:\n    before:\n      - { uses: command, irreversible: it is a test, with: ${stop} }\n`,
+    });
+    const isSending = async (): Promise<boolean> =>
+      (await lab.sh('a', 'cat /proc/*/comm | grep -c ^criu || :')) !== '0' &&
+      (await lab.sh('a', 'ls /var/lib/criu-flow/*/dump')).includes('started');
+    const interrupted = await service.run((text, kill) => {
+      if (text.includes('phase freeze\n'))
+        void expect
+          .poll(isSending)
+          .toBe(true)
+          .then(() => kill('SIGINT'));
+    }, recipe);
+    expect(interrupted.exitCode, interrupted.stdout + interrupted.stderr).toBe(130);
+    await expectOnly('a');
+
+    const killed = await service.run((text, kill) => {
+      if (text.includes('phase freeze\n'))
+        void expect
+          .poll(isSending)
+          .toBe(true)
+          .then(() => kill('SIGKILL'));
+    }, recipe);
+    expect(killed.exitCode).toBe(null);
+    // It runs on before anybody looks.
+    expect(await lab.untilAnswered(20)).toMatchObject({ connected: true, lost: 0 });
+    const back = await cli('rollback', service.newestRun());
+    expect(back.exitCode, back.stdout + back.stderr).toBe(0);
+    await expectOnly('a');
+  });
+
+  test('cannot keep the images', async () => {
+    const refused = await cli('run', service.recipe(), '--keep-images');
+    expect(refused).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('streams the memory past it'),
+    });
+  });
+
   test('of which a user may not forward ports is refused before anything is frozen', async () => {
     await service.lab.sh(
       'b',
@@ -86,7 +133,7 @@ describe.skipIf(labSkipReason !== undefined)('transfer/stream', () => {
     expect(await cli('status', run)).toMatchObject({
       exitCode: 6,
       stdout: expect.stringMatching(
-        /^Nobody runs: the copy on a has ended, and its memory went to b only\. [^]*next: criu-flow resume \S+ --source-is-gone/,
+        /^Nobody runs: the copy on a has ended, and its memory is on b only\. [^]*next: criu-flow resume \S+ --source-is-gone/,
       ),
     });
     for (const verb of ['rollback', 'resume']) {

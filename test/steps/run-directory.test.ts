@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { beforeEach, afterEach, expect, test } from 'vitest';
 import { LocalHost } from '../../src/host/local.ts';
 import { mustRunScript } from '../../src/host/shell.ts';
@@ -31,6 +31,26 @@ test('the images stay when they are asked for', async () => {
   await remove('1');
   expect(readdirSync(directory.path).toSorted()).toEqual(['other-run', 'run']);
   expect(readdirSync(directory.at('run'))).toEqual(['images']);
+});
+
+test('images that both hosts share go with it, and must be seen to be there', async () => {
+  const [run, place] = [directory.at('run'), directory.at('shared', 'place')];
+  rmSync(directory.at('run', 'images'), { recursive: true });
+  symlinkSync(`${place}/images`, directory.at('run', 'images'));
+  const removeShared = (): Promise<unknown> =>
+    mustRunScript(host, REMOVE_RUN_DIRECTORY_SCRIPT, [run, '', place], { what: 'Removing' });
+  // As if it was not mounted.
+  await expect(removeShared()).rejects.toMatchObject({
+    code: 'COMMAND_FAILED',
+    evidence: expect.stringContaining('is the shared file system mounted?'),
+  });
+  expect(existsSync(run)).toBe(true);
+  mkdirSync(`${place}/images`, { recursive: true });
+  writeFileSync(`${place}/probe`, 'x');
+  await removeShared();
+  expect(readdirSync(directory.path)).toEqual(['shared']);
+  expect(readdirSync(directory.at('shared'))).toEqual([]);
+  await removeShared();
 });
 
 test('what the one who watches over criu still has to write is waited for', async () => {

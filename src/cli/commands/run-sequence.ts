@@ -9,7 +9,7 @@ import { createSequenceReporter } from '../../report/sequence-reporter.ts';
 import { abortOnSignals } from '../signals.ts';
 import { configFile } from '../ssh-config-file.ts';
 import { Standing } from '../standing.ts';
-import type { RunCommandOptions } from '../run-options.ts';
+import { requireImagesToKeep, type RunCommandOptions } from '../run-options.ts';
 
 /**
  * `criu-flow run` of a sequence.
@@ -22,6 +22,10 @@ export async function runSequenceCommand(
   options: RunCommandOptions,
 ): Promise<number> {
   const { from, keepImages } = options;
+  requireImagesToKeep(
+    plan.runs.map((run) => run.plan),
+    options,
+  );
   const sshConfigFile = await configFile(options);
   const reporterOptions: ReporterOptions = {
     kind: options.reporter ?? chooseReporter(process.env, process.stdout),

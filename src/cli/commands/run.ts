@@ -1,7 +1,7 @@
 import type { FlowEvent } from '../../events/event.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { planOf } from '../plan-of.ts';
-import type { RunCommandOptions } from '../run-options.ts';
+import { requireImagesToKeep, type RunCommandOptions } from '../run-options.ts';
 import { configFile } from '../ssh-config-file.ts';
 
 /** `criu-flow run`. @returns the exit code; docs/exit-codes.md is the table */
@@ -22,6 +22,7 @@ async function runOne(plan: Plan, options: RunCommandOptions): Promise<number> {
       import('../signals.ts'),
       import('../standing.ts'),
     ]);
+  requireImagesToKeep([plan], options);
   const reporter = await createReporter({
     kind: options.reporter ?? chooseReporter(process.env, process.stdout),
     stream: process.stdout,
