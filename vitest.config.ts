@@ -1,5 +1,14 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
+const ON_LABS = {
+  // Nothing is timed here: a machine that has more to do takes several times as long.
+  testTimeout: 400_000,
+  hookTimeout: 400_000,
+  // Two cores are the least that a machine has; more labs at once would make each other wait.
+  maxWorkers: 2,
+  sequence: { groupOrder: 1 },
+};
+
 /** Unit tests first: they are quick. End-to-end tests build labs of their own and may run side by side. */
 const config: ViteUserConfig = defineConfig({
   test: {
@@ -8,7 +17,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/faults/**'],
+          exclude: ['test/e2e/**', 'test/recovery/**', 'test/faults/**'],
           testTimeout: 30_000,
           sequence: { groupOrder: 0 },
         },
@@ -21,18 +30,9 @@ const config: ViteUserConfig = defineConfig({
               test: { name: 'faults', include: ['test/faults/**/*.test.ts'], testTimeout: 0, hookTimeout: 0 },
             },
           ]),
-      {
-        test: {
-          name: 'lab',
-          include: ['test/e2e/**/*.test.ts'],
-          // Nothing is timed here: a machine that has more to do takes several times as long.
-          testTimeout: 400_000,
-          hookTimeout: 400_000,
-          // Two cores are the least that a machine has; more labs at once would make each other wait.
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
-        },
-      },
+      { test: { name: 'lab', include: ['test/e2e/**/*.test.ts'], ...ON_LABS } },
+      // `npm run test:recovery`: what crashes lead to, which takes longer.
+      { test: { name: 'recovery', include: ['test/recovery/**/*.test.ts'], ...ON_LABS } },
     ],
   },
 });

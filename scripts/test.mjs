@@ -1,5 +1,5 @@
 // Sets the machine up, runs the tests and ends with one line of true numbers. Arguments go to vitest, for example a
-// part of a file name, or `--project unit`.
+// part of a file name, or `--project recovery`; without any, the unit tests and those on labs but for the recovery.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,6 +12,8 @@ const isCi = process.env['CI'] === 'true';
 const labMissing = await setUp({ forTests: true });
 if (labMissing !== undefined) console.log(`Lab tests are skipped. ${labMissing}`);
 
+const own = process.argv.slice(2);
+const chosen = own.length > 0 ? own : ['--project', 'unit', '--project', 'lab'];
 const directory = mkdtempSync(join(tmpdir(), 'criu-flow-test-'));
 const report = join(directory, 'report.json');
 const vitest = spawnSync(
@@ -22,7 +24,7 @@ const vitest = spawnSync(
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${report}`,
-    ...process.argv.slice(2),
+    ...chosen,
   ],
   {
     cwd: root,
