@@ -1,10 +1,10 @@
 import { pageServerArguments } from '../criu/arguments.ts';
 import { type Plan, sharedDirectoryOf } from '../plan/plan.ts';
-import { imagesPath } from '../steps/direct-copy.ts';
+import { imagesPath, MOST_WAITING } from '../steps/direct-copy.ts';
 import { imagesDirectory } from '../steps/step.ts';
 import { pageServerDirectory } from '../steps/transfer-stream.ts';
 import { directPathConfig } from '../transfer/one-run-key.ts';
-import { filesCommand, imagesCommand, type ImagesWanted } from '../transfer/rsync.ts';
+import { directoryCommand, filesCommand, imagesCommand, type ImagesWanted } from '../transfer/rsync.ts';
 import { stagedFile, stagingPath } from '../transfer/staging.ts';
 import { command, type RunNames, work } from './act.ts';
 import type { Act, ForecastCommand } from './forecast.ts';
@@ -100,7 +100,14 @@ function openWay(names: RunNames, images: ImagesWanted): readonly Act[] {
         : 'connect to the destination by ssh, and send up to 64 MiB of zeros to warm that up',
     ),
     ...(names.plan.files.length > 0
-      ? [work('source', 'copy the files while the workload runs', copyFiles(names))]
+      ? [
+          work('source', 'copy the files while the workload runs', copyFiles(names)),
+          work(
+            'source',
+            'begin an rsync of what is a directory among them, which waits to be told',
+            waitingCopies(names),
+          ),
+        ]
       : []),
     work('source', 'begin the rsync of the images, which waits to be told', [
       command('source', imagesCommand({ sshConfigFile: sshConfig(names), ...imagesPath(names) }, images)),
@@ -115,8 +122,12 @@ function send(names: RunNames, does: string): readonly Act[] {
   return [
     images,
     {
-      ...work('source', 'meanwhile, copy what changed in the files since', copyFiles(names)),
-      roundTrips: RSYNC_ROUND_TRIPS * plan.files.length,
+      ...work(
+        'source',
+        'meanwhile, let those that wait copy what changed in the directories since, and copy what is none',
+        copyFiles(names).slice(MOST_WAITING),
+      ),
+      roundTrips: 1 + RSYNC_ROUND_TRIPS * Math.max(0, plan.files.length - MOST_WAITING),
     },
     work(
       'source',
@@ -126,11 +137,21 @@ function send(names: RunNames, does: string): readonly Act[] {
 }
 
 function copyFiles(names: RunNames): readonly ForecastCommand[] {
+  return pathsOf(names).map((path) => command('source', filesCommand(path)));
+}
+
+function waitingCopies(names: RunNames): readonly ForecastCommand[] {
+  return pathsOf(names)
+    .slice(0, MOST_WAITING)
+    .map((path) => command('source', directoryCommand(path)));
+}
+
+function pathsOf(names: RunNames): readonly Parameters<typeof filesCommand>[0][] {
   const { plan, attemptId, slash } = names;
-  return plan.files.map((file) => {
-    const path = stagingPath(stagedFile(file, attemptId), slash);
-    return command('source', filesCommand({ sshConfigFile: sshConfig(names), ...path }));
-  });
+  return plan.files.map((file) => ({
+    sshConfigFile: sshConfig(names),
+    ...stagingPath(stagedFile(file, attemptId), slash),
+  }));
 }
 
 function sshConfig({ runDirectory }: RunNames): string {

@@ -1,7 +1,8 @@
 import { mustRunScript } from '../host/shell.ts';
+import type { FilePlan } from '../plan/plan.ts';
 import { destinationAccess } from '../transfer/destination-access.ts';
 import { closeDirectPath, openDirectPath, REVOKE_SCRIPT } from '../transfer/one-run-key.ts';
-import { copyFiles, copyFilesAgain, ImagesTransfer, type ImagesWanted } from '../transfer/rsync.ts';
+import { copyFiles, copyFilesAgain, type ImagesWanted, WaitingCopy } from '../transfer/rsync.ts';
 import { stagedFile, stagingPath } from '../transfer/staging.ts';
 import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
 import { aroundCopy, sharedSinceFirstCopy } from './shared-files.ts';
@@ -31,12 +32,25 @@ export async function openWay(
   if (context.plan.files.length > 0) {
     context.detail('copy the files while the workload runs');
     state.directories = await findDirectories(context);
-    state.sharedMappings = await aroundCopy(context, () => copyAllFiles(context));
+    state.sharedMappings = await aroundCopy(context, () => copyInTurn(context, context.plan.files));
   }
-  state.imagesTransfer = new ImagesTransfer(
+  state.directoryTransfers = waitForDirectories(context);
+  state.imagesTransfer = WaitingCopy.ofImages(
     { source, sshConfigFile: directPath(context), ...imagesPath(context) },
     images,
   );
+}
+
+/**
+ * How many wait: each takes a channel of the connection to the source, and what does not find one (sshd_config(5), MaxSessions) has to
+ * connect anew.
+ */
+export const MOST_WAITING = 2;
+
+function waitForDirectories(context: StepContext): ReadonlyMap<string, WaitingCopy> {
+  const { source, state } = context;
+  const paths = [...(state.directories ?? [])].slice(0, MOST_WAITING);
+  return new Map(paths.map((path) => [path, WaitingCopy.ofDirectory({ source, ...wayOf(context, path) })]));
 }
 
 /** Sends the images, and what changed in the files since. */
@@ -52,7 +66,8 @@ export async function sendOnWay(context: StepContext): Promise<void> {
 
 /** Closes the source's end. Idempotent. */
 export async function closeWay({ source, runDirectory, state }: StepContext): Promise<void> {
-  await state.imagesTransfer?.cancel();
+  const waiting = [state.imagesTransfer, ...(state.directoryTransfers?.values() ?? [])];
+  await Promise.all(waiting.map((each) => each?.cancel()));
   await closeDirectPath(source, runDirectory);
 }
 
@@ -65,9 +80,9 @@ export async function cleanUpArrival(context: StepContext): Promise<void> {
   await mustRunScript(destination, REMOVE_RUN_DIRECTORY_SCRIPT, [runDirectory, ''], { what });
 }
 
-async function copyAllFiles(context: StepContext): Promise<void> {
-  const { source, plan, signal } = context;
-  for (const { path } of plan.files) await copyFiles({ source, ...wayOf(context, path) }, signal);
+async function copyInTurn(context: StepContext, files: readonly FilePlan[]): Promise<void> {
+  const { source, signal } = context;
+  for (const { path } of files) await copyFiles({ source, ...wayOf(context, path) }, signal);
 }
 
 function wayOf(
@@ -81,8 +96,14 @@ function wayOf(
 
 /** What the workload writes by its memory alone may look unchanged. */
 async function copyLastChanges(context: StepContext): Promise<void> {
-  const { source, signal } = context;
-  const [mappings] = await Promise.all([sharedSinceFirstCopy(context), copyAllFiles(context)]);
+  const { source, signal, plan, state } = context;
+  const waiting = state.directoryTransfers ?? new Map<string, WaitingCopy>();
+  const others = plan.files.filter(({ path }) => !waiting.has(path));
+  const [mappings] = await Promise.all([
+    sharedSinceFirstCopy(context),
+    copyInTurn(context, others),
+    ...[...waiting.values()].map((copy) => copy.send(signal)),
+  ]);
   for (const [path, names] of mappings)
     await copyFilesAgain({ source, ...wayOf(context, path) }, names, signal);
 }

@@ -19,11 +19,11 @@ import { cleanUpSource, resumeSource, SOURCE_LEASE_SECONDS } from './source-copy
 import { imagesDirectory, memoryBytesOf, type StepContext, type StepType } from './step.ts';
 
 /**
- * Commands inside of the pause. On the source: start the dump, rsync of images and of files, mapped files, digests, address, commit;
- * on the destination: digests, start the restore, release.
+ * Commands inside of the pause. On the source: start the dump, files that do not wait, mapped files, digests, address, commit; on the
+ * destination: follow the memory and see that all has come, note that, digests, start the restore, waiver, release.
  */
-const SOURCE_COMMANDS = 7;
-const DESTINATION_COMMANDS = 3;
+const SOURCE_COMMANDS = 6;
+const DESTINATION_COMMANDS = 7;
 
 /** Freeze the workload, write its images, and hold it. The only undo that matters: let it run on. */
 export const dump: StepType = {

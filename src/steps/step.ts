@@ -8,7 +8,7 @@ import type { ActingStep, Plan } from '../plan/plan.ts';
 import type { StepResult, TemplateValues } from '../template/scope.ts';
 import type { PageServer } from '../criu/page-server.ts';
 import type { TransferProgress } from '../transfer/progress.ts';
-import type { ImagesTransfer } from '../transfer/rsync.ts';
+import type { WaitingCopy } from '../transfer/rsync.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
 import type { SharedMappings } from '../workload/shared-mappings.ts';
 
@@ -49,7 +49,9 @@ export interface RunState {
   /** SHA-256 digests of the images on the source, which are read while they travel. */
   dumpedImages?: Promise<string>;
   /** Waits until there are images. */
-  imagesTransfer?: ImagesTransfer;
+  imagesTransfer?: WaitingCopy;
+  /** Wait for what changes in the plan's directories, by their paths. */
+  directoryTransfers?: ReadonlyMap<string, WaitingCopy>;
   /** Which of the plan's files the workload had mapped shared around their first copy. */
   sharedMappings?: SharedMappings;
   /** The paths of the plan's files that are directories. */

@@ -125,24 +125,23 @@ export async function copyOnHost(
 }
 
 /**
- * An rsync for criu's images that is connected, and waits to be told to look at them: what it takes to begin, three
- * round trips and as many processes, is not in the pause.
+ * An rsync of a directory that is connected, and waits to be told to look at it: what it takes to begin, three round trips and as
+ * many processes, is not in the pause.
  */
-export class ImagesTransfer {
+export class WaitingCopy {
   readonly #way: Way;
   readonly #result: Promise<CommandResult>;
   readonly #stop = new AbortController();
   #begin: (names: string) => void = () => undefined;
   #onProgress: (progress: TransferProgress) => void = () => undefined;
 
-  /** Begins to wait, in a directory that must exist. */
-  constructor(way: Way, images: ImagesWanted) {
+  private constructor(way: Way, argv: readonly string[]) {
     this.#way = way;
     // rsync reads the names of what it copies from its input. One name is enough: the directory itself.
     const names = new Promise<string>((resolve) => {
       this.#begin = resolve;
     });
-    this.#result = way.source.run(imagesCommand(way, images), {
+    this.#result = way.source.run(argv, {
       stdin: names,
       timeoutMs: TIMEOUT_MS,
       signal: this.#stop.signal,
@@ -155,11 +154,24 @@ export class ImagesTransfer {
     this.#result.catch(() => undefined);
   }
 
+  /** Begins to wait for criu's images, in a directory that must exist. */
+  static ofImages(way: Way, images: ImagesWanted): WaitingCopy {
+    return new WaitingCopy(way, imagesCommand(way, images));
+  }
+
+  /** Begins to wait for what changes in a directory of the workload. */
+  static ofDirectory(way: Way): WaitingCopy {
+    return new WaitingCopy(way, directoryCommand(way));
+  }
+
   /**
    * Copies all that is in the directory now, and removes all else from the destination's, but for memory that came there another way.
    * @throws FlowError TRANSFER_FAILED, with rsync's own line; INTERRUPTED
    */
-  async send(signal: AbortSignal, onProgress: (progress: TransferProgress) => void): Promise<void> {
+  async send(
+    signal: AbortSignal,
+    onProgress: (progress: TransferProgress) => void = () => undefined,
+  ): Promise<void> {
     const stop = (): void => this.#stop.abort();
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
@@ -184,12 +196,17 @@ export function filesCommand(way: Path): string[] {
   return rsyncCommand(way, FILE_FLAGS);
 }
 
-/** The rsync of {@link ImagesTransfer}. */
+/** The rsync of {@link WaitingCopy.ofImages}. */
 export function imagesCommand(way: Path, images: ImagesWanted): string[] {
   return rsyncCommand(
     way,
     IMAGE_FLAGS.filter((flag) => images === 'all' || flag !== '--delete'),
   );
+}
+
+/** The rsync of {@link WaitingCopy.ofDirectory}: the same copy as that of {@link copyFiles}. */
+export function directoryCommand(way: Path): string[] {
+  return rsyncCommand(way, [...FILE_FLAGS, '--recursive', '--files-from=-']);
 }
 
 function rsyncCommand(way: Path, flags: readonly string[]): string[] {

@@ -1,8 +1,11 @@
 import {
+  chmodSync,
   linkSync,
   mkdirSync,
   readFileSync,
   readdirSync,
+  readlinkSync,
+  rmSync,
   statSync,
   symlinkSync,
   utimesSync,
@@ -10,7 +13,7 @@ import {
 } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { LocalHost } from '../../src/host/local.ts';
-import { copyFiles, copyFilesAgain, copyOnHostAgain, ImagesTransfer } from '../../src/transfer/rsync.ts';
+import { copyFiles, copyFilesAgain, copyOnHostAgain, WaitingCopy } from '../../src/transfer/rsync.ts';
 import type { TransferProgress } from '../../src/transfer/progress.ts';
 import { sshdSkipReason, startSshd, type TestSshd } from '../helpers/sshd.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts';
@@ -39,7 +42,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
     });
     afterEach(() => directory[Symbol.dispose]());
     const { signal } = new AbortController();
-    const way = (): ConstructorParameters<typeof ImagesTransfer>[0] => ({
+    const way = (): Parameters<typeof WaitingCopy.ofImages>[0] => ({
       source,
       sshConfigFile,
       from: `${directory.at('from')}/`,
@@ -74,7 +77,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
 
     test('images go into the room that was made for them, also where size and time look the same', async () => {
       // It waits from before there is anything.
-      const transfer = new ImagesTransfer(way(), 'all');
+      const transfer = WaitingCopy.ofImages(way(), 'all');
       writeFileSync(directory.at('from', 'pages-1.img'), 'memory');
       writeFileSync(directory.at('from', 'core-1.img'), 'core');
       writeFileSync(directory.at('to', 'pages-1.img'), '\0\0\0\0\0\0');
@@ -89,10 +92,38 @@ describe.skipIf(sshdSkipReason !== undefined)(
       expect(seen.at(-1)).toMatchObject({ doneBytes: 10 });
     });
 
+    test('a directory that waits is copied as any other: what is new, changed, gone, its links, modes and times', async () => {
+      const from = (...name: readonly string[]): string => directory.at('from', ...name);
+      mkdirSync(from('deep'));
+      writeFileSync(from('deep', 'same size'), 'one');
+      writeFileSync(from('gone'), '');
+      await copyFiles(way(), signal);
+      const transfer = WaitingCopy.ofDirectory(way());
+      // In the second of the first copy.
+      const { mtimeMs } = statSync(from('deep', 'same size'));
+      writeFileSync(from('deep', 'same size'), 'two');
+      utimesSync(from('deep', 'same size'), mtimeMs / 1000, (mtimeMs + 0.001) / 1000);
+      rmSync(from('gone'));
+      linkSync(from('deep', 'same size'), from('link'));
+      symlinkSync('nowhere', from('symbolic'));
+      chmodSync(from(), 0o710);
+      await transfer.send(signal);
+      const to = (...name: readonly string[]): string => directory.at('to', ...name);
+      expect(readdirSync(to()).toSorted()).toEqual(['deep', 'link', 'symbolic']);
+      expect(readFileSync(to('deep', 'same size'), 'utf8')).toBe('two');
+      expect(statSync(to('link')).ino).toBe(statSync(to('deep', 'same size')).ino);
+      expect(readlinkSync(to('symbolic'))).toBe('nowhere');
+      expect(statSync(to()).mode & 0o777).toBe(0o710);
+      const idle = WaitingCopy.ofDirectory(way());
+      rmSync(from('link'));
+      await idle.cancel();
+      expect(readdirSync(to())).toContain('link');
+    });
+
     test('memory that came there another way stays', async () => {
       writeFileSync(directory.at('from', 'core-1.img'), 'core');
       writeFileSync(directory.at('to', 'pages-1.img'), 'memory');
-      const transfer = new ImagesTransfer(way(), 'without-memory');
+      const transfer = WaitingCopy.ofImages(way(), 'without-memory');
       await transfer.send(signal, () => undefined);
       expect(readFileSync(directory.at('to', 'pages-1.img'), 'utf8')).toBe('memory');
       expect(readFileSync(directory.at('to', 'core-1.img'), 'utf8')).toBe('core');
@@ -101,7 +132,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
     test('images that are not sent leave the destination as it was', async () => {
       writeFileSync(directory.at('from', 'pages-1.img'), 'memory');
       writeFileSync(directory.at('to', 'pages-1.img'), 'room');
-      const transfer = new ImagesTransfer(way(), 'all');
+      const transfer = WaitingCopy.ofImages(way(), 'all');
       await transfer.cancel();
       await transfer.cancel();
       expect(readFileSync(directory.at('to', 'pages-1.img'), 'utf8')).toBe('room');
@@ -109,7 +140,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
 
     test('an interruption ends it while it sends', async () => {
       writeFileSync(directory.at('from', 'pages-1.img'), 'memory');
-      const transfer = new ImagesTransfer(way(), 'all');
+      const transfer = WaitingCopy.ofImages(way(), 'all');
       await expect(transfer.send(AbortSignal.abort(), () => undefined)).rejects.toMatchObject({
         code: 'INTERRUPTED',
       });
@@ -117,7 +148,10 @@ describe.skipIf(sshdSkipReason !== undefined)(
     });
 
     test('images whose destination is gone fail with rsync’s own line', async () => {
-      const transfer = new ImagesTransfer({ ...way(), sshConfigFile: directory.at('no-such-config') }, 'all');
+      const transfer = WaitingCopy.ofImages(
+        { ...way(), sshConfigFile: directory.at('no-such-config') },
+        'all',
+      );
       await expect(transfer.send(signal, () => undefined)).rejects.toMatchObject({
         code: 'TRANSFER_FAILED',
         host: 'local',
