@@ -66,8 +66,9 @@ export async function sendOnWay(context: StepContext): Promise<void> {
 
 /** Closes the source's end. Idempotent. */
 export async function closeWay({ source, runDirectory, state }: StepContext): Promise<void> {
-  const waiting = [state.imagesTransfer, ...(state.directoryTransfers?.values() ?? [])];
-  await Promise.all(waiting.map((each) => each?.cancel()));
+  const { imagesTransfer, directoryTransfers = new Map<string, WaitingCopy>() } = state;
+  const waiting = [...directoryTransfers.values(), ...(imagesTransfer ? [imagesTransfer] : [])];
+  await Promise.all(waiting.map((copy) => copy.cancel()));
   await closeDirectPath(source, runDirectory);
 }
 
