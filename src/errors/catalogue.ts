@@ -124,7 +124,7 @@ export const ERRORS: Readonly<Record<ErrorCode, CatalogueError>> = {
   },
   RELEASE_FAILED: {
     means: "the destination's copy could not be released after the commit",
-    cure: 'a person is needed: the images are on both hosts',
+    cure: 'a person is needed: the images are on the destination',
     exitCode: 6,
   },
   VERIFY_FAILED: {

@@ -12,8 +12,8 @@ export async function destinationAccess(
   sshConfigFile: string | undefined,
 ): Promise<DestinationAccess> {
   if (destination === 'local') {
-    throw new FlowError('TRANSFER_FAILED', 'The destination of transfer/rsync cannot be `local`', {
-      hint: 'Name it as the source reaches it, for example root@host.',
+    throw new FlowError('TRANSFER_FAILED', 'The source cannot reach a destination that is called `local`', {
+      hint: 'Name it as the source reaches it, for example root@host; or share a file system, and use `transfer/shared`.',
     });
   }
   const resolved = await resolveSsh(destination, sshConfigFile);

@@ -204,6 +204,22 @@ describe.skipIf(labSkipReason !== undefined)('transfer/shared', () => {
     expect(await places()).toBe('');
   });
 
+  test('keeps its images for a revert', async () => {
+    const { lab } = service;
+    // It has no file that could have changed since.
+    const pid = Number(await lab.sh('a', 'setsid sleep 4711 < /dev/null > /dev/null 2>&1 & echo $!'));
+    const recipe = lab.writeRecipe({
+      workload: `pid: ${pid}`,
+      steps: `${SHARED}\n- uses: commit\n- { uses: command, with: { on: destination, argv: ['false'] } }`,
+      more: 'onFailure: revert',
+    });
+    const { stdout, stderr } = await service.run(undefined, recipe);
+    expect(await lab.processStart('a', pid), stdout + stderr).not.toBe('');
+    expect(await lab.processStart('b', pid)).toBe('');
+    expect(await places()).toBe('');
+    await lab.sh('a', 'rm -rf /var/lib/criu-flow/checkpoints; rmdir /var/lib/criu-flow 2> /dev/null || :');
+  });
+
   test.each([
     ['a directory that only the source has', 'rm -rf /srv/pool', 4, /b has no directory \/srv\/pool/],
     ['two directories of one name', 'mkdir -p /srv/pool', 5, /not the same directory on a and b/],
