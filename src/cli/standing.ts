@@ -67,7 +67,7 @@ export class Standing {
         return `The workload is frozen on ${source}, or runs there again within 30 s.\n${files}\n${then('rollback')}`;
       case 'commit':
       case 'release':
-        return `The commit has begun: nobody runs until it is brought to its end. The images are on both hosts.\n${files}\n${then('resume')}`;
+        return `The commit has begun: nobody runs until it is brought to its end. The images are on the destination.\n${files}\n${then('resume')}`;
       case 'keep':
       case 'verify':
       case 'clean-up':
