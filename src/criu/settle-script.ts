@@ -87,7 +87,8 @@ settled() {
 /**
  * On the source. After a commit its tasks are ended. After an abort they run on: a task that criu held has a SIGSTOP
  * pending since the hold, so that the death of criu does not let it run; with connections a second dump takes their
- * sockets out of repair mode, as only criu can; tasks that are gone are restored from the images in place.
+ * sockets out of repair mode, as only criu can; tasks that are gone are restored from the images in place. Where there are no whole
+ * images the service address stays away: the destination may have what there is, and this host would answer its clients with resets.
  */
 export const SETTLE_DUMP_SCRIPT: string = `#!/bin/sh
 ${SETTLE_PRELUDE}
@@ -98,6 +99,7 @@ alive() {
     case $state:$start in [ZX]:* | :*) ;; *":$began") printf '%s ' "$pid" ;; esac
   done < tasks
 }
+address_back() { [ -f aborted ] || [ ! -f on-abort ] || sh ./on-abort; }
 if [ "$decision" = commit ]; then
   end_tasks
   settled ended
@@ -105,11 +107,11 @@ fi
 read -r root _ < tasks
 # A host that was started again has no fence, and would answer for sockets that are still to come.
 [ "$1" != killed ] || [ ! -f fence.nft ] || nft -f fence.nft
-[ -f aborted ] || [ ! -f on-abort ] || sh ./on-abort
 result=resumed
 if [ "$1" = killed ]; then
   case " $(alive)" in
   *" $root "*)
+    address_back
     if [ -f heal ]; then
       rm -rf heal-images
       mkdir heal-images
@@ -127,12 +129,15 @@ if [ "$1" = killed ]; then
     # Before it came to hold there is nothing whole to bring back, nor where the memory was streamed elsewhere.
     result=gone
     if [ -f held ] && [ -f again ]; then
+      address_back
       restore_again
       result=restored
     fi
     ;;
   esac
   remove_lock dump.log "$root"
+else
+  address_back
 fi
 [ ! -f held ] || for pid in $(alive); do grep -qx "$pid" stopped 2> /dev/null || kill -CONT "$pid"; done
 [ ! -f fence.table ] || nft delete table inet "$(cat fence.table)" 2> /dev/null

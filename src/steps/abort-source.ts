@@ -1,6 +1,7 @@
 import type { CriuHold } from '../criu/hold.ts';
 import { areWhole } from '../criu/whole-images.ts';
 import { FlowError } from '../errors/flow-error.ts';
+import { mustRunScript } from '../host/shell.ts';
 import { readWorkload, type WorkloadFacts } from '../workload/facts.ts';
 import { requireSameProcess, survivors } from '../workload/identity.ts';
 import type { StepContext } from './step.ts';
@@ -34,6 +35,9 @@ export async function abortSource(context: StepContext, hold: CriuHold): Promise
   // Then what came to the destination is all that there is of it.
   if (settled === 'gone' && (await isOnDestination(context))) throw onDestinationOnly(context, workload);
   if (settled === 'gone' || isGone) {
+    await mustRunScript(source, ADDRESS_BACK_AFTER_ALL_SCRIPT, [hold.directory], {
+      what: 'Putting the address back',
+    });
     state.lostOnSource = lostOnSource(context, workload);
     return;
   }
@@ -45,6 +49,10 @@ export async function abortSource(context: StepContext, hold: CriuHold): Promise
   context.remember(await readWorkload(source, workload.rootPid));
   context.warn(`criu on ${source.name} was lost: the workload was restored there from its images.`);
 }
+
+/** As the hold would have done at an abort, whose workload had to be looked for elsewhere first. Argument: its directory. */
+const ADDRESS_BACK_AFTER_ALL_SCRIPT =
+  'cd "$1" 2> /dev/null || exit 0; [ -f aborted ] || [ ! -f on-abort ] || sh ./on-abort';
 
 async function isOnDestination({ plan, destination, runDirectory }: StepContext): Promise<boolean> {
   if (plan.kind !== 'move' || plan.workload.kind === 'revert') return false;

@@ -3,6 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type CriuHold, describeEnd } from '../criu/hold.ts';
 import { FlowError } from '../errors/flow-error.ts';
 import { commandOn } from '../host/command-on.ts';
+import { mustRunScript } from '../host/shell.ts';
+import { ADDRESS_REMOVE_SCRIPT } from '../network/address-script.ts';
 import { survivors } from '../workload/identity.ts';
 import type { StepContext, StepType } from './step.ts';
 
@@ -35,11 +37,13 @@ export const commit: StepType = {
   },
 };
 
-async function endSource({ source, state }: StepContext): Promise<void> {
+async function endSource(context: StepContext): Promise<void> {
+  const { source, state } = context;
   const { sourceHold: hold, workload, frozenTasks, committed: wasCommitted } = state;
   if (state.sourceHasEnded === true) {
     // What is let go next is the only copy: nothing is taken back from here on.
     state.committed = true;
+    await takeAddressOffLostSource(context);
     return;
   }
   if (!hold || !workload || !state.destinationHold) throw new Error('commit: nothing is held');
@@ -70,6 +74,19 @@ async function endSource({ source, state }: StepContext): Promise<void> {
     hint: "The destination's copy waits until these have ended: end them, then resume the run.",
     command: commandOn(source, ['kill', '-KILL', ...alive.map(String)]),
   });
+}
+
+/** A source that is on again may have the service address, and would answer the clients with resets. One that is not has none. */
+async function takeAddressOffLostSource({ plan, source }: StepContext): Promise<void> {
+  const { address } = plan.network;
+  if (!address || plan.kind !== 'move') return;
+  try {
+    await mustRunScript(source, ADDRESS_REMOVE_SCRIPT, [address.cidr, address.device], {
+      what: 'Taking the address off the source',
+    });
+  } catch (error) {
+    if (!(error instanceof FlowError) || error.code !== 'HOST_UNREACHABLE') throw error;
+  }
 }
 
 async function releaseDestination({ destination, state }: StepContext): Promise<void> {

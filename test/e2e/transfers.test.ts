@@ -146,6 +146,34 @@ describe.skipIf(labSkipReason !== undefined)('transfer/stream', () => {
     await expectCopyOn('b');
   });
 
+  test('whose source loses its power in a run that goes on is found on the destination, and its clients are not reset', async () => {
+    const { lab } = service;
+    const recipe = lab.writeRecipe({
+      workload: 'pidFile: /srv/tcp/pid',
+      network: `connections: keep, address: { cidr: ${lab.lab.serviceAddress} }`,
+      files: ['/srv/tcp'],
+      steps: stepsWith('transfer/stream'),
+      more: 'hooks:\n  restore:\n    after:\n      - { uses: command, readOnly: true, with: { on: source, argv: [sleep, "60"] } }\n',
+    });
+    let restarted: Promise<void> | undefined;
+    const { exitCode, stdout } = await service.run((text) => {
+      if (!text.includes('Run sleep on the source')) return;
+      restarted ??= labKillHost(lab.lab.name, 'a').then(() => labStartHost(lab.lab.name, 'a'));
+    }, recipe);
+    await restarted;
+    expect(exitCode, stdout).toBe(6);
+    const run = service.newestRun();
+    expect(await cli('status', run)).toMatchObject({
+      exitCode: 6,
+      stdout: expect.stringMatching(
+        /its memory is on b only\. [^]*next: criu-flow resume \S+ --source-is-gone/,
+      ),
+    });
+    const resumed = await cli('resume', run, '--source-is-gone');
+    expect([0, 7], resumed.stdout + resumed.stderr).toContain(resumed.exitCode);
+    await expectCopyOn('b');
+  });
+
   test('whose source loses its power before all has come has nothing to go on from, and says so', async () => {
     const run = await killedAt('phase transfer');
     await labKillHost(service.lab.lab.name, 'a');
