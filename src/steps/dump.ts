@@ -20,10 +20,11 @@ import { imagesDirectory, memoryBytesOf, type StepContext, type StepType } from 
 
 /**
  * Commands inside of the pause. On the source: start the dump, files that do not wait, mapped files, digests, address, commit; on the
- * destination: follow the memory and see that all has come, note that, digests, start the restore, waiver, release.
+ * destination: note that all has come, digests, start the restore, waiver; of a stream, follow the memory and see that it ends well.
  */
 const SOURCE_COMMANDS = 6;
-const DESTINATION_COMMANDS = 7;
+const DESTINATION_COMMANDS = 4;
+const DESTINATION_COMMANDS_OF_STREAM = 6;
 
 /** Freeze the workload, write its images, and hold it. The only undo that matters: let it run on. */
 export const dump: StepType = {
@@ -78,9 +79,8 @@ export const dump: StepType = {
         requireSameProcess(source, workload),
         ...[...hosts].map((host) => touchMemory(host, context.runDirectory, bytesToTouch(context, host))),
       ]);
-      await Promise.all(
-        [...hosts].map((host) => host.standBy(host === source ? SOURCE_COMMANDS : DESTINATION_COMMANDS)),
-      );
+      const there = state.pageServer ? DESTINATION_COMMANDS_OF_STREAM : DESTINATION_COMMANDS;
+      await Promise.all([...hosts].map((host) => host.standBy(host === source ? SOURCE_COMMANDS : there)));
       context.phase('freeze');
       state.frozenAtMs = performance.now();
       const held = await whileFollowed(context, () => hold.start(context.signal));
