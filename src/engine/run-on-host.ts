@@ -17,8 +17,10 @@ export interface RunOnHost {
   readonly ranOn: boolean;
 }
 
-/** Prints, for each attempt's directory, its name, what was decided there, whether it has whole images, and `on` when what it froze
- * has run on since. Arguments: their beginnings. */
+/**
+ * Prints, for each attempt's directory, its name, what was decided there, whether it has whole images, and `on` when what it froze
+ * has run on since. Arguments: their beginnings.
+ */
 const RUN_SCRIPT: string = `
 ${WHOLE_FUNCTION}
 for directory in "$1"*; do

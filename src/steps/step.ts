@@ -1,5 +1,4 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
-import { markArrived } from '../criu/whole-images.ts';
 import type { CriuHold, Task } from '../criu/hold.ts';
 import type { FlowError } from '../errors/flow-error.ts';
 import type { Phase } from '../events/event.ts';
@@ -146,12 +145,6 @@ export interface StepType {
 /** The images' directory, the same path on both hosts. */
 export function imagesDirectory(context: Pick<StepContext, 'runDirectory'>): string {
   return `${context.runDirectory}/images`;
-}
-
-/** All images have come to the destination. Whoever restores from them awaits that it is noted there. */
-export function noteArrival({ destination, runDirectory, state }: StepContext): void {
-  state.arrivalNoted = markArrived(destination, runDirectory);
-  state.arrivalNoted.catch(() => undefined);
 }
 
 /** How much memory the workload had when it was read. */

@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
-import { readManifest } from '../transfer/manifest.ts';
 import { reserveImages } from '../transfer/reserve.ts';
 import { sweepLostRuns } from '../transfer/sweep.ts';
+import { noteArrival, readDigests } from './carried-images.ts';
 import { cleanUpArrival, closeWay, openWay, sendOnWay } from './direct-copy.ts';
 import { prepareStaging, undoStaging } from './staged-files.ts';
-import { imagesDirectory, noteArrival, type StepType } from './step.ts';
+import { imagesDirectory, type StepType } from './step.ts';
 
 /**
  * Copy the images, and what changed in the workload's files, straight from the source to the destination. The files
@@ -30,11 +30,8 @@ export const transferRsync: StepType = {
   },
   main: {
     async run(context) {
-      const { source, state, signal } = context;
       context.phase('transfer');
-      // Needed at the commit only. Whoever awaits it sees its failure.
-      state.dumpedImages = readManifest(source, imagesDirectory(context), signal);
-      state.dumpedImages.catch(() => undefined);
+      readDigests(context);
       await sendOnWay(context);
       noteArrival(context);
       return undefined;

@@ -1,12 +1,12 @@
 import { posix } from 'node:path';
 import { mustRunScript } from '../host/shell.ts';
-import { readManifest } from '../transfer/manifest.ts';
 import { shareImages } from '../transfer/shared-directory.ts';
 import { sweepLostRuns } from '../transfer/sweep.ts';
+import { noteArrival, readDigests } from './carried-images.ts';
 import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
 import { sharedPlace } from './shared-place.ts';
 import { prepareStaging } from './staged-files.ts';
-import { imagesDirectory, noteArrival, type StepContext, type StepType } from './step.ts';
+import type { StepContext, StepType } from './step.ts';
 
 /**
  * Copy nothing: the source's criu writes the images where the destination's reads them. What they share is proved before the
@@ -30,12 +30,9 @@ export const transferShared: StepType = {
   },
   main: {
     async run(context) {
-      const { source, state, signal } = context;
       context.phase('transfer');
-      if (state.imageBytes === undefined) throw new Error('transfer/shared: nothing was dumped');
-      // Needed at the commit only. Whoever awaits it sees its failure.
-      state.dumpedImages = readManifest(source, imagesDirectory(context), signal);
-      state.dumpedImages.catch(() => undefined);
+      if (context.state.imageBytes === undefined) throw new Error('transfer/shared: nothing was dumped');
+      readDigests(context);
       noteArrival(context);
       return undefined;
     },

@@ -1,12 +1,12 @@
 import { posix } from 'node:path';
 import { mustRunScript } from '../host/shell.ts';
-import { readManifest } from '../transfer/manifest.ts';
 import { endPageServer, PageServer } from '../criu/page-server.ts';
 import { sweepLostRuns } from '../transfer/sweep.ts';
 import { STREAMED_MARK } from '../criu/whole-images.ts';
+import { noteArrival, readDigests } from './carried-images.ts';
 import { cleanUpArrival, closeWay, openWay, sendOnWay } from './direct-copy.ts';
 import { prepareStaging, undoStaging } from './staged-files.ts';
-import { imagesDirectory, noteArrival, type StepContext, type StepType } from './step.ts';
+import { imagesDirectory, type StepContext, type StepType } from './step.ts';
 
 /**
  * Take the memory from the source's criu as it is dumped, by criu's page server on the destination, through the straight way from
@@ -47,11 +47,9 @@ export const transferStream: StepType = {
   },
   main: {
     async run(context) {
-      const { source, state, signal } = context;
+      const { state, signal } = context;
       context.phase('transfer');
-      state.dumpedImages = readManifest(source, imagesDirectory(context), signal);
-      // Needed at the commit only. Whoever awaits it sees its failure.
-      state.dumpedImages.catch(() => undefined);
+      readDigests(context);
       await Promise.all([state.pageServer?.finish(signal), sendOnWay(context)]);
       noteArrival(context);
       return undefined;
