@@ -24,7 +24,8 @@ async function bundleCommand() {
     // Of its CommonJS, which Node.js would be given, nothing can be left out that nobody uses.
     resolve: { alias: { yaml: `${root}/node_modules/yaml/browser/dist/index.js` } },
     // A bundler puts CommonJS into a function, so that all that is in it is parsed twice: a sixth of the time of `validate`.
-    external: /\/schemas\/.*\.cjs$/,
+    // ssh2 looks for what may have been compiled for it, beside itself; only SFTP needs it.
+    external: [/\/schemas\/.*\.cjs$/, 'ssh2-sftp-client'],
     // A warning would be of a package that is not bundled as it is meant.
     onLog: (level, log) => {
       throw new Error(`${level} while the command is bundled: ${log.message}`);

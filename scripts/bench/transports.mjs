@@ -7,6 +7,7 @@ const RATES = [undefined, 1000];
 const WAYS = {
   script: moveByScript,
   'transfer/rsync': moveByCriuFlow('transfer/rsync'),
+  'transfer/sftp': moveByCriuFlow('transfer/sftp'),
   'transfer/stream': moveByCriuFlow('transfer/stream'),
 };
 /** Of the stream, at 1 GiB. */

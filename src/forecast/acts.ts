@@ -36,6 +36,7 @@ export const MOVE_ACTS: Readonly<
   prepare: (names) => [...prepareDump(), ...transferActs(names).prepare(names), ...prepareRestore(names)],
   dump: dumpActs,
   'transfer/rsync': TRANSFER_ACTS['transfer/rsync'].main,
+  'transfer/sftp': TRANSFER_ACTS['transfer/sftp'].main,
   'transfer/shared': TRANSFER_ACTS['transfer/shared'].main,
   'transfer/stream': TRANSFER_ACTS['transfer/stream'].main,
   restore: restoreActs,
@@ -152,12 +153,13 @@ function cleanUpActs(names: RunNames): readonly Act[] {
     ...transferActs(names).leaves,
     ...(plan.files.length > 0 ? ['what the files replaced'] : []),
     ...(address ? ['the fence if it is there'] : []),
+    'the directory of the run',
   ];
   return [
     ...transferActs(names).cleanUp,
     work(
       'destination',
-      `remove ${removed.join(', ')} and the directory of the run`,
+      `remove ${new Intl.ListFormat('en-GB').format(removed)}`,
       address ? [command('destination', liftBothCommand(fenceTable(attemptId)))] : [],
     ),
     work(

@@ -1,7 +1,7 @@
-import { actingSteps, isStreamed, type Plan } from '../plan/plan.ts';
+import { actingSteps, type Plan } from '../plan/plan.ts';
 import { timeoutOf } from '../steps/registry.ts';
 import type { ForecastStep, PauseEstimate } from './forecast.ts';
-import { transferOf } from './transfer-acts.ts';
+import { type Transfer, transferOf } from './transfer-acts.ts';
 
 const MIB = 1024 * 1024;
 
@@ -45,6 +45,19 @@ const STREAM_RATES: Rates = {
   transferMsPerMiB: LINK_MS_PER_MIB - CRIU_MS_PER_MIB,
 };
 
+/** A machine of two processors passes on so much by SFTP, whatever the link carries (docs/performance.md). */
+const RELAY_MS_PER_MIB = 1000 / 50;
+
+const SFTP_RATES: Rates = {
+  ...MOVE_RATES,
+  assumptions: [
+    'criu writes and reads 1 GiB of memory a second (assumed)',
+    'this machine passes 50 MiB on in a second: its processor is the limit, not a link of 1 Gbit/s (assumed)',
+    ...MOVE_RATES.assumptions.slice(2),
+  ],
+  transferMsPerMiB: RELAY_MS_PER_MIB,
+};
+
 /** criu writes to the shared file system, and reads from it what the host does not have in its cache. */
 const SHARED_RATES: Rates = {
   ...MOVE_RATES,
@@ -67,6 +80,13 @@ const CHECKPOINT_RATES: Rates = {
   transferMsPerMiB: 0,
   restoreMsPerMiB: 0,
   fixedMs: CHECKPOINT_FIXED_MS,
+};
+
+const TRANSFER_RATES: Readonly<Record<Transfer, Rates>> = {
+  'transfer/rsync': MOVE_RATES,
+  'transfer/sftp': SFTP_RATES,
+  'transfer/shared': SHARED_RATES,
+  'transfer/stream': STREAM_RATES,
 };
 
 /** Memory of workloads, where it is not known: 64 MiB, 1 GiB, 16 GiB. */
@@ -109,8 +129,7 @@ export function estimatePause(
 
 function ratesOf(plan: Plan): Rates {
   if (plan.kind === 'checkpoint') return CHECKPOINT_RATES;
-  if (isStreamed(plan)) return STREAM_RATES;
-  return transferOf(plan) === 'transfer/shared' ? SHARED_RATES : MOVE_RATES;
+  return TRANSFER_RATES[transferOf(plan) ?? 'transfer/rsync'];
 }
 
 /** Of what is done one after the other while the workload stands still. */

@@ -12,7 +12,10 @@ import type { Act, ForecastCommand } from './forecast.ts';
 /** Round trips of an rsync that begins. */
 const RSYNC_ROUND_TRIPS = 3;
 
-export type Transfer = 'transfer/rsync' | 'transfer/shared' | 'transfer/stream';
+/** To list the images, to open each on both hosts, for the data, and for size, owner and mode. */
+const SFTP_ROUND_TRIPS = 7;
+
+export type Transfer = 'transfer/rsync' | 'transfer/sftp' | 'transfer/shared' | 'transfer/stream';
 
 /** What one way to carry the images does, before the freeze, while it is frozen, and at the end. */
 interface TransferActs {
@@ -58,6 +61,32 @@ export const TRANSFER_ACTS: Readonly<Record<Transfer, TransferActs>> = {
       ),
     cleanUp: CLOSE,
     leaves: ['the page server', 'the key'],
+  },
+  'transfer/sftp': {
+    prepare: (names) => [
+      work('destination', `make room for the images${directoriesOf(names)}`),
+      work('source', 'connect to it by SFTP from here'),
+      work('destination', 'connect to it by SFTP from here'),
+      ...(names.plan.files.length > 0
+        ? [work('source', 'copy the files through this machine while the workload runs')]
+        : []),
+    ],
+    main: ({ plan }) => [
+      {
+        ...work('source', 'copy the images through this machine; read their digests meanwhile'),
+        roundTrips: SFTP_ROUND_TRIPS,
+      },
+      ...(plan.files.length > 0
+        ? [
+            work(
+              'source',
+              'meanwhile, copy what changed in the files since, and what of them it has mapped shared',
+            ),
+          ]
+        : []),
+    ],
+    cleanUp: [],
+    leaves: [],
   },
   'transfer/shared': {
     prepare: ({ plan }) => [

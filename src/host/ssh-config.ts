@@ -14,6 +14,14 @@ export interface ResolvedSsh {
   readonly globalKnownHostsFiles: readonly string[];
   /** The name to look keys up by, instead of the host's own. */
   readonly hostKeyAlias?: string;
+  /** Private keys, in the order in which ssh tries them. */
+  readonly identityFiles: readonly string[];
+  /** The socket of the agent that ssh asks. */
+  readonly identityAgent?: string;
+  /** The hosts on the way, in order, separated by commas. */
+  readonly proxyJump?: string;
+  /** A command of the user's that connects instead of ssh. */
+  readonly proxyCommand?: string;
 }
 
 /** A public key as known_hosts(5) has it: `ssh-ed25519` and its base64. */
@@ -39,18 +47,35 @@ export async function resolveSsh(destination: string, sshConfigFile?: string): P
     });
   }
   const settings = new Map<string, string>();
+  const identityFiles: string[] = [];
   for (const line of result.stdout.split('\n')) {
     const space = line.indexOf(' ');
-    if (space !== -1) settings.set(line.slice(0, space), line.slice(space + 1));
+    if (space === -1) continue;
+    const [key, value] = [line.slice(0, space), line.slice(space + 1)];
+    if (key === 'identityfile') identityFiles.push(inHome(value));
+    settings.set(key, value);
   }
-  const hostKeyAlias = settings.get('hostkeyalias');
+  const set = (key: string): string | undefined => {
+    const value = settings.get(key);
+    return value === undefined || value === 'none' ? undefined : value;
+  };
+  const identityAgent = agentSocket(settings.get('identityagent'));
+  const [hostKeyAlias, proxyJump, proxyCommand] = [
+    set('hostkeyalias'),
+    set('proxyjump'),
+    set('proxycommand'),
+  ];
   return {
     hostName: settings.get('hostname') ?? destination,
     port: Number(settings.get('port') ?? 22),
     user: settings.get('user') ?? '',
     userKnownHostsFiles: fileList(settings.get('userknownhostsfile')),
     globalKnownHostsFiles: fileList(settings.get('globalknownhostsfile')),
-    ...(hostKeyAlias === undefined || hostKeyAlias === 'none' ? {} : { hostKeyAlias }),
+    identityFiles,
+    ...(hostKeyAlias === undefined ? {} : { hostKeyAlias }),
+    ...(identityAgent === undefined ? {} : { identityAgent }),
+    ...(proxyJump === undefined ? {} : { proxyJump }),
+    ...(proxyCommand === undefined ? {} : { proxyCommand }),
   };
 }
 
@@ -108,5 +133,16 @@ function fileList(value: string | undefined): readonly string[] {
   return (value ?? '')
     .split(' ')
     .filter((file) => file !== '' && file !== 'none' && file !== '/dev/null')
-    .map((file) => (file.startsWith('~/') ? homedir() + file.slice(1) : file));
+    .map(inHome);
+}
+
+function inHome(file: string): string {
+  return file.startsWith('~/') ? homedir() + file.slice(1) : file;
+}
+
+/** @see ssh_config(5), IdentityAgent */
+function agentSocket(value: string | undefined): string | undefined {
+  if (value === 'none') return undefined;
+  if (value === undefined || value === 'SSH_AUTH_SOCK') return process.env['SSH_AUTH_SOCK'];
+  return value.startsWith('$') ? process.env[value.slice(1)] : inHome(value);
 }

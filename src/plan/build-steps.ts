@@ -37,6 +37,7 @@ const TITLES: Readonly<Record<Exclude<ActingStep['uses'], 'command' | 'give-up'>
   prepare: 'Prepare both hosts',
   dump: 'Freeze the workload and dump it',
   'transfer/rsync': 'Transfer the images with rsync',
+  'transfer/sftp': 'Transfer the images through this machine',
   'transfer/shared': 'Let the destination read the images where the source wrote them',
   'transfer/stream': 'Transfer all but the memory, which was streamed',
   'transfer/checkpoint': 'Take the images of the checkpoint',

@@ -7,6 +7,7 @@ const MOVE: ReadonlySet<PlanStep['uses']> = new Set([
   'prepare',
   'dump',
   'transfer/rsync',
+  'transfer/sftp',
   'transfer/shared',
   'transfer/stream',
   'restore',

@@ -245,6 +245,7 @@ export type ActingStep =
         | 'dump'
         | 'give-up'
         | 'transfer/rsync'
+        | 'transfer/sftp'
         | 'transfer/stream'
         | 'transfer/checkpoint'
         | 'restore'
@@ -269,6 +270,11 @@ export function actingSteps(steps: readonly PlanStep[]): readonly ActingStep[] {
 /** Whether the memory goes to the destination as it is dumped, and never to the disk of the source. */
 export function isStreamed({ steps }: Pick<Plan, 'steps'>): boolean {
   return steps.some(({ uses }) => uses === 'transfer/stream');
+}
+
+/** Whether the source reaches the destination itself, to copy something there. */
+export function goesStraight({ steps }: Pick<Plan, 'steps'>): boolean {
+  return steps.some(({ uses }) => uses === 'transfer/rsync' || uses === 'transfer/stream');
 }
 
 /** The directory that both hosts share for the images, of a plan that transfers them so. */

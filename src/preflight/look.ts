@@ -1,5 +1,5 @@
 import type { Host } from '../host/host.ts';
-import { type Plan, sharedDirectoryOf } from '../plan/plan.ts';
+import { goesStraight, type Plan } from '../plan/plan.ts';
 import { type FoundWorkload, lookUpWorkload } from '../checkpoint/look-up.ts';
 import { checkpointFindings, revertFindings } from './checkpoint.ts';
 import { destinationFindings } from './destination.ts';
@@ -21,9 +21,9 @@ interface Sight {
 }
 
 /** What criu needs on each host, and what it is watched and fenced with. */
-const TOOLS = ['criu', 'nft', 'sha256sum', 'rsync'];
-/** The same where nothing is copied. */
-const SHARED_TOOLS = ['criu', 'nft', 'sha256sum'];
+const TOOLS = ['criu', 'nft', 'sha256sum'];
+/** The same where files are copied straight from host to host, or on one. */
+const COPYING_TOOLS = [...TOOLS, 'rsync'];
 
 /**
  * Looks at the hosts and at the workload. Changes nothing; finds everything at once.
@@ -46,11 +46,11 @@ async function lookBeforeMove(
 ): Promise<Look> {
   if (plan.workload.kind === 'revert') return lookBeforeRevert({ plan, source, destination }, detail);
   const tools = addressTools(plan);
-  const isShared = sharedDirectoryOf(plan) !== undefined;
+  const isDirect = goesStraight(plan);
   detail('look at both hosts');
   const [onSource, onDestination, found] = await Promise.all([
-    hostFindings(source, [...(isShared ? SHARED_TOOLS : [...TOOLS, 'ssh', 'ssh-keygen']), 'ss', ...tools]),
-    hostFindings(destination, [...(isShared ? SHARED_TOOLS : TOOLS), ...tools]),
+    hostFindings(source, [...(isDirect ? [...COPYING_TOOLS, 'ssh', 'ssh-keygen'] : TOOLS), 'ss', ...tools]),
+    hostFindings(destination, [...(isDirect ? COPYING_TOOLS : TOOLS), ...tools]),
     lookUpWorkload({ source, destination }, plan.workload),
   ]);
   detail('compare with the destination');
@@ -75,7 +75,7 @@ async function lookBeforeRevert(
   detail('look at both hosts and the images');
   const [onSource, onDestination, found] = await Promise.all([
     hostFindings(source, ['nft', ...addressTools(plan)]),
-    hostFindings(destination, [...TOOLS, ...addressTools(plan)]),
+    hostFindings(destination, [...COPYING_TOOLS, ...addressTools(plan)]),
     lookUpWorkload({ source, destination }, plan.workload),
   ]);
   const findings = [
@@ -92,7 +92,7 @@ async function lookBeforeCheckpoint(
 ): Promise<Look> {
   detail('look at the host and the workload');
   const [onSource, found] = await Promise.all([
-    hostFindings(source, [...TOOLS, 'ss']),
+    hostFindings(source, [...COPYING_TOOLS, 'ss']),
     lookUpWorkload({ source, destination }, plan.workload),
   ]);
   const findings = [...onSource, ...workloadFindings(found.workload, source, plan.network)];
@@ -105,7 +105,7 @@ async function lookBeforeRestore(
 ): Promise<Look> {
   detail('look at the host and the checkpoint');
   const [onDestination, found] = await Promise.all([
-    hostFindings(destination, TOOLS),
+    hostFindings(destination, COPYING_TOOLS),
     lookUpWorkload({ source, destination }, plan.workload),
   ]);
   const findings = [...onDestination, ...(await checkpointFindings(destination, found, plan))];

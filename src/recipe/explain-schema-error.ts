@@ -152,6 +152,7 @@ const STEP_TYPES = Object.keys({
   preflight: true,
   dump: true,
   'transfer/rsync': true,
+  'transfer/sftp': true,
   'transfer/shared': true,
   'transfer/stream': true,
   'transfer/checkpoint': true,

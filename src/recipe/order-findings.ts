@@ -3,7 +3,12 @@ import type { RecipeKind } from './kind-findings.ts';
 import type { Step } from './recipe.generated.ts';
 
 /** How the images of a move come to its destination: by one of these. */
-export const TRANSFERS: readonly Step['uses'][] = ['transfer/rsync', 'transfer/shared', 'transfer/stream'];
+export const TRANSFERS: readonly Step['uses'][] = [
+  'transfer/rsync',
+  'transfer/sftp',
+  'transfer/shared',
+  'transfer/stream',
+];
 
 /** The steps that each kind of recipe is made of, in this order, one of each place. Others may stand anywhere between. */
 export const ORDERS: Readonly<Record<RecipeKind, readonly (readonly Step['uses'][])[]>> = {

@@ -78,6 +78,7 @@ export type Step =
   | DumpStep
   | TransferRsyncStep
   | TransferSharedStep
+  | TransferSftpStep
   | TransferStreamStep
   | TransferCheckpointStep
   | RestoreStep
@@ -836,6 +837,24 @@ export interface TransferSharedStep {
      */
     directory: string;
   };
+  /**
+   * How long the step may take.
+   */
+  timeout?: string;
+  rollback?: Rollback;
+}
+/**
+ * Copies the images by SFTP from the source to this machine and from here to the destination; nothing is kept here. For hosts of which neither reaches the other, or which have no rsync. The files are copied once before the freeze, and what changed since within it.
+ */
+export interface TransferSftpStep {
+  /**
+   * The step type.
+   */
+  uses: 'transfer/sftp';
+  /**
+   * What the step does, for people. The step type has words of its own.
+   */
+  name?: string;
   /**
    * How long the step may take.
    */

@@ -105,6 +105,7 @@ export const HOOK_NAMES: Readonly<Partial<Record<AnyStep['uses'], HookName>>> = 
   preflight: 'preflight',
   dump: 'dump',
   'transfer/rsync': 'transfer',
+  'transfer/sftp': 'transfer',
   'transfer/shared': 'transfer',
   'transfer/stream': 'transfer',
   'transfer/checkpoint': 'transfer',

@@ -11,6 +11,7 @@ import { restore } from './restore.ts';
 import type { Action, StepType } from './step.ts';
 import { transferCheckpoint } from './transfer-checkpoint.ts';
 import { transferRsync } from './transfer-rsync.ts';
+import { transferSftp } from './transfer-sftp.ts';
 import { transferShared } from './transfer-shared.ts';
 import { transferStream } from './transfer-stream.ts';
 import { verify } from './verify.ts';
@@ -22,6 +23,7 @@ export const STEP_TYPES: Readonly<Record<ActingStep['uses'], StepType>> = {
   dump,
   'give-up': giveUp,
   'transfer/rsync': transferRsync,
+  'transfer/sftp': transferSftp,
   'transfer/shared': transferShared,
   'transfer/stream': transferStream,
   'transfer/checkpoint': transferCheckpoint,

@@ -7,7 +7,9 @@ import type { ActingStep, Plan } from '../plan/plan.ts';
 import type { StepResult, TemplateValues } from '../template/scope.ts';
 import type { PageServer } from '../criu/page-server.ts';
 import type { TransferProgress } from '../transfer/progress.ts';
+import type { Relay } from '../transfer/relay.ts';
 import type { WaitingCopy } from '../transfer/rsync.ts';
+import type { TreeCopy } from '../transfer/tree-copy.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
 import type { SharedMappings } from '../workload/shared-mappings.ts';
 
@@ -51,6 +53,10 @@ export interface RunState {
   imagesTransfer?: WaitingCopy;
   /** Wait for what changes in the plan's directories, by their paths. */
   directoryTransfers?: ReadonlyMap<string, WaitingCopy>;
+  /** Through this machine, when files go by SFTP. */
+  relay?: Relay;
+  /** Of the images, and of the plan's files in their order. */
+  relayed?: { readonly images: TreeCopy; readonly files: readonly TreeCopy[] };
   /** Which of the plan's files the workload had mapped shared around their first copy. */
   sharedMappings?: SharedMappings;
   /** The paths of the plan's files that are directories. */

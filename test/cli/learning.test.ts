@@ -52,6 +52,7 @@ describe('recipes', () => {
       { name: 'checkpoint-and-keep-running' },
       { name: 'evacuate', inputs: { pids: { type: 'list', items: 'pid' } } },
       { name: 'process-rsync', inputs: { pid: { type: 'pid' } } },
+      { name: 'process-sftp' },
       { name: 'process-shared', inputs: { directory: { type: 'path' } } },
       { name: 'process-stream' },
       { name: 'restore-from-checkpoint' },

@@ -22,14 +22,14 @@ export const BOUNDARIES: readonly Boundary[] = [
   { title: 'end', event: 'step-finished clean-up' },
 ];
 
+/** How the images travel, where each host has its own. */
+export type Transfer = 'transfer/rsync' | 'transfer/sftp' | 'transfer/stream';
+
 /**
  * @param address of the service, without its prefix length
  * @param transfer how the images travel
  */
-export function steps(
-  address: string,
-  transfer: 'transfer/rsync' | 'transfer/stream' = 'transfer/rsync',
-): string {
+export function steps(address: string, transfer: Transfer = 'transfer/rsync'): string {
   return [
     '- uses: preflight',
     '- uses: dump',

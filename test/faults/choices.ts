@@ -1,4 +1,5 @@
 import type { Phase } from '../../src/events/event.ts';
+import type { Transfer } from './boundaries.ts';
 import type { Fault } from './fault.ts';
 import type { SecondFault } from './follow.ts';
 import { randomFrom, shuffled } from './random.ts';
@@ -9,7 +10,7 @@ export interface Choice {
   readonly number: number;
   readonly fault: Fault;
   /** How the images travel. */
-  readonly transfer: 'transfer/rsync' | 'transfer/stream';
+  readonly transfer: Transfer;
   /** The phase it aims at, and how many milliseconds after its begin. */
   readonly phase: MovePhase;
   readonly delayMs: number;
@@ -81,6 +82,12 @@ export function* again(
   }
 }
 
+/** What changes a memory that was streamed after it has come, nobody can know. */
+function transferOf({ breaksImages }: Fault, share: number): Transfer {
+  if (breaksImages === true) return share < 0.5 ? 'transfer/rsync' : 'transfer/sftp';
+  return share < 0.3 ? 'transfer/rsync' : share < 0.6 ? 'transfer/sftp' : 'transfer/stream';
+}
+
 function choose(number: number, fault: Fault, phase: MovePhase, random: () => number): Choice {
   const seldom = <Value>(share: number, value: Value): Value | undefined =>
     random() < share ? value : undefined;
@@ -95,8 +102,7 @@ function choose(number: number, fault: Fault, phase: MovePhase, random: () => nu
   return {
     number,
     fault,
-    // What changes a memory that was streamed after it has come, nobody can know.
-    transfer: random() < 0.5 && fault.breaksImages !== true ? 'transfer/stream' : 'transfer/rsync',
+    transfer: transferOf(fault, random()),
     phase,
     delayMs: Math.floor(random() * PHASES[phase]),
     healAfterMs: seldom(0.7, Math.floor(random() * LATEST_HEALING_MS)),

@@ -31,6 +31,7 @@ const bundled =
 
 test.each([
   ['process-stream', bundled('process-stream')],
+  ['process-sftp', bundled('process-sftp')],
   ['process-shared', bundled('process-shared', 'directory=/srv/shared')],
   ['tcp-service-rsync', service],
   ['rich', rich],

@@ -30,6 +30,8 @@ export interface TestSshd {
   writeConfig(name: string, changes: Readonly<Record<string, string>>): Promise<string>;
   /** Makes a key pair and returns the file of the private one. */
   makeKey(name: string): Promise<string>;
+  /** Ends every connection to it, as a network that breaks does, and takes new ones. */
+  endSessions(): Promise<void>;
   /** Ends sshd and every connection to it. */
   close(): Promise<void>;
 }
@@ -71,6 +73,7 @@ export async function startSshd(settings: readonly string[] = []): Promise<TestS
       'PrintMotd no',
       'PrintLastLog no',
       // bash, started by sshd, reads ~/.bashrc before each command: somebody's own can cost 100 ms and print things.
+      'Subsystem sftp internal-sftp',
       // sshd takes the first SetEnv only, so a test's own comes before this one.
       ...settings,
       `SetEnv HOME=${directory}`,
@@ -108,6 +111,10 @@ export async function startSshd(settings: readonly string[] = []): Promise<TestS
     }
     await rm(directory, { recursive: true, force: true });
   };
+  const endSessions = async (): Promise<void> => {
+    const children = await readFile(`/proc/${daemon.pid}/task/${daemon.pid}/children`, 'utf8');
+    for (const pid of children.split(' ').filter(Boolean)) process.kill(Number(pid), 'SIGKILL');
+  };
   for (let attempt = 0; !(await accepts(port)); attempt += 1) {
     if (daemon.exitCode !== null || attempt > 200) {
       await close();
@@ -124,6 +131,7 @@ export async function startSshd(settings: readonly string[] = []): Promise<TestS
     controlDirectory: at('c'),
     writeConfig,
     makeKey,
+    endSessions,
     close,
   };
 }

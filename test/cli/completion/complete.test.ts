@@ -75,6 +75,7 @@ test.each([
       'checkpoint-and-keep-running',
       'evacuate',
       'process-rsync',
+      'process-sftp',
       'process-shared',
       'process-stream',
       'restore-from-checkpoint',

@@ -61,6 +61,7 @@ const many: readonly (readonly [line: string, words: readonly string[]])[] = [
       'checkpoint-and-keep-running',
       'evacuate',
       'process-rsync',
+      'process-sftp',
       'process-shared',
       'process-stream',
       'restore-from-checkpoint',

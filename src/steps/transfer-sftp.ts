@@ -1,0 +1,95 @@
+import { posix } from 'node:path';
+import { mustRunScript } from '../host/shell.ts';
+import { ByteMeter } from '../transfer/byte-meter.ts';
+import { Relay } from '../transfer/relay.ts';
+import { reserveImages } from '../transfer/reserve.ts';
+import { stagedFile } from '../transfer/staging.ts';
+import { sweepLostRuns } from '../transfer/sweep.ts';
+import { TreeCopy } from '../transfer/tree-copy.ts';
+import { noteArrival, readDigests } from './carried-images.ts';
+import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
+import { aroundCopy, sharedSinceFirstCopy } from './shared-files.ts';
+import { finishStaging, prepareStaging, undoStaging } from './staged-files.ts';
+import { imagesDirectory, type StepContext, type StepType } from './step.ts';
+
+/**
+ * Copy the images, and what changed in the workload's files, by SFTP from the source to this machine and from here to the
+ * destination, with nothing kept here: for hosts of which neither reaches the other, or which have no rsync. The files are
+ * copied once before the freeze.
+ */
+export const transferSftp: StepType = {
+  timeoutMs: 3_600_000,
+  prepare: {
+    async run(context) {
+      const { source, destination, runDirectory, state, plan, attemptId } = context;
+      await sweepLostRuns(destination, posix.dirname(runDirectory));
+      await prepareStaging(context);
+      const images = imagesDirectory(context);
+      const memoryBytes = state.workload?.processes.map((process) => process.memoryBytes) ?? [];
+      await reserveImages(destination, images, memoryBytes);
+      context.detail(`connect to ${source.name} and ${destination.name} by SFTP`);
+      const relay = await Relay.open({ source, destination }, (lost) => {
+        context.warn(`${lost.message} There is a new one, and the copy went on where it was.`);
+      });
+      state.relay = relay;
+      const begin = (from: string, to: string): Promise<TreeCopy> =>
+        TreeCopy.begin({ source, destination, relay, from, to });
+      const files: TreeCopy[] = [];
+      for (const file of plan.files) {
+        files.push(await begin(file.path, stagedFile(file, attemptId).staged));
+      }
+      if (files.length > 0) {
+        context.detail('copy the files while the workload runs');
+        state.sharedMappings = await aroundCopy(context, async () => {
+          for (const file of files) await file.copy({ signal: context.signal, isLast: false });
+        });
+      }
+      state.relayed = { images: await begin(images, images), files };
+      return undefined;
+    },
+    undo: {
+      title: 'remove the copied files from the destination',
+      run: undoStaging,
+    },
+  },
+  main: {
+    async run(context) {
+      const { relayed, imageBytes } = context.state;
+      context.phase('transfer');
+      if (relayed === undefined || imageBytes === undefined) throw new Error('transfer: nothing was dumped');
+      readDigests(context);
+      const meter = new ByteMeter(imageBytes, (progress) => context.progress(progress, imageBytes));
+      await Promise.all([
+        relayed.images.copy({ signal: context.signal, isLast: true, onBytes: (bytes) => meter.add(bytes) }),
+        copyLastChanges(context, relayed.files),
+      ]);
+      noteArrival(context);
+      return undefined;
+    },
+  },
+  cleanUps: [
+    { on: 'source', run: closeRelay },
+    { on: 'destination', run: cleanUpDestination },
+  ],
+};
+
+/** What the workload writes by its memory alone may look unchanged. */
+async function copyLastChanges(context: StepContext, files: readonly TreeCopy[]): Promise<void> {
+  if (files.length === 0) return;
+  const mappings = await sharedSinceFirstCopy(context);
+  for (const [index, file] of files.entries()) {
+    const again = mappings.get(context.plan.files[index]?.path ?? '');
+    await file.copy({ signal: context.signal, isLast: true, ...(again && { again }) });
+  }
+}
+
+async function closeRelay({ state }: StepContext): Promise<void> {
+  await state.relay?.close();
+}
+
+async function cleanUpDestination(context: StepContext): Promise<void> {
+  await finishStaging(context);
+  await mustRunScript(context.destination, REMOVE_RUN_DIRECTORY_SCRIPT, [context.runDirectory, ''], {
+    what: 'Cleaning up',
+  });
+}

@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FlowError } from '../errors/flow-error.ts';
+import type { HostFiles } from '../host/files.ts';
+import type { Host } from '../host/host.ts';
+import { openFiles } from '../host/open-files.ts';
+import { stopError } from '../host/stop.ts';
+
+/** The files of both hosts. */
+export interface Ends {
+  readonly source: HostFiles;
+  readonly destination: HostFiles;
+}
+
+/** Milliseconds that a connection which was lost may take to come back: less than the lease of what stands frozen meanwhile. */
+const RECONNECT_WITHIN_MS = 20_000;
+const RECONNECT_EVERY_MS = 500;
+
+/** How often one piece of work may lose a connection: one that breaks time and again leads nowhere. */
+const MOST_RECONNECTS = 10;
+
+/** The way of files from one host through this machine to another. */
+export class Relay {
+  readonly #hosts: { readonly source: Host; readonly destination: Host };
+  readonly #onReconnect: (lost: FlowError) => void;
+  #ends: Ends;
+  #reconnecting: Promise<void> | undefined;
+
+  private constructor(
+    hosts: { readonly source: Host; readonly destination: Host },
+    ends: Ends,
+    onReconnect: (lost: FlowError) => void,
+  ) {
+    this.#hosts = hosts;
+    this.#ends = ends;
+    this.#onReconnect = onReconnect;
+  }
+
+  /**
+   * @param onReconnect told of each connection that was lost, when there is a new one
+   * @throws FlowError HOST_UNREACHABLE, HOST_KEY_UNKNOWN, HOST_KEY_CHANGED, HOST_AUTH_FAILED, INPUT_INVALID
+   */
+  static async open(
+    hosts: { readonly source: Host; readonly destination: Host },
+    onReconnect: (lost: FlowError) => void,
+  ): Promise<Relay> {
+    return new Relay(hosts, await openEnds(hosts), onReconnect);
+  }
+
+  /**
+   * Does something with the files of both hosts; once more from its beginning, on new connections, when one was lost. It goes by what it
+   * has done before.
+   * @throws FlowError HOST_UNREACHABLE when the connection does not come back within 20 s, INTERRUPTED, and what the work throws
+   */
+  async through(work: (ends: Ends) => Promise<void>, signal: AbortSignal): Promise<void> {
+    for (let reconnects = 0; ; reconnects += 1) {
+      const ends = this.#ends;
+      try {
+        return await work(ends);
+      } catch (error) {
+        const isLost = error instanceof FlowError && error.code === 'HOST_UNREACHABLE';
+        if (!isLost || reconnects >= MOST_RECONNECTS) throw error;
+        await this.#reconnect(ends, error, signal);
+      }
+    }
+  }
+
+  /** Idempotent; never throws. */
+  async close(): Promise<void> {
+    await closeEnds(this.#ends);
+  }
+
+  /** @param ends that were lost: what was connected anew meanwhile stays */
+  async #reconnect(ends: Ends, lost: FlowError, signal: AbortSignal): Promise<void> {
+    if (this.#ends !== ends) return;
+    this.#reconnecting ??= this.#openAnew(lost, signal).finally(() => {
+      this.#reconnecting = undefined;
+    });
+    await this.#reconnecting;
+  }
+
+  async #openAnew(lost: FlowError, signal: AbortSignal): Promise<void> {
+    await closeEnds(this.#ends);
+    const deadline = performance.now() + RECONNECT_WITHIN_MS;
+    for (;;) {
+      if (signal.aborted) throw stopError('aborted', { host: lost.host ?? '', program: 'sftp' });
+      try {
+        this.#ends = await openEnds(this.#hosts);
+        return this.#onReconnect(lost);
+      } catch {
+        if (performance.now() > deadline) throw lost;
+        await sleep(RECONNECT_EVERY_MS, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+}
+
+async function openEnds(hosts: { readonly source: Host; readonly destination: Host }): Promise<Ends> {
+  const [source, destination] = await Promise.allSettled([
+    openFiles(hosts.source),
+    openFiles(hosts.destination),
+  ]);
+  if (source.status === 'fulfilled' && destination.status === 'fulfilled') {
+    return { source: source.value, destination: destination.value };
+  }
+  const failures: unknown[] = [];
+  for (const end of [source, destination]) {
+    if (end.status === 'fulfilled') await end.value.close();
+    else failures.push(end.reason);
+  }
+  throw failures[0];
+}
+
+async function closeEnds({ source, destination }: Ends): Promise<void> {
+  await Promise.all([source.close(), destination.close()]);
+}
