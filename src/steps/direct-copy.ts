@@ -32,7 +32,7 @@ export async function openWay(
   if (context.plan.files.length > 0) {
     context.detail('copy the files while the workload runs');
     state.directories = await findDirectories(context);
-    state.sharedMappings = await aroundCopy(context, () => copyInTurn(context, context.plan.files));
+    state.sharedMappings = await aroundCopy(context, () => copyInTurn(context, context.plan.files, true));
   }
   state.directoryTransfers = waitForDirectories(context);
   state.imagesTransfer = WaitingCopy.ofImages(
@@ -81,9 +81,9 @@ export async function cleanUpArrival(context: StepContext): Promise<void> {
   await mustRunScript(destination, REMOVE_RUN_DIRECTORY_SCRIPT, [runDirectory, ''], { what });
 }
 
-async function copyInTurn(context: StepContext, files: readonly FilePlan[]): Promise<void> {
+async function copyInTurn(context: StepContext, files: readonly FilePlan[], isFirst: boolean): Promise<void> {
   const { source, signal } = context;
-  for (const { path } of files) await copyFiles({ source, ...wayOf(context, path) }, signal);
+  for (const { path } of files) await copyFiles({ source, ...wayOf(context, path) }, { isFirst, signal });
 }
 
 function wayOf(
@@ -102,7 +102,7 @@ async function copyLastChanges(context: StepContext): Promise<void> {
   const others = plan.files.filter(({ path }) => !waiting.has(path));
   const [mappings] = await Promise.all([
     sharedSinceFirstCopy(context),
-    copyInTurn(context, others),
+    copyInTurn(context, others, false),
     ...[...waiting.values()].map((copy) => copy.send(signal)),
   ]);
   for (const [path, names] of mappings)

@@ -63,13 +63,20 @@ const ONE_FLAGS = [
 ];
 const SOME_FLAGS = [...ONE_FLAGS, '--from0', '--files-from=-'];
 
+/** With which rsync ends when files were removed after it had listed them, and all others were copied. */
+const SOME_VANISHED = 24;
+
 /**
  * Copies the workload's files with rsync from the source straight to the destination.
+ * @param options.isFirst the workload runs, and removes files: another copy follows, by which they are gone
  * @throws FlowError TRANSFER_FAILED, with rsync's own line
  */
-export async function copyFiles(way: Way, signal: AbortSignal): Promise<void> {
+export async function copyFiles(
+  way: Way,
+  { isFirst, signal }: { readonly isFirst: boolean; readonly signal: AbortSignal },
+): Promise<void> {
   const result = await way.source.run(filesCommand(way), { timeoutMs: TIMEOUT_MS, signal });
-  requireSuccess(way, result);
+  if (!isFirst || result.exitCode !== SOME_VANISHED) requireSuccess(way, result);
 }
 
 /**

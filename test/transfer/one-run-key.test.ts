@@ -198,7 +198,10 @@ describe.skipIf(sshdSkipReason !== undefined)(
       const sshConfigFile = await open();
       const [from, to] = [directory.at("a $(touch x) 'file"), directory.at('arrived;touch y')];
       writeFileSync(from, 'content');
-      await copyFiles({ source, sshConfigFile, from, to }, new AbortController().signal);
+      await copyFiles(
+        { source, sshConfigFile, from, to },
+        { isFirst: true, signal: new AbortController().signal },
+      );
       expect(readFileSync(to, 'utf8')).toBe('content');
       expect(readdirSync(directory.path).toSorted()).toEqual([
         "a $(touch x) 'file",

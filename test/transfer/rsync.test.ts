@@ -97,7 +97,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
       mkdirSync(from('deep'));
       writeFileSync(from('deep', 'same size'), 'one');
       writeFileSync(from('gone'), '');
-      await copyFiles(way(), signal);
+      await copyFiles(way(), { isFirst: false, signal });
       const transfer = WaitingCopy.ofDirectory(way());
       // In the second of the first copy.
       const { mtimeMs } = statSync(from('deep', 'same size'));
@@ -127,6 +127,24 @@ describe.skipIf(sshdSkipReason !== undefined)(
       await transfer.send(signal, () => undefined);
       expect(readFileSync(directory.at('to', 'pages-1.img'), 'utf8')).toBe('memory');
       expect(readFileSync(directory.at('to', 'core-1.img'), 'utf8')).toBe('core');
+    });
+
+    test('a file that is removed while it is copied matters to the last copy only', async () => {
+      for (const isFirst of [true, false]) {
+        writeFileSync(directory.at('from', 'a'), Buffer.alloc(50_000_000, String(isFirst)));
+        writeFileSync(directory.at('from', 'z'), String(isFirst));
+        const copy = copyFiles(way(), { isFirst, signal });
+        copy.catch(() => undefined);
+        // The first of both is on its way, and both are listed.
+        await expect
+          .poll(() => readdirSync(directory.at('to')).find((name) => name.startsWith('.a')))
+          .toBeTruthy();
+        rmSync(directory.at('from', 'z'));
+        if (isFirst) await copy;
+        else
+          await expect(copy).rejects.toMatchObject({ hint: 'Some files vanished while they were copied.' });
+        expect(statSync(directory.at('to', 'a')).size).toBe(50_000_000);
+      }
     });
 
     test('images that are not sent leave the destination as it was', async () => {
@@ -165,7 +183,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
       writeFileSync(directory.at('from', 'program'), '#!', { mode: 0o750 });
       symlinkSync('program', directory.at('from', 'link'));
       writeFileSync(directory.at('to', 'gone'), '');
-      await copyFiles(way(), signal);
+      await copyFiles(way(), { isFirst: false, signal });
       expect(readdirSync(directory.at('to')).toSorted()).toEqual(['link', 'program']);
       expect(statSync(directory.at('to', 'program')).mode & 0o777).toBe(0o750);
     });
@@ -174,16 +192,16 @@ describe.skipIf(sshdSkipReason !== undefined)(
       const path = directory.at('from', 'log');
       writeFileSync(path, 'one');
       utimesSync(path, 1000, 1000.1);
-      await copyFiles(way(), signal);
+      await copyFiles(way(), { isFirst: false, signal });
       writeFileSync(path, 'two');
       utimesSync(path, 1000, 1000.2);
-      await copyFiles(way(), signal);
+      await copyFiles(way(), { isFirst: false, signal });
       expect(readFileSync(directory.at('to', 'log'), 'utf8')).toBe('two');
     });
 
     test('a failure has rsync’s own line and what its exit code means', async () => {
       const from = directory.at('from', 'missing');
-      const failing = copyFiles({ ...way(), from, to: directory.at('to') }, signal);
+      const failing = copyFiles({ ...way(), from, to: directory.at('to') }, { isFirst: false, signal });
       await expect(failing).rejects.toMatchObject({
         code: 'TRANSFER_FAILED',
         host: 'local',
@@ -194,7 +212,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
     });
 
     test('an interruption ends it', async () => {
-      await expect(copyFiles(way(), AbortSignal.abort())).rejects.toMatchObject({
+      await expect(copyFiles(way(), { isFirst: true, signal: AbortSignal.abort() })).rejects.toMatchObject({
         code: 'INTERRUPTED',
       });
     });
