@@ -1,4 +1,5 @@
 import { mustRunScript } from '../host/shell.ts';
+import { openDetour } from '../host/ssh-detour.ts';
 import type { FilePlan } from '../plan/plan.ts';
 import { destinationAccess } from '../transfer/destination-access.ts';
 import { closeDirectPath, openDirectPath, REVOKE_SCRIPT } from '../transfer/one-run-key.ts';
@@ -28,6 +29,7 @@ export async function openWay(
     runDirectory,
     imageBytes: memoryBytesOf(state),
     port,
+    ...(source.name !== 'local' && { detour: (why: string) => goThroughHere(context, why) }),
   });
   if (context.plan.files.length > 0) {
     context.detail('copy the files while the workload runs');
@@ -39,6 +41,18 @@ export async function openWay(
     { source, sshConfigFile: directPath(context), ...imagesPath(context) },
     images,
   );
+}
+
+/** For hosts that do not reach each other: what only ssh of theirs can read goes through this machine. */
+async function goThroughHere(
+  { source, destination, state, warn }: StepContext,
+  why: string,
+): Promise<{ readonly hostName: string; readonly port: number }> {
+  state.detour = await openDetour(source, destination);
+  warn(
+    `${source.name} cannot reach ${destination.name} by itself (${why}): all that it sends goes through this machine, encrypted.`,
+  );
+  return { hostName: '127.0.0.1', port: state.detour.port };
 }
 
 /**
@@ -70,6 +84,7 @@ export async function closeWay({ source, runDirectory, state }: StepContext): Pr
   const waiting = [...directoryTransfers.values(), ...(imagesTransfer ? [imagesTransfer] : [])];
   await Promise.all(waiting.map((copy) => copy.cancel()));
   await closeDirectPath(source, runDirectory);
+  await state.detour?.close();
 }
 
 /** Takes the key away from the destination, with all else of the run there. Idempotent. */

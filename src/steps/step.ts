@@ -3,6 +3,7 @@ import type { CriuHold, Task } from '../criu/hold.ts';
 import type { FlowError } from '../errors/flow-error.ts';
 import type { Phase } from '../events/event.ts';
 import type { Host } from '../host/host.ts';
+import type { Detour } from '../host/ssh-detour.ts';
 import type { ActingStep, Plan } from '../plan/plan.ts';
 import type { StepResult, TemplateValues } from '../template/scope.ts';
 import type { PageServer } from '../criu/page-server.ts';
@@ -53,6 +54,8 @@ export interface RunState {
   imagesTransfer?: WaitingCopy;
   /** Wait for what changes in the plan's directories, by their paths. */
   directoryTransfers?: ReadonlyMap<string, WaitingCopy>;
+  /** By which the source reaches the destination when it cannot by itself. */
+  detour?: Detour;
   /** Through this machine, when files go by SFTP. */
   relay?: Relay;
   /** Of the images, and of the plan's files in their order. */

@@ -1,6 +1,6 @@
 import { FlowError } from '../errors/flow-error.ts';
 import { commandOn } from '../host/command-on.ts';
-import type { Host } from '../host/host.ts';
+import type { CommandResult, Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 
 /** How the source reaches the destination: what ssh_config says there, resolved on the controller. */
@@ -162,7 +162,12 @@ export interface DirectPathOptions {
   readonly imageBytes: number;
   /** A port of 127.0.0.1 on the source that leads to the same one of the destination. @default none */
   readonly port?: number | undefined;
+  /** Opens another way to the destination's sshd when the source cannot reach it, and says where that begins. @default none */
+  readonly detour?: (why: string) => Promise<Pick<DestinationAccess, 'hostName' | 'port'>>;
 }
+
+/** What ssh says when nothing answers where it was to connect to. @see OpenSSH sshconnect.c */
+const NOT_REACHED = /Could not resolve|refused|No route to host|unreachable|timed out/i;
 
 /**
  * Opens a straight ssh path from the source to the destination for one run.
@@ -172,22 +177,28 @@ export interface DirectPathOptions {
 export async function openDirectPath(options: DirectPathOptions): Promise<string> {
   const { source, destination, access, runId, runDirectory, imageBytes, port } = options;
   const directory = keyDirectory(runDirectory);
-  const { stdout: publicKey } = await mustRunScript(
-    source,
-    KEY_SCRIPT,
-    [directory, runId, access.hostName, String(access.port), access.user],
-    { what: 'Making a key for this run', stdin: access.hostKeys.map((key) => `${key}\n`).join('') },
-  );
+  const makeKey = ({
+    hostName,
+    port: sshPort,
+  }: Pick<DestinationAccess, 'hostName' | 'port'>): Promise<CommandResult> =>
+    mustRunScript(source, KEY_SCRIPT, [directory, runId, hostName, String(sshPort), access.user], {
+      what: 'Making a key for this run',
+      stdin: access.hostKeys.map((key) => `${key}\n`).join(''),
+    });
+  const { stdout: publicKey } = await makeKey(access);
   await mustRunScript(
     destination,
     AUTHORIZE_SCRIPT,
     [runDirectory, runId, publicKey.trim(), port === undefined ? '' : String(port)],
     { what: 'Letting the source in' },
   );
-  const connected = await mustRunScript(source, CONNECT_SCRIPT, [directory], {
-    what: 'Connecting to the destination',
-    allow: [1],
-  });
+  const connect = (): Promise<CommandResult> =>
+    mustRunScript(source, CONNECT_SCRIPT, [directory], { what: 'Connecting to the destination', allow: [1] });
+  let connected = await connect();
+  if (connected.exitCode !== 0 && options.detour && NOT_REACHED.test(connected.stderr)) {
+    await makeKey(await options.detour(connected.stderr.trim()));
+    connected = await connect();
+  }
   if (connected.exitCode !== 0) {
     throw new FlowError('TRANSFER_FAILED', `${source.name} cannot reach ${destination.name} by ssh`, {
       host: source.name,

@@ -28,20 +28,8 @@ describe.skipIf(labSkipReason !== undefined)('transfer/sftp', () => {
     const { lab } = service;
     await lab.sh('a', MAKE_TREE);
     const before = await lab.sh('a', LIST_TREE);
-    // The hosts are as if each let only this machine in.
-    const apart =
-      'nft "add table inet apart; add chain inet apart input { type filter hook input priority 0; }';
-    const address = async (name: string): Promise<string> =>
-      (await lab.sh(name, "ip -4 -o addr show dev eth0 | awk '{ print $4; exit }'")).split('/')[0] ?? '';
-    await lab.sh(
-      'b',
-      `${apart}; add rule inet apart input ip saddr ${await address('a')} tcp dport 22 drop"`,
-    );
-    const knock = `timeout 2 bash -c ': < /dev/tcp/${await address('b')}/22' 2> /dev/null || echo apart`;
-    expect(await lab.sh('a', knock)).toBe('apart');
-    const { exitCode, stdout, stderr } = await service.run();
+    const { exitCode, stdout, stderr } = await service.apart(() => service.run());
     expect(exitCode, stdout + stderr).toBe(0);
-    await lab.sh('b', 'nft delete table inet apart');
     await expectCopyOn('b');
     expect(await lab.sh('b', LIST_TREE)).toBe(before);
   });
@@ -85,5 +73,29 @@ describe.skipIf(labSkipReason !== undefined)('transfer/sftp', () => {
     await labStartHost(lab.lab.name, 'b');
     expect(await lab.processStart('a', service.pid)).not.toBe('');
     expect(await lab.untilAnswered(20)).toMatchObject({ lost: 0, duplicated: 0, forgotten: 0 });
+  });
+});
+
+describe.skipIf(labSkipReason !== undefined)('hosts that do not reach each other', () => {
+  const service = new MovingService();
+
+  test.each(['transfer/rsync', 'transfer/stream'])(
+    'have what %s sends go through this machine',
+    async (transfer) => {
+      const recipe = service.recipe(stepsWith(transfer));
+      const { exitCode, stdout, stderr } = await service.apart(() => service.run(undefined, recipe));
+      expect(exitCode, stdout + stderr).toBe(0);
+      expect(stdout).toContain('a cannot reach b by itself (ssh: connect to host');
+      await service.expectCopyOn('b');
+    },
+  );
+
+  test('are taken back wherever the controller is killed, which was their way', async () => {
+    for (const moment of ['phase freeze', 'phase restore']) {
+      const run = await service.apart(() => service.killedAt(moment));
+      const back = await service.cli('rollback', run);
+      expect(back.exitCode, moment + back.stdout + back.stderr).toBe(0);
+      await service.expectOnly('a');
+    }
   });
 });

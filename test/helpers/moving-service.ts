@@ -1,8 +1,11 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { type CliResult, runCli } from './cli.ts';
 import { MigrationLab } from './migration-lab.ts';
+
+const PAUSE = fileURLToPath(new URL('pause-at-line.mjs', import.meta.url));
 
 export const MOVE_STEPS: string = stepsWith('transfer/rsync');
 
@@ -78,12 +81,39 @@ export class MovingService {
   ): Promise<CliResult> =>
     runCli(['run', recipe, '--lab', this.lab.lab.name, '--reporter', 'plain'], onStdout ? { onStdout } : {});
 
+  /** Does something while neither host lets the other in by ssh, as if each was behind a wall of its own. */
+  readonly apart = async <Value>(work: () => Promise<Value>): Promise<Value> => {
+    const { lab } = this;
+    const addressOf = async (name: string): Promise<string> =>
+      (await lab.sh(name, "ip -4 -o addr show dev eth0 | awk '{ print $4; exit }'")).split('/')[0] ?? '';
+    const addresses = { a: await addressOf('a'), b: await addressOf('b') };
+    for (const [name, other] of [
+      ['a', 'b'],
+      ['b', 'a'],
+    ] as const) {
+      const chain = 'add table inet apart; add chain inet apart in { type filter hook input priority 0; }';
+      const rule = `add rule inet apart in ip saddr ${addresses[other]} tcp dport 22 reject with icmp admin-prohibited`;
+      await lab.sh(name, `nft '${chain}; ${rule}'`);
+    }
+    try {
+      const knock = `timeout 2 bash -c ': < /dev/tcp/${addresses.b}/22' 2> /dev/null || echo apart`;
+      expect(await lab.sh('a', knock)).toBe('apart');
+      return await work();
+    } finally {
+      for (const name of ['a', 'b']) await lab.sh(name, 'nft delete table inet apart');
+    }
+  };
+
   readonly newestRun = (): string => readdirSync(this.runsDirectory).toSorted().at(-1) ?? '';
 
-  /** Starts to move the service, and kills the controller at a moment. @returns the run's id */
-  readonly killedAt = async (moment: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<string> => {
-    const { exitCode, stdout } = await this.run((text, kill) => {
-      if (text.includes(`${moment}\n`)) kill(signal);
+  /** Starts to move the service, and kills the controller at a moment, before it does what comes next. @returns the run's id */
+  readonly killedAt = async (moment: string): Promise<string> => {
+    const args = ['run', this.recipe(), '--lab', this.lab.lab.name, '--reporter', 'plain'];
+    const { exitCode, stdout } = await runCli(args, {
+      env: { NODE_OPTIONS: `--import ${PAUSE}`, CRIU_FLOW_PAUSE_AT: moment },
+      onStdout: (text, kill) => {
+        if (text.includes(`${moment}\n`)) kill('SIGKILL');
+      },
     });
     expect(exitCode, stdout).toBe(null);
     return this.newestRun();
