@@ -22,7 +22,8 @@ export const FENCE_UP = 'nft -f fence.nft';
  *   before criu does.
  * - `post-restore`: writes down in `restored` which tasks it has rebuilt, with their start times: who has one of their pids later is
  *   somebody else.
- * - `post-dump` and `post-restore`: say `held`, with the size of the images in bytes, then wait for a decision. Exit 0 is
+ * - `post-dump` and `post-restore`: say `held`, with the size of the images in bytes and the milliseconds that criu took for it,
+ *   then wait for a decision. Exit 0 is
  *   commit; anything else, the death of this script included, is abort: it fails closed.
  * - `pre-resume` (whole, and let go next): leaves `resuming`; should criu die from now on, the kernel lets it go.
  * - `post-resume` (the workload runs): runs `on-resume`, which lifts the destination's fence without a round trip, be
@@ -55,12 +56,23 @@ tree() {
     for child in $child; do tree "$child"; done
   done
 }
+# Milliseconds since boot, ten at a time: to ask for them more exactly takes another process.
+now() {
+  read -r uptime _ < /proc/uptime
+  now=\${uptime%.*}\${uptime#*.}0
+}
 echo "$CRTOOLS_IMAGE_DIR" > criu
 case $CRTOOLS_SCRIPT_ACTION in
 pre-dump)
   [ -z "$CRTOOLS_INIT_PID" ] || tree "$CRTOOLS_INIT_PID" | sed -n 's/ .* T$//p' > stopped
-  [ ! -f fence.nft ] || ${FENCE_UP}
-  exit ;;
+  if [ -f fence.nft ]; then ${FENCE_UP} || exit; fi
+  now
+  echo "$now" > began
+  exit 0 ;;
+pre-restore)
+  now
+  echo "$now" > began
+  exit 0 ;;
 post-dump | post-restore) ;;
 pre-resume)
   : > resuming
@@ -83,7 +95,10 @@ if [ "$CRTOOLS_SCRIPT_ACTION" = post-dump ]; then
 elif [ -n "$CRTOOLS_INIT_PID" ]; then
   tree "$CRTOOLS_INIT_PID" > restored.new && mv restored.new restored
 fi
-put held "$bytes" || exit 1
+now
+began=
+{ read -r began < began; } 2> /dev/null
+put held "$bytes $((now - \${began:-now}))" || exit 1
 printf x 1<> events
 [ ! -f cut ] || printf x 1<> sending
 while [ ! -f decision ]; do

@@ -19,8 +19,14 @@ import {
 
 /** How a criu that can hold stands: it holds, or it has ended with an exit code, or it vanished without one. */
 export type HoldState =
-  /** After a dump: the size of the images, in bytes, and the tasks that it has frozen. */
-  { readonly kind: 'held'; readonly imageBytes: number; readonly tasks: readonly Task[] } | HoldEnd;
+  /** After a dump: the size of the images, in bytes, and the tasks that it has frozen. What criu took, to ten milliseconds. */
+  | {
+      readonly kind: 'held';
+      readonly imageBytes: number;
+      readonly criuMs: number;
+      readonly tasks: readonly Task[];
+    }
+  | HoldEnd;
 
 /** A process, and what tells it from a later one with the same pid: field 22 of /proc/PID/stat. */
 export interface Task {
@@ -332,9 +338,14 @@ export class CriuHold {
       if (exitCode !== 0) return { kind: 'refused', exitCode, stderr: stderr.trim() };
       const lines = stdout.trim().split('\n');
       if (script !== AWAIT_SCRIPT && lines[0] !== undefined) onFirstLine?.(lines[0]);
-      const [word, number, ...tasks] = (lines.at(-1) ?? '').split(' ');
+      const [word, number, ms, ...tasks] = (lines.at(-1) ?? '').split(' ');
       if (word === 'held') {
-        return { kind: 'held', imageBytes: Number(number), tasks: tasks.filter(Boolean).map(toTask) };
+        return {
+          kind: 'held',
+          imageBytes: Number(number),
+          criuMs: Number(ms),
+          tasks: tasks.filter(Boolean).map(toTask),
+        };
       }
       if (word === 'exit' && /^\d+$/.test(number ?? '')) return { kind: 'exited', exitCode: Number(number) };
       if (word === 'absent') return { kind: 'absent' };

@@ -117,6 +117,7 @@ export class Session {
         : {}),
       ...(state.imageBytes === undefined ? {} : { imageBytes: state.imageBytes }),
       ...(downtimeMs === undefined ? {} : { downtimeMs }),
+      ...(state.criuMs === undefined ? {} : { criuMs: state.criuMs }),
       ...(objectiveMs === undefined ? {} : { downtimeObjectiveMs: objectiveMs }),
       phasesMs: this.#phases.finish(),
       ...(probes.length > 0 ? { probes } : {}),

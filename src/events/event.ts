@@ -78,6 +78,8 @@ export interface RunSummary {
    * clock: an upper bound of the downtime.
    */
   readonly downtimeMs?: number;
+  /** Of these, what criu itself took, ten at a time: from the freeze until all was written, and until all was rebuilt. */
+  readonly criuMs?: { readonly dump?: number; readonly restore?: number };
   readonly downtimeObjectiveMs?: number;
   /** Milliseconds spent in each phase. */
   readonly phasesMs: Partial<Record<Phase, number>>;

@@ -174,9 +174,18 @@ function shorten(command: string): string {
 
 function downtime(summary: RunSummary, downtimeMs: number): string {
   const bound = `at most ${formatUpperBound(downtimeMs)}`;
-  if (summary.downtimeObjectiveMs === undefined) return bound;
+  if (summary.downtimeObjectiveMs === undefined) return bound + criuShare(summary);
   const missed = downtimeMs > summary.downtimeObjectiveMs ? ', missed' : '';
-  return `${bound} (objective ${formatDuration(summary.downtimeObjectiveMs)}${missed})`;
+  return `${bound} (objective ${formatDuration(summary.downtimeObjectiveMs)}${missed})${criuShare(summary)}`;
+}
+
+/** What is left of the downtime is the transfer, and what lies between. */
+function criuShare({ criuMs }: RunSummary): string {
+  const parts = (['dump', 'restore'] as const).flatMap((what) => {
+    const ms = criuMs?.[what];
+    return ms === undefined ? [] : [`${formatDuration(ms)} to ${what}`];
+  });
+  return parts.length === 0 ? '' : `, of which criu took ${parts.join(' and ')}`;
 }
 
 function probeRow({ probe, asked, failed, longestOutageMs, outageMs }: ProbeReport): Row {

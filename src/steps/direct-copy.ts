@@ -1,9 +1,18 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { mustRunScript } from '../host/shell.ts';
+import { stopError } from '../host/stop.ts';
 import { openDetour } from '../host/ssh-detour.ts';
 import type { FilePlan } from '../plan/plan.ts';
 import { destinationAccess } from '../transfer/destination-access.ts';
-import { closeDirectPath, openDirectPath, REVOKE_SCRIPT } from '../transfer/one-run-key.ts';
-import { copyFiles, copyFilesAgain, type ImagesWanted, WaitingCopy } from '../transfer/rsync.ts';
+import { closeDirectPath, openDirectPath, reopenDirectPath, REVOKE_SCRIPT } from '../transfer/one-run-key.ts';
+import type { TransferProgress } from '../transfer/progress.ts';
+import {
+  BrokenTransfer,
+  copyFiles,
+  copyFilesAgain,
+  type ImagesWanted,
+  WaitingCopy,
+} from '../transfer/rsync.ts';
 import { stagedFile, stagingPath } from '../transfer/staging.ts';
 import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
 import { aroundCopy, sharedSinceFirstCopy } from './shared-files.ts';
@@ -67,15 +76,58 @@ function waitForDirectories(context: StepContext): ReadonlyMap<string, WaitingCo
   return new Map(paths.map((path) => [path, WaitingCopy.ofDirectory({ source, ...wayOf(context, path) })]));
 }
 
-/** Sends the images, and what changed in the files since. */
-export async function sendOnWay(context: StepContext): Promise<void> {
+/** Milliseconds that a connection which broke may take to come back: less than the lease of what stands frozen meanwhile. */
+const RECONNECT_WITHIN_MS = 20_000;
+const RECONNECT_EVERY_MS = 500;
+
+/**
+ * Sends the images, and what changed in the files since. When the connection breaks, sends on a new one what has not come.
+ * @throws FlowError TRANSFER_FAILED, INTERRUPTED
+ */
+export async function sendOnWay(context: StepContext, images: ImagesWanted): Promise<void> {
   const { imageBytes, imagesTransfer } = context.state;
   if (imageBytes === undefined || imagesTransfer === undefined)
     throw new Error('transfer: nothing was dumped');
-  await Promise.all([
-    imagesTransfer.send(context.signal, (progress) => context.progress(progress, imageBytes)),
-    copyLastChanges(context),
-  ]);
+  const onProgress = (progress: TransferProgress): void => context.progress(progress, imageBytes);
+  try {
+    await bothOver(imagesTransfer.send(context.signal, onProgress), copyLastChanges(context));
+  } catch (error) {
+    if (!(error instanceof BrokenTransfer)) throw error;
+    await sendRest(context, images, { broken: error, onProgress });
+  }
+}
+
+async function sendRest(
+  context: StepContext,
+  images: ImagesWanted,
+  {
+    broken,
+    onProgress,
+  }: { readonly broken: BrokenTransfer; readonly onProgress: (progress: TransferProgress) => void },
+): Promise<void> {
+  const { source, destination, signal, runDirectory, state } = context;
+  // What waited for its turn on the old connection has ended with it.
+  state.directoryTransfers = new Map();
+  const deadline = performance.now() + RECONNECT_WITHIN_MS;
+  while (!(await reopenDirectPath(source, runDirectory))) {
+    if (performance.now() > deadline) throw broken;
+    await sleep(RECONNECT_EVERY_MS, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) throw stopError('aborted', { host: source.name, program: 'rsync' });
+  }
+  const rest = WaitingCopy.ofRest(
+    { source, sshConfigFile: directPath(context), ...imagesPath(context) },
+    images,
+  );
+  await bothOver(rest.send(signal, onProgress), copyLastChanges(context));
+  context.warn(
+    `The connection from ${source.name} to ${destination.name} broke (${broken.evidence ?? broken.message}). There is a new one, by which came what was left.`,
+  );
+}
+
+/** @throws what the first that failed throws, when neither does anything any more */
+async function bothOver(...copies: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(copies)).find((each) => each.status === 'rejected');
+  if (failed) throw failed.reason;
 }
 
 /** Closes the source's end. Idempotent. */

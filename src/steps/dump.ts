@@ -90,6 +90,7 @@ export const dump: StepType = {
         throw await criuFailure('DUMP_FAILED', hold, 'dump', held, context.keep);
       }
       state.imageBytes = held.imageBytes;
+      state.criuMs = { ...state.criuMs, dump: held.criuMs };
       state.frozenTasks = held.tasks;
       return undefined;
     },

@@ -106,6 +106,7 @@ export const restore: StepType = {
       if (held && held.kind !== 'held') {
         throw await criuFailure('RESTORE_FAILED', hold, 'restore', held, context.keep);
       }
+      if (held) state.criuMs = { ...state.criuMs, restore: held.criuMs };
       return undefined;
     },
     undo: {

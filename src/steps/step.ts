@@ -41,6 +41,8 @@ export interface RunState {
   /** The same clock when the destination's release was confirmed, or the checkpoint was kept. */
   releasedAtMs?: number;
   imageBytes?: number;
+  /** Milliseconds that criu itself took, ten at a time: from the freeze until all was written, and until all was rebuilt. */
+  criuMs?: { readonly dump?: number; readonly restore?: number };
   /** On 127.0.0.1 of both hosts, when the memory is streamed. */
   pageServerPort?: number;
   pageServer?: PageServer;

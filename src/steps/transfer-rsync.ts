@@ -32,7 +32,7 @@ export const transferRsync: StepType = {
     async run(context) {
       context.phase('transfer');
       readDigests(context);
-      await sendOnWay(context);
+      await sendOnWay(context, 'all');
       noteArrival(context);
       return undefined;
     },

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { mustRunScript } from '../host/shell.ts';
 import { ByteMeter } from '../transfer/byte-meter.ts';
+import { leftBehind } from '../transfer/left-behind.ts';
 import { Relay } from '../transfer/relay.ts';
 import { reserveImages } from '../transfer/reserve.ts';
 import { stagedFile } from '../transfer/staging.ts';
@@ -32,11 +33,21 @@ export const transferSftp: StepType = {
         context.warn(`${lost.message} There is a new one, and the copy went on where it was.`);
       });
       state.relay = relay;
-      const begin = (from: string, to: string): Promise<TreeCopy> =>
-        TreeCopy.begin({ source, destination, relay, from, to });
+      const ends = { source, destination, relay };
       const files: TreeCopy[] = [];
       for (const file of plan.files) {
-        files.push(await begin(file.path, stagedFile(file, attemptId).staged));
+        files.push(
+          await TreeCopy.begin({ ...ends, from: file.path, to: stagedFile(file, attemptId).staged }),
+        );
+      }
+      const poorer = await leftBehind(
+        source,
+        plan.files.map(({ path }) => path),
+      );
+      if (poorer.length > 0) {
+        context.warn(
+          `The access-control lists and extended attributes of ${poorer.join(', ')} stay behind: SFTP knows neither, and \`transfer/rsync\` carries them.`,
+        );
       }
       if (files.length > 0) {
         context.detail('copy the files while the workload runs');
@@ -44,7 +55,10 @@ export const transferSftp: StepType = {
           for (const file of files) await file.copy({ signal: context.signal, isLast: false });
         });
       }
-      state.relayed = { images: await begin(images, images), files };
+      state.relayed = {
+        images: await TreeCopy.begin({ ...ends, from: images, to: images, keeps: 'contents' }),
+        files,
+      };
       return undefined;
     },
     undo: {

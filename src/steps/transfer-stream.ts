@@ -50,7 +50,7 @@ export const transferStream: StepType = {
       const { state, signal } = context;
       context.phase('transfer');
       readDigests(context);
-      await Promise.all([state.pageServer?.finish(signal), sendOnWay(context)]);
+      await Promise.all([state.pageServer?.finish(signal), sendOnWay(context, 'without-memory')]);
       noteArrival(context);
       return undefined;
     },

@@ -247,6 +247,16 @@ function keyDirectory(runDirectory: string): string {
   return `${runDirectory}/ssh`;
 }
 
+/** Connects the source anew after its connection broke. @returns whether it could */
+export async function reopenDirectPath(source: Host, runDirectory: string): Promise<boolean> {
+  await closeDirectPath(source, runDirectory);
+  const { exitCode } = await mustRunScript(source, CONNECT_SCRIPT, [keyDirectory(runDirectory)], {
+    what: 'Connecting to the destination anew',
+    allow: [1],
+  });
+  return exitCode === 0;
+}
+
 /** Closes the source's end. Idempotent. */
 export async function closeDirectPath(source: Host, runDirectory: string): Promise<void> {
   await mustRunScript(source, DISCONNECT_SCRIPT, [keyDirectory(runDirectory)], {

@@ -18,6 +18,9 @@ interface Way extends Path {
 /** Which of the images the source has: all of them, or all but the memory, which the destination has already. */
 export type ImagesWanted = 'all' | 'without-memory';
 
+/** The connection between the hosts broke, and what had come until then is there. */
+export class BrokenTransfer extends FlowError {}
+
 /** Milliseconds that one copy may take; the step's own limit ends it sooner. */
 const TIMEOUT_MS = 24 * 3_600_000;
 
@@ -166,6 +169,13 @@ export class WaitingCopy {
     return new WaitingCopy(way, imagesCommand(way, images));
   }
 
+  /** The same for images of which a part has come, when a connection broke: what the destination has is not sent again. */
+  static ofRest(way: Way, images: ImagesWanted): WaitingCopy {
+    const isWhole = (word: string): boolean => word === '--whole-file';
+    const argv = imagesCommand(way, images).map((word) => (isWhole(word) ? '--no-whole-file' : word));
+    return new WaitingCopy(way, argv);
+  }
+
   /** Begins to wait for what changes in a directory of the workload. */
   static ofDirectory(way: Way): WaitingCopy {
     return new WaitingCopy(way, directoryCommand(way));
@@ -233,7 +243,8 @@ function rsyncCommand(way: Path, flags: readonly string[]): string[] {
 function requireSuccess(way: Pick<Way, 'source' | 'from'>, result: CommandResult): void {
   if (result.exitCode === 0) return;
   const lines = result.stderr.trim().split('\n');
-  throw new FlowError(
+  const Failure = BROKEN_EXITS.has(result.exitCode) ? BrokenTransfer : FlowError;
+  throw new Failure(
     'TRANSFER_FAILED',
     `rsync of ${way.from} from ${way.source.name} ended with ${result.exitCode}`,
     {
@@ -243,6 +254,9 @@ function requireSuccess(way: Pick<Way, 'source' | 'from'>, result: CommandResult
     },
   );
 }
+
+/** An error in the protocol's stream, a time-out, and ssh's own failure. @see rsync(1), EXIT VALUES */
+const BROKEN_EXITS: ReadonlySet<number> = new Set([12, 30, 255]);
 
 /** @see rsync(1), EXIT VALUES */
 const RSYNC_EXITS: Readonly<Record<number, string>> = {

@@ -11,7 +11,7 @@ import { listTree, type TreeEntry } from './tree.ts';
 const CHUNK_BYTES = 240 * 1024;
 /** How many of these are on the way, of each file. */
 const CHUNKS_AT_ONCE = 16;
-const FILES_AT_ONCE = 8;
+const FILES_AT_ONCE = 16;
 /** Makes, links, and attributes: each is one small request. */
 const REQUESTS_AT_ONCE = 64;
 
@@ -38,6 +38,8 @@ export interface TreeWay {
   /** A directory or a file, without a slash at the end. */
   readonly from: string;
   readonly to: string;
+  /** `contents`: files and directories are for root alone, whatever they are there. That saves requests. @default all */
+  readonly keeps?: 'contents' | 'all';
 }
 
 export interface CopyOptions {
@@ -61,6 +63,7 @@ export class TreeCopy {
   readonly #relay: Relay;
   readonly #from: string;
   readonly #to: string;
+  readonly #keepsAll: boolean;
   readonly #there: Map<string, There>;
 
   private constructor(way: TreeWay, there: Map<string, There>) {
@@ -69,6 +72,7 @@ export class TreeCopy {
     this.#relay = way.relay;
     this.#from = way.from;
     this.#to = way.to;
+    this.#keepsAll = way.keeps !== 'contents';
     this.#there = there;
   }
 
@@ -131,7 +135,7 @@ export class TreeCopy {
     });
     const directories = of('directory');
     const setAttributes = async (entry: TreeEntry): Promise<void> => {
-      await destination.setAttributes(this.#place(entry.path), entry);
+      if (this.#keepsAll) await destination.setAttributes(this.#place(entry.path), entry);
       this.#done(entry);
     };
     const below = directories.filter(({ path }) => path !== '');
@@ -179,7 +183,8 @@ export class TreeCopy {
     try {
       const before = this.#there.get(path);
       const begin = before?.part?.version === version ? before.part.doneBytes : 0;
-      const to = await destination.openToWrite(this.#place(path), beforeOf(entry, before, begin));
+      const room = beforeOf(entry, before, begin);
+      const to = await destination.openToWrite(this.#place(path), room);
       try {
         const onArrived = (doneBytes: number): void => {
           this.#there.set(path, { kind: 'file', part: { version, doneBytes } });
@@ -196,8 +201,8 @@ export class TreeCopy {
             if (options.isLast) throw this.#missing(path, 'it became shorter meanwhile');
           },
         });
-        await to.setSize(entry.sizeBytes);
-        await to.setAttributes(entry);
+        if (room === 'kept' || entry.isSparse) await to.setSize(entry.sizeBytes);
+        if (this.#keepsAll) await to.setAttributes(entry);
       } finally {
         await to.close();
       }

@@ -30,6 +30,9 @@ describe.skipIf(labSkipReason !== undefined)('transfer/sftp', () => {
     const before = await lab.sh('a', LIST_TREE);
     const { exitCode, stdout, stderr } = await service.apart(() => service.run());
     expect(exitCode, stdout + stderr).toBe(0);
+    expect(stdout).toMatch(
+      /downtime +at most \S+ m?s, of which criu took \d+ ms to dump and \d+ ms to restore/,
+    );
     await expectCopyOn('b');
     expect(await lab.sh('b', LIST_TREE)).toBe(before);
   });
@@ -73,6 +76,25 @@ describe.skipIf(labSkipReason !== undefined)('transfer/sftp', () => {
     await labStartHost(lab.lab.name, 'b');
     expect(await lab.processStart('a', service.pid)).not.toBe('');
     expect(await lab.untilAnswered(20)).toMatchObject({ lost: 0, duplicated: 0, forgotten: 0 });
+  });
+});
+
+describe.skipIf(labSkipReason !== undefined)('a connection from host to host that breaks', () => {
+  const service = new MovingService();
+
+  test.each(['transfer/rsync', 'transfer/stream'])('in the pause of %s is made anew', async (transfer) => {
+    const what = `{ on: source, shell: 'kill -KILL $(cat /var/lib/criu-flow/*/ssh/master.pid)' }`;
+    const recipe = service.lab.writeRecipe({
+      workload: 'pidFile: /srv/tcp/pid',
+      network: `connections: keep, address: { cidr: ${service.lab.lab.serviceAddress} }`,
+      files: ['/srv/tcp'],
+      steps: stepsWith(transfer),
+      more: `hooks:\n  transfer:\n    before:\n      - { uses: command, irreversible: it is a test, with: ${what} }\n`,
+    });
+    const { exitCode, stdout, stderr } = await service.run(undefined, recipe);
+    expect(exitCode, stdout + stderr).toBe(0);
+    expect(stdout).toContain('The connection from a to b broke');
+    await service.expectCopyOn('b');
   });
 });
 

@@ -156,6 +156,7 @@ const undos = [
 const moved = {
   imageBytes: 64 * MiB,
   downtimeMs: 431.2,
+  criuMs: { dump: 110, restore: 90 },
   phasesMs: {
     prepare: 812.4,
     freeze: 71.6,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   linkSync,
@@ -13,7 +14,13 @@ import {
 } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { LocalHost } from '../../src/host/local.ts';
-import { copyFiles, copyFilesAgain, copyOnHostAgain, WaitingCopy } from '../../src/transfer/rsync.ts';
+import {
+  BrokenTransfer,
+  copyFiles,
+  copyFilesAgain,
+  copyOnHostAgain,
+  WaitingCopy,
+} from '../../src/transfer/rsync.ts';
 import type { TransferProgress } from '../../src/transfer/progress.ts';
 import { sshdSkipReason, startSshd, type TestSshd } from '../helpers/sshd.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts';
@@ -127,6 +134,31 @@ describe.skipIf(sshdSkipReason !== undefined)(
       await transfer.send(signal, () => undefined);
       expect(readFileSync(directory.at('to', 'pages-1.img'), 'utf8')).toBe('memory');
       expect(readFileSync(directory.at('to', 'core-1.img'), 'utf8')).toBe('core');
+    });
+
+    test('what is left of images after a connection broke is sent on another', async () => {
+      const pages = randomBytes(8_000_000);
+      writeFileSync(directory.at('from', 'pages-1.img'), pages);
+      writeFileSync(directory.at('from', 'core-1.img'), 'core');
+      writeFileSync(
+        directory.at('to', 'pages-1.img'),
+        Buffer.concat([pages.subarray(0, 6_000_000), Buffer.alloc(2_500_000)]),
+      );
+      writeFileSync(directory.at('to', 'pages-2.img'), 'room that was too much');
+      await WaitingCopy.ofRest(way(), 'all').send(signal);
+      expect(readFileSync(directory.at('to', 'pages-1.img')).equals(pages)).toBe(true);
+      expect(readdirSync(directory.at('to')).toSorted()).toEqual(['core-1.img', 'pages-1.img']);
+    });
+
+    test('a connection that breaks is told from other failures', async () => {
+      writeFileSync(directory.at('from', 'pages-1.img'), randomBytes(200_000_000));
+      const sending = WaitingCopy.ofImages(way(), 'all').send(signal);
+      sending.catch(() => undefined);
+      await expect.poll(() => readdirSync(directory.at('to'))).toEqual(['pages-1.img']);
+      await sshd.endSessions();
+      await expect(sending).rejects.toBeInstanceOf(BrokenTransfer);
+      const missing = copyFiles({ ...way(), from: '/none' }, { isFirst: false, signal });
+      await expect(missing).rejects.not.toBeInstanceOf(BrokenTransfer);
     });
 
     test('a file that is removed while it is copied matters to the last copy only', async () => {

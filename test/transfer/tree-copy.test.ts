@@ -128,6 +128,15 @@ test('what is at the place already is kept as a place only', async () => {
   expect(statSync(directory.at('to', 'pages-1.img')).ino).toBe(ino);
 });
 
+test('contents alone are for root alone', async () => {
+  chmodSync(put('a/b'), 0o666);
+  const ends = { source: local, destination: local, relay };
+  const way = { from: directory.at('from'), to: directory.at('to'), keeps: 'contents' } as const;
+  await (await TreeCopy.begin({ ...ends, ...way })).copy(LAST);
+  expect(statSync(directory.at('to', 'a/b'))).toMatchObject({ mode: 0o100600, size: 3 });
+  expect(statSync(directory.at('to', 'a')).mode & 0o777).toBe(0o700);
+});
+
 test('a second time only what has changed is copied', async () => {
   put('same', Buffer.alloc(100_000));
   put('longer', 'a');
