@@ -27,11 +27,35 @@ const READY_TIMEOUT_MS = 30_000;
 
 type SFTPWrapper = Awaited<ReturnType<SftpClient['connect']>>;
 
+/**
+ * What waits for an answer. The library leaves that without one when the connection is lost. (A race of each answer with one promise
+ * would keep all answers, since that promise remembers each race.)
+ */
+class Waiting {
+  readonly #rejects = new Set<(error: unknown) => void>();
+  #lost: FlowError | undefined;
+
+  add(reject: (error: unknown) => void): void {
+    if (this.#lost) reject(this.#lost);
+    else this.#rejects.add(reject);
+  }
+
+  delete(reject: (error: unknown) => void): void {
+    this.#rejects.delete(reject);
+  }
+
+  /** Ends all that waits, and all that comes later. */
+  lose(error: FlowError): void {
+    this.#lost ??= error;
+    for (const reject of this.#rejects) reject(this.#lost);
+    this.#rejects.clear();
+  }
+}
+
 /** A connection that was opened. */
 interface Connection {
   readonly sftp: SFTPWrapper;
-  /** Rejects when the connection is lost; the library leaves a request without an answer then. */
-  readonly lost: Promise<never>;
+  readonly waiting: Waiting;
   readonly end: () => Promise<void>;
 }
 
@@ -136,14 +160,16 @@ export class SftpFiles implements HostFiles {
   }
 
   #ask<Value>(request: (done: Done<Value>) => void): Promise<Value> {
-    const answer = new Promise<Value>((resolve, reject) => {
+    const { waiting } = this.#connection;
+    return new Promise<Value>((resolve, reject) => {
+      waiting.add(reject);
       request((error, value) => {
+        waiting.delete(reject);
         if (error) reject(error);
         // Who asks for a value gets one, or an error.
         else resolve(value as Value);
       });
     });
-    return Promise.race([answer, this.#connection.lost]);
   }
 
   #failed(path: string, error: unknown): FlowError {
@@ -174,11 +200,8 @@ async function connect(target: SshTarget): Promise<Connection> {
     import('ssh2-sftp-client'),
     import('node:crypto'),
   ]);
-  let lose: (why: string) => void = () => undefined;
-  const lost = new Promise<never>((_, reject) => {
-    lose = (why) => reject(connectionLost(name, why));
-  });
-  lost.catch(() => undefined);
+  const waiting = new Waiting();
+  const lose = (why: string): void => waiting.lose(connectionLost(name, why));
   const socket = await openSocket(target, resolved, defaultConnectTimeoutMs);
   const client = new Client(name, {
     error: (error) => lose(messageOf(error)),
@@ -207,7 +230,7 @@ async function connect(target: SshTarget): Promise<Connection> {
     sftp.on('close', () => lose('the SFTP server has ended'));
     return {
       sftp,
-      lost,
+      waiting,
       end: async () => {
         await client.end().catch(() => undefined);
         await socket.end();

@@ -11,7 +11,7 @@ import { noteArrival, readDigests } from './carried-images.ts';
 import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
 import { aroundCopy, sharedSinceFirstCopy } from './shared-files.ts';
 import { finishStaging, prepareStaging, undoStaging } from './staged-files.ts';
-import { imagesDirectory, type StepContext, type StepType } from './step.ts';
+import { imagesDirectory, memoryBytesOf, type StepContext, type StepType } from './step.ts';
 
 /**
  * Copy the images, and what changed in the workload's files, by SFTP from the source to this machine and from here to the
@@ -33,6 +33,7 @@ export const transferSftp: StepType = {
         context.warn(`${lost.message} There is a new one, and the copy went on where it was.`);
       });
       state.relay = relay;
+      await relay.warmUp(`${runDirectory}/zeros`, memoryBytesOf(state));
       const ends = { source, destination, relay };
       const files: TreeCopy[] = [];
       for (const file of plan.files) {

@@ -4,6 +4,8 @@ import type { HostFiles } from '../host/files.ts';
 import type { Host } from '../host/host.ts';
 import { openFiles } from '../host/open-files.ts';
 import { stopError } from '../host/stop.ts';
+import { CHUNK_BYTES, CHUNKS_AT_ONCE, positions } from './chunks.ts';
+import { inParallel } from './in-parallel.ts';
 
 /** The files of both hosts. */
 export interface Ends {
@@ -14,6 +16,9 @@ export interface Ends {
 /** Milliseconds that a connection which was lost may take to come back: less than the lease of what stands frozen meanwhile. */
 const RECONNECT_WITHIN_MS = 20_000;
 const RECONNECT_EVERY_MS = 500;
+
+const LONGEST_WARM_UP_BYTES = 64 * 1024 * 1024;
+const LONGEST_WARM_UP_MS = 2000;
 
 /** How often one piece of work may lose a connection: one that breaks time and again leads nowhere. */
 const MOST_RECONNECTS = 10;
@@ -62,6 +67,27 @@ export class Relay {
         await this.#reconnect(ends, error, signal);
       }
     }
+  }
+
+  /**
+   * Sends zeros through it, as many as there will be images, 64 MiB at most and for two seconds at most. TCP learns the path, and
+   * Node.js compiles what it does often, only as data flow: the first megabytes take several times as long as those after.
+   * @param path of a file on the destination, which is left empty
+   */
+  async warmUp(path: string, imageBytes: number): Promise<void> {
+    const { source, destination } = this.#ends;
+    const [from, to] = await Promise.all([
+      source.openToRead('/dev/zero'),
+      destination.openToWrite(path, 'emptied'),
+    ]);
+    const deadline = performance.now() + LONGEST_WARM_UP_MS;
+    const end = Math.min(imageBytes, LONGEST_WARM_UP_BYTES);
+    await inParallel(positions(0, end), CHUNKS_AT_ONCE, async (position) => {
+      if (!from || performance.now() > deadline) return;
+      await to.write(position, await from.read(position, Math.min(CHUNK_BYTES, end - position)));
+    });
+    await to.setSize(0);
+    await Promise.all([from?.close(), to.close()]);
   }
 
   /** Idempotent; never throws. */

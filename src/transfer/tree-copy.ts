@@ -3,14 +3,11 @@ import type { Before, HostFiles, OpenFile } from '../host/files.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { stopError } from '../host/stop.ts';
+import { CHUNK_BYTES, CHUNKS_AT_ONCE, positions } from './chunks.ts';
 import { inParallel } from './in-parallel.ts';
 import type { Ends, Relay } from './relay.ts';
 import { listTree, type TreeEntry } from './tree.ts';
 
-/** Of each request for data: what OpenSSH's server takes at once. */
-const CHUNK_BYTES = 240 * 1024;
-/** How many of these are on the way, of each file. */
-const CHUNKS_AT_ONCE = 16;
 const FILES_AT_ONCE = 16;
 /** Makes, links, and attributes: each is one small request. */
 const REQUESTS_AT_ONCE = 64;
@@ -283,10 +280,6 @@ async function copyContent(
     while (done.delete(arrived)) arrived += CHUNK_BYTES;
     watching.onArrived(Math.min(arrived, sizeBytes));
   });
-}
-
-function* positions(begin: number, end: number): Generator<number> {
-  for (let position = begin; position < end; position += CHUNK_BYTES) yield position;
 }
 
 function byDepth(directories: readonly TreeEntry[]): readonly (readonly TreeEntry[])[] {

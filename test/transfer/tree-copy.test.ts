@@ -17,6 +17,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { dirname } from 'node:path';
 import { once } from 'node:events';
 import fc from 'fast-check';
@@ -282,6 +284,22 @@ describe.skipIf(sshdSkipReason !== undefined)(
       sshd = await startSshd();
     });
     afterAll(() => sshd?.close());
+
+    test('remembers nothing of what has come', async () => {
+      const { configFile, controlDirectory } = sshd;
+      const host = await SshHost.connect({ destination: 'lab', sshConfigFile: configFile, controlDirectory });
+      const ends = { source: host, destination: host };
+      const open = await Relay.open(ends, () => undefined);
+      put('large', Buffer.alloc(100_000_000, 'x'));
+      setFlagsFromString('--expose-gc');
+      const collectGarbage = runInNewContext('gc') as () => void;
+      const way = { from: directory.at('from'), to: directory.at('to') };
+      await (await TreeCopy.begin({ ...ends, ...way, relay: open })).copy(LAST);
+      collectGarbage();
+      expect(process.memoryUsage().arrayBuffers).toBeLessThan(20_000_000);
+      await open.close();
+      await host.close();
+    });
 
     test('goes on where it was when its connection breaks', async () => {
       const { configFile, controlDirectory } = sshd;
