@@ -97,6 +97,7 @@ export class Session {
     const { outcome, failure, undoFailures, probes = [] } = end;
     const toDo = toDoOf(end, state, connection, flowCommandOf(this.directory, this.#sshConfigFile));
     const workloadIsOn = await locateWorkload(connection, state);
+    await Promise.all([state.relay?.close(), state.detour?.close()]);
     await connection.close();
     const objectiveMs = this.plan.objectives.downtimeMs;
     const downtimeMs = downtimeOf(state);

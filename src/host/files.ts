@@ -21,6 +21,11 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
+/** One that was opened to be read: who had a path listed may have put a link to something else there since. */
+export interface ReadableFile extends OpenFile, Pick<FileAttributes, 'uid' | 'gid'> {
+  readonly isFile: boolean;
+}
+
 /**
  * The files of a host, by their contents and without its shell: of this machine by its kernel, of another by SFTP. What is made is
  * for its owner only, until it is given attributes.
@@ -31,7 +36,7 @@ export interface OpenFile {
 export interface HostFiles {
   readonly hostName: string;
   /** Undefined when there is no such file. */
-  openToRead(path: string): Promise<OpenFile | undefined>;
+  openToRead(path: string): Promise<ReadableFile | undefined>;
   /** Does not follow a symbolic link when it creates. */
   openToWrite(path: string, before: Before): Promise<OpenFile>;
   makeDirectory(path: string): Promise<void>;
@@ -42,6 +47,6 @@ export interface HostFiles {
   setAttributes(path: string, attributes: FileAttributes): Promise<void>;
   /** Of a symbolic link itself. */
   setLinkAttributes(path: string, attributes: Omit<FileAttributes, 'mode'>): Promise<void>;
-  /** Idempotent; never throws. */
+  /** Ends what waits for an answer, with HOST_UNREACHABLE. Idempotent; never throws. */
   close(): Promise<void>;
 }

@@ -12,9 +12,9 @@ import {
   utimes,
 } from 'node:fs/promises';
 import { FlowError } from '../errors/flow-error.ts';
-import type { Before, FileAttributes, HostFiles, OpenFile } from './files.ts';
+import type { Before, FileAttributes, HostFiles, OpenFile, ReadableFile } from './files.ts';
 
-const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_TRUNC, O_NOFOLLOW } = constants;
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants;
 
 const OPEN_FLAGS: Readonly<Record<Before, number>> = { none: O_EXCL, emptied: O_TRUNC, kept: 0 };
 
@@ -22,9 +22,13 @@ const OPEN_FLAGS: Readonly<Record<Before, number>> = { none: O_EXCL, emptied: O_
 export class LocalFiles implements HostFiles {
   readonly hostName = 'local';
 
-  async openToRead(path: string): Promise<OpenFile | undefined> {
+  async openToRead(path: string): Promise<ReadableFile | undefined> {
     try {
-      return new LocalFile(path, await open(path, O_RDONLY | O_NOFOLLOW));
+      // Who opens a FIFO would wait for its other end.
+      const handle = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      const stats = await handle.stat();
+      const file = new LocalFile(path, handle);
+      return Object.assign(file, { uid: stats.uid, gid: stats.gid, isFile: stats.isFile() });
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return undefined;
       throw failed(path, error);

@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type SftpClient from 'ssh2-sftp-client';
 import { FlowError } from '../errors/flow-error.ts';
-import type { Before, FileAttributes, HostFiles, OpenFile } from './files.ts';
+import type { Before, FileAttributes, HostFiles, OpenFile, ReadableFile } from './files.ts';
 import { defaultConnectTimeoutMs, type SshTarget } from './ssh-args.ts';
 import { type HostKey, knownHostKeys, type ResolvedSsh, resolveSsh } from './ssh-config.ts';
 import { sshError } from './ssh-errors.ts';
@@ -25,7 +26,11 @@ const SIGNATURES = {
 /** Milliseconds that the key exchange and the signing in may take: agents ask hardware, hosts ask directories. */
 const READY_TIMEOUT_MS = 30_000;
 
+/** Milliseconds that a host gets to say goodbye. */
+const GOODBYE_MS = 1000;
+
 type SFTPWrapper = Awaited<ReturnType<SftpClient['connect']>>;
+type Stats = Parameters<Parameters<SFTPWrapper['fstat']>[1]>[1];
 
 /**
  * What waits for an answer. The library leaves that without one when the connection is lost. (A race of each answer with one promise
@@ -80,9 +85,11 @@ export class SftpFiles implements HostFiles {
     return new SftpFiles(target.destination, await connect(target));
   }
 
-  async openToRead(path: string): Promise<OpenFile | undefined> {
+  async openToRead(path: string): Promise<ReadableFile | undefined> {
     try {
-      return this.#file(path, await this.#ask<Buffer>((done) => this.#sftp.open(path, 'r', done)));
+      const handle = await this.#ask<Buffer>((done) => this.#sftp.open(path, 'r', done));
+      const stats = await this.#ask<Stats>((done) => this.#sftp.fstat(handle, done));
+      return { ...this.#file(path, handle), uid: stats.uid, gid: stats.gid, isFile: stats.isFile() };
     } catch (error) {
       if (codeOf(error) === NO_SUCH_FILE) return undefined;
       throw this.#failed(path, error);
@@ -163,17 +170,33 @@ export class SftpFiles implements HostFiles {
     const { waiting } = this.#connection;
     return new Promise<Value>((resolve, reject) => {
       waiting.add(reject);
-      request((error, value) => {
+      try {
+        request((error, value) => {
+          waiting.delete(reject);
+          if (error) reject(error);
+          // Who asks for a value gets one, or an error.
+          else resolve(value as Value);
+        });
+      } catch (error) {
         waiting.delete(reject);
-        if (error) reject(error);
-        // Who asks for a value gets one, or an error.
-        else resolve(value as Value);
-      });
+        reject(new NotOffered(messageOf(error)));
+      }
     });
   }
 
   #failed(path: string, error: unknown): FlowError {
     if (error instanceof FlowError) return error;
+    if (error instanceof NotOffered) {
+      return new FlowError(
+        'TRANSFER_FAILED',
+        `${path} needs what the SFTP server of ${this.hostName} lacks`,
+        {
+          host: this.hostName,
+          evidence: error.message,
+          hint: 'Use the sftp-server of OpenSSH 8.0 or later there, or `transfer/rsync`.',
+        },
+      );
+    }
     const code = codeOf(error);
     // The host answers with a number; without an answer the connection is lost.
     if (typeof code !== 'number') return connectionLost(this.hostName, messageOf(error));
@@ -185,6 +208,9 @@ export class SftpFiles implements HostFiles {
     });
   }
 }
+
+/** The library throws at once what the server has not offered: an extension of OpenSSH's. */
+class NotOffered extends Error {}
 
 type Done<Value> = (error?: Error | null, value?: Value) => void;
 
@@ -232,7 +258,9 @@ async function connect(target: SshTarget): Promise<Connection> {
       sftp,
       waiting,
       end: async () => {
-        await client.end().catch(() => undefined);
+        lose('it was closed');
+        // A host that says nothing any more does not answer that either.
+        await Promise.race([client.end().catch(() => undefined), sleep(GOODBYE_MS)]);
         await socket.end();
       },
     };
@@ -245,25 +273,26 @@ async function connect(target: SshTarget): Promise<Connection> {
         knownHostsFile,
       );
     }
-    if (/authentication methods failed/.test(messageOf(error))) throw notSignedIn(name, messageOf(error));
+    if (/authentication methods failed|Too many authentication failures/.test(messageOf(error)))
+      throw notSignedIn(name, messageOf(error));
     throw sshError(target, `${socket.said()}\n${messageOf(error)}`, knownHostsFile);
   }
 }
 
 /** Who signs in, and with what: the library passes over keys that it cannot read. */
-async function identity({ user, identityFiles, identityAgent }: ResolvedSsh): Promise<{
+async function identity({ user, identityFiles, identityAgent, identitiesOnly }: ResolvedSsh): Promise<{
   readonly username: string;
   readonly authHandler: ({ type: 'publickey'; username: string; key: Buffer } | AgentMethod)[];
 }> {
   const { readFile } = await import('node:fs/promises');
-  const keys = await Promise.all(identityFiles.map((file) => readFile(file).catch(() => undefined)));
+  const files = await Promise.all(identityFiles.map((file) => readFile(file).catch(() => undefined)));
+  const keys = files.filter((key) => key !== undefined);
   return {
     username: user,
     authHandler: [
-      ...keys
-        .filter((key) => key !== undefined)
-        .map((key) => ({ type: 'publickey' as const, username: user, key })),
-      ...(identityAgent === undefined
+      ...keys.map((key) => ({ type: 'publickey' as const, username: user, key })),
+      // An sshd lets nobody try many keys.
+      ...(identityAgent === undefined || (identitiesOnly && keys.length > 0)
         ? []
         : [{ type: 'agent' as const, username: user, agent: identityAgent }]),
     ],

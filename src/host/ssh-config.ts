@@ -18,6 +18,8 @@ export interface ResolvedSsh {
   readonly identityFiles: readonly string[];
   /** The socket of the agent that ssh asks. */
   readonly identityAgent?: string;
+  /** Only these are offered, and not all that the agent has. */
+  readonly identitiesOnly: boolean;
   /** The hosts on the way, in order, separated by commas. */
   readonly proxyJump?: string;
   /** A command of the user's that connects instead of ssh. */
@@ -72,6 +74,7 @@ export async function resolveSsh(destination: string, sshConfigFile?: string): P
     userKnownHostsFiles: fileList(settings.get('userknownhostsfile')),
     globalKnownHostsFiles: fileList(settings.get('globalknownhostsfile')),
     identityFiles,
+    identitiesOnly: set('identitiesonly') === 'yes',
     ...(hostKeyAlias === undefined ? {} : { hostKeyAlias }),
     ...(identityAgent === undefined ? {} : { identityAgent }),
     ...(proxyJump === undefined ? {} : { proxyJump }),

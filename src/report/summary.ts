@@ -157,6 +157,7 @@ function tableRows(summary: RunSummary): Row[] {
   }
   if (summary.downtimeMs !== undefined)
     rows.push([summary.kind === 'checkpoint' ? 'pause' : 'downtime', downtime(summary, summary.downtimeMs)]);
+  rows.push(...criuRow(summary));
   rows.push(...(summary.probes ?? []).map(probeRow));
   rows.push(['took', formatDuration(summary.durationMs)]);
   rows.push(...phaseRows(summary));
@@ -174,18 +175,18 @@ function shorten(command: string): string {
 
 function downtime(summary: RunSummary, downtimeMs: number): string {
   const bound = `at most ${formatUpperBound(downtimeMs)}`;
-  if (summary.downtimeObjectiveMs === undefined) return bound + criuShare(summary);
+  if (summary.downtimeObjectiveMs === undefined) return bound;
   const missed = downtimeMs > summary.downtimeObjectiveMs ? ', missed' : '';
-  return `${bound} (objective ${formatDuration(summary.downtimeObjectiveMs)}${missed})${criuShare(summary)}`;
+  return `${bound} (objective ${formatDuration(summary.downtimeObjectiveMs)}${missed})`;
 }
 
 /** What is left of the downtime is the transfer, and what lies between. */
-function criuShare({ criuMs }: RunSummary): string {
+function criuRow({ criuMs = {}, downtimeMs }: RunSummary): readonly Row[] {
   const parts = (['dump', 'restore'] as const).flatMap((what) => {
-    const ms = criuMs?.[what];
+    const ms = criuMs[what];
     return ms === undefined ? [] : [`${formatDuration(ms)} to ${what}`];
   });
-  return parts.length === 0 ? '' : `, of which criu took ${parts.join(' and ')}`;
+  return downtimeMs === undefined || parts.length === 0 ? [] : [['by criu', parts.join(', ')]];
 }
 
 function probeRow({ probe, asked, failed, longestOutageMs, outageMs }: ProbeReport): Row {

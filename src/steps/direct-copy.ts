@@ -13,9 +13,11 @@ import {
   type ImagesWanted,
   WaitingCopy,
 } from '../transfer/rsync.ts';
+import type { SharedMappings } from '../workload/shared-mappings.ts';
 import { stagedFile, stagingPath } from '../transfer/staging.ts';
 import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
 import { aroundCopy, sharedSinceFirstCopy } from './shared-files.ts';
+import { allOver } from './all-over.ts';
 import { findDirectories, finishStaging } from './staged-files.ts';
 import { imagesDirectory, memoryBytesOf, type StepContext } from './step.ts';
 
@@ -90,7 +92,7 @@ export async function sendOnWay(context: StepContext, images: ImagesWanted): Pro
     throw new Error('transfer: nothing was dumped');
   const onProgress = (progress: TransferProgress): void => context.progress(progress, imageBytes);
   try {
-    await bothOver(imagesTransfer.send(context.signal, onProgress), copyLastChanges(context));
+    await allOver(imagesTransfer.send(context.signal, onProgress), copyLastChanges(context));
   } catch (error) {
     if (!(error instanceof BrokenTransfer)) throw error;
     await sendRest(context, images, { broken: error, onProgress });
@@ -118,16 +120,10 @@ async function sendRest(
     { source, sshConfigFile: directPath(context), ...imagesPath(context) },
     images,
   );
-  await bothOver(rest.send(signal, onProgress), copyLastChanges(context));
+  await allOver(rest.send(signal, onProgress), copyLastChanges(context));
   context.warn(
     `The connection from ${source.name} to ${destination.name} broke (${broken.evidence ?? broken.message}). There is a new one, by which came what was left.`,
   );
-}
-
-/** @throws what the first that failed throws, when neither does anything any more */
-async function bothOver(...copies: readonly Promise<void>[]): Promise<void> {
-  const failed = (await Promise.allSettled(copies)).find((each) => each.status === 'rejected');
-  if (failed) throw failed.reason;
 }
 
 /** Closes the source's end. Idempotent. */
@@ -136,7 +132,6 @@ export async function closeWay({ source, runDirectory, state }: StepContext): Pr
   const waiting = [...directoryTransfers.values(), ...(imagesTransfer ? [imagesTransfer] : [])];
   await Promise.all(waiting.map((copy) => copy.cancel()));
   await closeDirectPath(source, runDirectory);
-  await state.detour?.close();
 }
 
 /** Takes the key away from the destination, with all else of the run there. Idempotent. */
@@ -167,11 +162,14 @@ async function copyLastChanges(context: StepContext): Promise<void> {
   const { source, signal, plan, state } = context;
   const waiting = state.directoryTransfers ?? new Map<string, WaitingCopy>();
   const others = plan.files.filter(({ path }) => !waiting.has(path));
-  const [mappings] = await Promise.all([
-    sharedSinceFirstCopy(context),
+  let mappings: SharedMappings = new Map();
+  await allOver(
+    sharedSinceFirstCopy(context).then((found) => {
+      mappings = found;
+    }),
     copyInTurn(context, others, false),
     ...[...waiting.values()].map((copy) => copy.send(signal)),
-  ]);
+  );
   for (const [path, names] of mappings)
     await copyFilesAgain({ source, ...wayOf(context, path) }, names, signal);
 }

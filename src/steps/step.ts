@@ -56,9 +56,9 @@ export interface RunState {
   imagesTransfer?: WaitingCopy;
   /** Wait for what changes in the plan's directories, by their paths. */
   directoryTransfers?: ReadonlyMap<string, WaitingCopy>;
-  /** By which the source reaches the destination when it cannot by itself. */
+  /** By which the source reaches the destination when it cannot by itself. Closed at the end of the run, however that comes. */
   detour?: Detour;
-  /** Through this machine, when files go by SFTP. */
+  /** Through this machine, when files go by SFTP. Closed at the end of the run, however that comes. */
   relay?: Relay;
   /** Of the images, and of the plan's files in their order. */
   relayed?: { readonly images: TreeCopy; readonly files: readonly TreeCopy[] };

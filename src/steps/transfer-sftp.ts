@@ -7,6 +7,7 @@ import { reserveImages } from '../transfer/reserve.ts';
 import { stagedFile } from '../transfer/staging.ts';
 import { sweepLostRuns } from '../transfer/sweep.ts';
 import { TreeCopy } from '../transfer/tree-copy.ts';
+import { allOver } from './all-over.ts';
 import { noteArrival, readDigests } from './carried-images.ts';
 import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
 import { aroundCopy, sharedSinceFirstCopy } from './shared-files.ts';
@@ -44,6 +45,7 @@ export const transferSftp: StepType = {
       const poorer = await leftBehind(
         source,
         plan.files.map(({ path }) => path),
+        context.signal,
       );
       if (poorer.length > 0) {
         context.warn(
@@ -74,18 +76,15 @@ export const transferSftp: StepType = {
       if (relayed === undefined || imageBytes === undefined) throw new Error('transfer: nothing was dumped');
       readDigests(context);
       const meter = new ByteMeter(imageBytes, (progress) => context.progress(progress, imageBytes));
-      await Promise.all([
+      await allOver(
         relayed.images.copy({ signal: context.signal, isLast: true, onBytes: (bytes) => meter.add(bytes) }),
         copyLastChanges(context, relayed.files),
-      ]);
+      );
       noteArrival(context);
       return undefined;
     },
   },
-  cleanUps: [
-    { on: 'source', run: closeRelay },
-    { on: 'destination', run: cleanUpDestination },
-  ],
+  cleanUps: [{ on: 'destination', run: cleanUpDestination }],
 };
 
 /** What the workload writes by its memory alone may look unchanged. */
@@ -96,10 +95,6 @@ async function copyLastChanges(context: StepContext, files: readonly TreeCopy[])
     const again = mappings.get(context.plan.files[index]?.path ?? '');
     await file.copy({ signal: context.signal, isLast: true, ...(again && { again }) });
   }
-}
-
-async function closeRelay({ state }: StepContext): Promise<void> {
-  await state.relay?.close();
 }
 
 async function cleanUpDestination(context: StepContext): Promise<void> {

@@ -3,6 +3,7 @@ import { mustRunScript } from '../host/shell.ts';
 import { endPageServer, PageServer } from '../criu/page-server.ts';
 import { sweepLostRuns } from '../transfer/sweep.ts';
 import { STREAMED_MARK } from '../criu/whole-images.ts';
+import { allOver } from './all-over.ts';
 import { noteArrival, readDigests } from './carried-images.ts';
 import { cleanUpArrival, closeWay, openWay, sendOnWay } from './direct-copy.ts';
 import { prepareStaging, undoStaging } from './staged-files.ts';
@@ -50,7 +51,10 @@ export const transferStream: StepType = {
       const { state, signal } = context;
       context.phase('transfer');
       readDigests(context);
-      await Promise.all([state.pageServer?.finish(signal), sendOnWay(context, 'without-memory')]);
+      await allOver(
+        state.pageServer?.finish(signal) ?? Promise.resolve(),
+        sendOnWay(context, 'without-memory'),
+      );
       noteArrival(context);
       return undefined;
     },

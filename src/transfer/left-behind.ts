@@ -16,10 +16,16 @@ done
 `;
 
 /** Which of some paths have, at or below them, access-control lists or extended attributes: SFTP knows neither. */
-export async function leftBehind(source: Host, paths: readonly string[]): Promise<readonly string[]> {
+export async function leftBehind(
+  source: Host,
+  paths: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   if (paths.length === 0) return [];
   const { stdout } = await mustRunScript(source, LEFT_BEHIND_SCRIPT, paths, {
     what: 'Looking at the attributes of the files',
+    timeoutMs: 3_600_000,
+    signal,
   });
   return stdout.split('\n').filter((path) => path !== '');
 }

@@ -29,6 +29,7 @@ export class Relay {
   readonly #onReconnect: (lost: FlowError) => void;
   #ends: Ends;
   #reconnecting: Promise<void> | undefined;
+  #isClosed = false;
 
   private constructor(
     hosts: { readonly source: Host; readonly destination: Host },
@@ -57,15 +58,25 @@ export class Relay {
    * @throws FlowError HOST_UNREACHABLE when the connection does not come back within 20 s, INTERRUPTED, and what the work throws
    */
   async through(work: (ends: Ends) => Promise<void>, signal: AbortSignal): Promise<void> {
-    for (let reconnects = 0; ; reconnects += 1) {
-      const ends = this.#ends;
-      try {
-        return await work(ends);
-      } catch (error) {
-        const isLost = error instanceof FlowError && error.code === 'HOST_UNREACHABLE';
-        if (!isLost || reconnects >= MOST_RECONNECTS) throw error;
-        await this.#reconnect(ends, error, signal);
+    // A host may take a request and never answer it: then nothing else ends the waiting.
+    const stop = (): void => void this.close();
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      for (let reconnects = 0; ; reconnects += 1) {
+        if (signal.aborted)
+          throw stopError('aborted', { host: this.#hosts.destination.name, program: 'sftp' });
+        const ends = this.#ends;
+        try {
+          return await work(ends);
+        } catch (error) {
+          const isLost = error instanceof FlowError && error.code === 'HOST_UNREACHABLE';
+          if (signal.aborted) continue;
+          if (!isLost || this.#isClosed || reconnects >= MOST_RECONNECTS) throw error;
+          await this.#reconnect(ends, error, signal);
+        }
       }
+    } finally {
+      signal.removeEventListener('abort', stop);
     }
   }
 
@@ -92,6 +103,7 @@ export class Relay {
 
   /** Idempotent; never throws. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await closeEnds(this.#ends);
   }
 
@@ -108,9 +120,10 @@ export class Relay {
     await closeEnds(this.#ends);
     const deadline = performance.now() + RECONNECT_WITHIN_MS;
     for (;;) {
-      if (signal.aborted) throw stopError('aborted', { host: lost.host ?? '', program: 'sftp' });
+      if (signal.aborted || this.#isClosed) throw lost;
       try {
         this.#ends = await openEnds(this.#hosts);
+        if (this.#isClosed) await closeEnds(this.#ends);
         return this.#onReconnect(lost);
       } catch {
         if (performance.now() > deadline) throw lost;

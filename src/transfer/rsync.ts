@@ -171,9 +171,12 @@ export class WaitingCopy {
 
   /** The same for images of which a part has come, when a connection broke: what the destination has is not sent again. */
   static ofRest(way: Way, images: ImagesWanted): WaitingCopy {
-    const isWhole = (word: string): boolean => word === '--whole-file';
-    const argv = imagesCommand(way, images).map((word) => (isWhole(word) ? '--no-whole-file' : word));
-    return new WaitingCopy(way, argv);
+    // Without checksums rsync compares nothing, and sends all.
+    const whole: readonly string[] = ['--whole-file', '--checksum-choice=none'];
+    return new WaitingCopy(
+      way,
+      rsyncCommand(way, ['--no-whole-file', ...imageFlags(images).filter((flag) => !whole.includes(flag))]),
+    );
   }
 
   /** Begins to wait for what changes in a directory of the workload. */
@@ -215,10 +218,11 @@ export function filesCommand(way: Path): string[] {
 
 /** The rsync of {@link WaitingCopy.ofImages}. */
 export function imagesCommand(way: Path, images: ImagesWanted): string[] {
-  return rsyncCommand(
-    way,
-    IMAGE_FLAGS.filter((flag) => images === 'all' || flag !== '--delete'),
-  );
+  return rsyncCommand(way, imageFlags(images));
+}
+
+function imageFlags(images: ImagesWanted): readonly string[] {
+  return IMAGE_FLAGS.filter((flag) => images === 'all' || flag !== '--delete');
 }
 
 /** The rsync of {@link WaitingCopy.ofDirectory}: the same copy as that of {@link copyFiles}. */

@@ -12,6 +12,9 @@ const FILES_AT_ONCE = 16;
 /** Makes, links, and attributes: each is one small request. */
 const REQUESTS_AT_ONCE = 64;
 
+/** Milliseconds; the step's own limit ends it sooner. */
+const SCRIPT_TIMEOUT_MS = 3_600_000;
+
 const ZEROS = Buffer.alloc(CHUNK_BYTES);
 
 /** Removes what it is told on its input, each path with a NUL. */
@@ -52,7 +55,8 @@ export interface CopyOptions {
 /**
  * A copy of a tree of files from the source to the destination, by the relay: with modes, owners, links, FIFOs, holes, and times to the
  * second. Each time it is made, only what the file system says has changed since the last time is copied. Until the
- * last time its root is for root alone, so that nobody there can lead it elsewhere by a link.
+ * last time its root is for root alone, so that nobody can put links into it. It goes by paths: whoever may rename the root, which
+ * is who may write the directory above, could lead it elsewhere.
  */
 export class TreeCopy {
   readonly #source: Host;
@@ -99,12 +103,14 @@ export class TreeCopy {
   #forget(path: string, entries: readonly TreeEntry[]): void {
     const entry = entries.find((each) => each.path === path);
     if (entry === undefined) return;
-    if (entry.kind === 'hardlink') this.#forget(entry.target, entries);
-    else this.#there.set(path, { kind: entry.kind });
+    if (entry.kind === 'hardlink') return this.#forget(entry.target, entries);
+    const there = this.#there.get(entry.path);
+    // Of another kind by now, it is removed as any other.
+    if (there) this.#there.set(entry.path, { kind: there.kind });
   }
 
   async #bring(entries: readonly TreeEntry[], ends: Ends, options: CopyOptions): Promise<void> {
-    await this.#remove(entries);
+    await this.#remove(entries, options.signal);
     const { destination } = ends;
     const changed = entries.filter(({ path, version }) => this.#there.get(path)?.version !== version);
     const of = (kind: TreeEntry['kind']): readonly TreeEntry[] =>
@@ -153,7 +159,7 @@ export class TreeCopy {
   }
 
   /** What has to go, with all that is below it: what is not in the tree, and what cannot become what is. */
-  async #remove(entries: readonly TreeEntry[]): Promise<void> {
+  async #remove(entries: readonly TreeEntry[], signal: AbortSignal): Promise<void> {
     const wanted = new Map(entries.map((entry) => [entry.path, entry]));
     const gone = [...this.#there].filter(([path, { kind, version }]) => {
       const entry = wanted.get(path);
@@ -165,6 +171,8 @@ export class TreeCopy {
     if (gone.length === 0) return;
     await mustRunScript(this.#destination, REMOVE_SCRIPT, [], {
       what: 'Removing what has changed',
+      timeoutMs: SCRIPT_TIMEOUT_MS,
+      signal,
       stdin: gone.map(([path]) => `${this.#place(path)}\0`).join(''),
     });
     for (const [path] of gone) this.#there.delete(path);
@@ -178,6 +186,11 @@ export class TreeCopy {
       return;
     }
     try {
+      // Whose files these are could lead root to those of others by a link.
+      if (!from.isFile || from.uid !== entry.uid || from.gid !== entry.gid) {
+        if (options.isLast) throw this.#missing(path, 'something else took its place meanwhile');
+        return;
+      }
       const before = this.#there.get(path);
       const begin = before?.part?.version === version ? before.part.doneBytes : 0;
       const room = beforeOf(entry, before, begin);
@@ -213,6 +226,7 @@ export class TreeCopy {
     if (entries.length === 0) return;
     await mustRunScript(this.#destination, FIFO_SCRIPT, [], {
       what: 'Making FIFOs',
+      timeoutMs: SCRIPT_TIMEOUT_MS,
       stdin: entries.map(({ path }) => `${this.#place(path)}\0`).join(''),
     });
     await inParallel(entries, REQUESTS_AT_ONCE, async (entry) => {

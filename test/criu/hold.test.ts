@@ -35,7 +35,12 @@ describe('a hold', () => {
 
   test('holds at the point of return, and says how large the images are', async () => {
     const hold = await prepare();
-    expect(await hold.start(signal)).toEqual({ kind: 'held', imageBytes: 1024, tasks: [] });
+    expect(await hold.start(signal)).toEqual({
+      kind: 'held',
+      imageBytes: 1024,
+      criuMs: expect.any(Number),
+      tasks: [],
+    });
     await hold.decide('abort');
   });
 
@@ -154,7 +159,12 @@ describe('a hold', () => {
         ...['sh', '-c', FAKE_CRIU, 'criu', actionScript, directory],
       ]);
       await host.run(['sh', '-c', 'cat /dev/zero > "$1/fill"', 'sh', join(directory, 'small')]);
-      expect(await hold.start(signal)).toEqual({ kind: 'held', imageBytes: 1024, tasks: [] });
+      expect(await hold.start(signal)).toEqual({
+        kind: 'held',
+        imageBytes: 1024,
+        criuMs: expect.any(Number),
+        tasks: [],
+      });
       expect(await hold.decide('abort')).toEqual({
         decision: 'abort',
         end: { kind: 'exited', exitCode: 255 },

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { lstat, mkdtemp, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -137,6 +138,17 @@ describe.skipIf(sshdSkipReason !== undefined)(
 
     test('a ProxyCommand is refused', async () => {
       await expect(reach({ ProxyCommand: 'true' })).rejects.toMatchObject({ code: 'INPUT_INVALID' });
+    });
+
+    test('a connection that is closed ends what waits for an answer that never comes', async () => {
+      const stuck = await startSshd();
+      const files = await openFiles({ name: 'lab', sshConfigFile: stuck.configFile });
+      execFileSync('mkfifo', [join(stuck.directory, 'fifo')]);
+      const opening = files.openToRead(join(stuck.directory, 'fifo'));
+      opening.catch(() => undefined);
+      await files.close();
+      await expect(opening).rejects.toMatchObject({ code: 'HOST_UNREACHABLE' });
+      await stuck.close();
     });
 
     test('a connection that breaks ends what waits for an answer', async () => {

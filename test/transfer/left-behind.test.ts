@@ -12,6 +12,8 @@ const LIST = '0200000001000600ffffffff020004000100000004000400ffffffff10000400ff
 /** The number of setxattr(2), for which no program is on every machine. */
 const SETXATTR = process.arch === 'arm64' ? 5 : 188;
 
+const { signal } = new AbortController();
+
 function setList(path: string): void {
   // What syscall is given must be in variables.
   const program =
@@ -31,15 +33,15 @@ test('access-control lists are seen at a path and below it', async () => {
   setList(directory.at('with list/deep/a+ b'));
   setList(directory.at('-file'));
   const paths = ['plain', 'with list', '-file'].map((name) => directory.at(name));
-  expect(await leftBehind(new LocalHost(), paths)).toEqual(paths.slice(1));
-  expect(await leftBehind(new LocalHost(), [])).toEqual([]);
+  expect(await leftBehind(new LocalHost(), paths, signal)).toEqual(paths.slice(1));
+  expect(await leftBehind(new LocalHost(), [], signal)).toEqual([]);
 });
 
 test('extended attributes are seen where getfattr is there', async () => {
   using directory = temporaryDirectory();
   writeFileSync(directory.at('file'), '');
   using has = fakePrograms({ getfattr: 'echo user.note' });
-  expect(await leftBehind(has.host, [directory.at('file')])).toEqual([directory.at('file')]);
+  expect(await leftBehind(has.host, [directory.at('file')], signal)).toEqual([directory.at('file')]);
   using hasNot = fakePrograms({ getfattr: '' });
-  expect(await leftBehind(hasNot.host, [directory.at('file')])).toEqual([]);
+  expect(await leftBehind(hasNot.host, [directory.at('file')], signal)).toEqual([]);
 });

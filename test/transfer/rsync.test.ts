@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Host } from '../../src/host/host.ts';
 import { LocalHost } from '../../src/host/local.ts';
 import {
   BrokenTransfer,
@@ -145,7 +146,21 @@ describe.skipIf(sshdSkipReason !== undefined)(
         Buffer.concat([pages.subarray(0, 6_000_000), Buffer.alloc(2_500_000)]),
       );
       writeFileSync(directory.at('to', 'pages-2.img'), 'room that was too much');
-      await WaitingCopy.ofRest(way(), 'all').send(signal);
+      let said = '';
+      const telling: Host = {
+        name: source.name,
+        run: async ([rsync = '', ...rest], options) => {
+          const result = await source.run([rsync, '--stats', ...rest], options);
+          said = result.stdout;
+          return result;
+        },
+        standBy: () => source.standBy(),
+        close: () => source.close(),
+      };
+      await WaitingCopy.ofRest({ ...way(), source: telling }, 'all').send(signal);
+      const literalBytes = Number(/Literal data: (\d+)/.exec(said.replaceAll(',', ''))?.[1]);
+      expect(literalBytes).toBeGreaterThan(1_900_000);
+      expect(literalBytes).toBeLessThan(2_100_000);
       expect(readFileSync(directory.at('to', 'pages-1.img')).equals(pages)).toBe(true);
       expect(readdirSync(directory.at('to')).toSorted()).toEqual(['core-1.img', 'pages-1.img']);
     });

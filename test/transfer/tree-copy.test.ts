@@ -176,6 +176,47 @@ test('what looks the same is copied again when it is named, by any of its names'
   expectSame();
 });
 
+test('what became something else since is made anew, though it is named', async () => {
+  symlinkSync(directory.at('elsewhere'), directory.at('from'));
+  const copy = await begin();
+  await copy.copy(FIRST);
+  rmSync(directory.at('from'));
+  writeFileSync(directory.at('from'), 'mapped');
+  await copy.copy({ ...LAST, again: new Set(['.']) });
+  expectSame();
+  expect(existsSync(directory.at('elsewhere'))).toBe(false);
+});
+
+test('two names of one file that became two files are two files', async () => {
+  const file = put('a');
+  linkSync(file, directory.at('from', 'b'));
+  const copy = await begin();
+  await copy.copy(FIRST);
+  rmSync(file);
+  put('a', 'another');
+  await copy.copy({ ...LAST, again: new Set(['b']) });
+  expectSame();
+});
+
+test('what takes the place of a listed file is not followed', async () => {
+  put('secret', 'of root');
+  const file = put('data', 'of nobody');
+  chownSync(file, 65534, 65534);
+  const source = Object.assign(Object.create(local), {
+    run: async (...args: Parameters<LocalHost['run']>) => {
+      const listing = await local.run(...args);
+      rmSync(file);
+      linkSync(directory.at('from', 'secret'), file);
+      return listing;
+    },
+  });
+  const ends = { source, destination: local, relay };
+  const swapped = await TreeCopy.begin({ ...ends, from: directory.at('from'), to: directory.at('to') });
+  await expect(swapped.copy(LAST)).rejects.toMatchObject({
+    message: expect.stringMatching(/something else took its place/),
+  });
+});
+
 test('until the last time nobody else can enter the copy', async () => {
   put('a');
   chmodSync(directory.at('from'), 0o777);
