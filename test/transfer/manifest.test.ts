@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -8,13 +8,17 @@ import { reserveImages } from '../../src/transfer/reserve.ts';
 
 const host = new LocalHost();
 const signal = new AbortController().signal;
+let around: string;
 let directory: string;
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'criu-flow-manifest-'));
+  // The digests are written beside the images.
+  around = mkdtempSync(join(tmpdir(), 'criu-flow-manifest-'));
+  directory = join(around, 'images');
+  mkdirSync(directory);
   writeFileSync(join(directory, 'pages-1.img'), 'pages');
   writeFileSync(join(directory, 'core-1.img'), 'core');
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
+afterEach(() => rmSync(around, { recursive: true, force: true }));
 
 test('the same images are the same', async () => {
   const manifest = await readManifest(host, directory, signal);
