@@ -340,7 +340,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
       expect(process.memoryUsage().arrayBuffers).toBeLessThan(20_000_000);
       await open.close();
       await host.close();
-    });
+    }, 120_000);
 
     test('goes on where it was when its connection breaks', async () => {
       const { configFile, controlDirectory } = sshd;
@@ -372,6 +372,6 @@ describe.skipIf(sshdSkipReason !== undefined)(
       expect(bytes).toBeLessThan(75_000_000);
       await broken.close();
       await host.close();
-    });
+    }, 120_000);
   },
 );
