@@ -26,7 +26,10 @@ export class LocalFiles implements HostFiles {
     try {
       // Who opens a FIFO would wait for its other end.
       const handle = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-      const stats = await handle.stat();
+      const stats = await handle.stat().catch(async (error: unknown) => {
+        await handle.close();
+        throw error;
+      });
       const file = new LocalFile(path, handle);
       return Object.assign(file, { uid: stats.uid, gid: stats.gid, isFile: stats.isFile() });
     } catch (error) {

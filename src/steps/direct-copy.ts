@@ -5,6 +5,7 @@ import { openDetour } from '../host/ssh-detour.ts';
 import type { FilePlan } from '../plan/plan.ts';
 import { destinationAccess } from '../transfer/destination-access.ts';
 import { closeDirectPath, openDirectPath, reopenDirectPath, REVOKE_SCRIPT } from '../transfer/one-run-key.ts';
+import { RECONNECT_EVERY_MS, RECONNECT_WITHIN_MS } from '../transfer/reconnect.ts';
 import type { TransferProgress } from '../transfer/progress.ts';
 import {
   BrokenTransfer,
@@ -77,10 +78,6 @@ function waitForDirectories(context: StepContext): ReadonlyMap<string, WaitingCo
   const paths = [...(state.directories ?? [])].slice(0, MOST_WAITING);
   return new Map(paths.map((path) => [path, WaitingCopy.ofDirectory({ source, ...wayOf(context, path) })]));
 }
-
-/** Milliseconds that a connection which broke may take to come back: less than the lease of what stands frozen meanwhile. */
-const RECONNECT_WITHIN_MS = 20_000;
-const RECONNECT_EVERY_MS = 500;
 
 /**
  * Sends the images, and what changed in the files since. When the connection breaks, sends on a new one what has not come.

@@ -6,16 +6,13 @@ import { openFiles } from '../host/open-files.ts';
 import { stopError } from '../host/stop.ts';
 import { CHUNK_BYTES, CHUNKS_AT_ONCE, positions } from './chunks.ts';
 import { inParallel } from './in-parallel.ts';
+import { RECONNECT_EVERY_MS, RECONNECT_WITHIN_MS } from './reconnect.ts';
 
 /** The files of both hosts. */
 export interface Ends {
   readonly source: HostFiles;
   readonly destination: HostFiles;
 }
-
-/** Milliseconds that a connection which was lost may take to come back: less than the lease of what stands frozen meanwhile. */
-const RECONNECT_WITHIN_MS = 20_000;
-const RECONNECT_EVERY_MS = 500;
 
 const LONGEST_WARM_UP_BYTES = 64 * 1024 * 1024;
 const LONGEST_WARM_UP_MS = 2000;
