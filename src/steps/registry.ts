@@ -43,7 +43,7 @@ export function undoTitleOf(undo: NonNullable<Action['undo']>, { kind }: Pick<Pl
 /** Milliseconds that a step may take. A dump that sends the memory away is a transfer too. */
 export function timeoutOf(step: ActingStep, plan: Pick<Plan, 'steps'>): number {
   if (step.timeoutMs !== undefined) return step.timeoutMs;
+  if (step.uses !== 'dump') return STEP_TYPES[step.uses].timeoutMs; // before any search: a plan can be long
   const sends = plan.steps.find(({ uses }) => uses === 'transfer/stream' || uses === 'transfer/shared');
-  const uses = step.uses === 'dump' && sends && sends.uses !== 'block' ? sends.uses : step.uses;
-  return STEP_TYPES[uses].timeoutMs;
+  return STEP_TYPES[sends && sends.uses !== 'block' ? sends.uses : step.uses].timeoutMs;
 }
