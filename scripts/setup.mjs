@@ -33,10 +33,10 @@ export async function setUp({ forTests = false } = {}) {
   installNpmPackages();
   const debian = installDebianPackages(forTests ? { ...labPrograms, ...testPrograms } : labPrograms);
   build();
-  const { requireLab } = await import('../dist/lab/requirements.js');
-  const { ensureRootFileSystem } = await import('../dist/lab/root-file-system.js');
+  const { requireNamespaces } = await import('../dist/lab/namespace/namespace-driver.js');
+  const { ensureRootFileSystem } = await import('../dist/lab/namespace/root-file-system.js');
   try {
-    await requireLab();
+    await requireNamespaces();
     await ensureRootFileSystem(say);
     return undefined;
   } catch (error) {

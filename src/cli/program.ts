@@ -219,6 +219,15 @@ function addRuns(program: Command, done: (exitCode: number) => void): void {
     );
 }
 
+/** What `lab up` is given. */
+interface LabUpFlags {
+  readonly hosts: readonly string[];
+  readonly rate?: number;
+  readonly driver: 'namespace' | 'vm';
+  readonly cpu?: readonly string[];
+  readonly release?: readonly string[];
+}
+
 function addLab(program: Command, done: (exitCode: number) => void): void {
   const lab = program
     .command('lab')
@@ -240,10 +249,50 @@ function addLab(program: Command, done: (exitCode: number) => void): void {
       'what each host can send and receive, in megabits per second (default: no limit)',
       toMegabits,
     )
-    .addHelpText('after', examples('criu-flow lab up', 'criu-flow lab up slow --hosts 3 --rate 100'))
-    .action(async (name: string, options: { readonly hosts: readonly string[]; readonly rate?: number }) => {
+    .addOption(
+      new Option(
+        '--driver <driver>',
+        'namespaces of this kernel, or virtual machines with kernels of their own',
+      )
+        .choices(['namespace', 'vm'])
+        .default('namespace'),
+    )
+    .option('--cpu <host=model>', "the CPU model of a virtual machine, QEMU's name of it", collect)
+    .option('--release <host=debian>', 'the Debian release of a virtual machine: trixie or bookworm', collect)
+    .addHelpText(
+      'after',
+      examples(
+        'criu-flow lab up',
+        'criu-flow lab up slow --hosts 3 --rate 100',
+        'criu-flow lab up real --driver vm --cpu b=Nehalem --release b=bookworm',
+      ),
+    )
+    .action(async (name: string, options: LabUpFlags) => {
       const { labUpCommand } = await import('./commands/lab.ts');
-      done(await labUpCommand({ name, hosts: options.hosts, rateMbitPerSecond: options.rate }));
+      const { hosts, rate, driver, cpu, release } = options;
+      done(await labUpCommand({ name, hosts, rateMbitPerSecond: rate, driver, cpu, release }));
+    });
+
+  lab
+    .command('kill')
+    .description('end a host as a power cut does: what it had in memory is gone, its disk stays')
+    .argument('<host>', 'its name')
+    .option('--lab <name>', 'the lab', 'lab')
+    .addHelpText('after', examples('criu-flow lab kill a'))
+    .action(async (host: string, options: { readonly lab: string }) => {
+      const { labKillCommand } = await import('./commands/lab.ts');
+      done(await labKillCommand({ name: options.lab, host }));
+    });
+
+  lab
+    .command('start')
+    .description('start a host that is off, with the disk that it had')
+    .argument('<host>', 'its name')
+    .option('--lab <name>', 'the lab', 'lab')
+    .addHelpText('after', examples('criu-flow lab start a'))
+    .action(async (host: string, options: { readonly lab: string }) => {
+      const { labStartCommand } = await import('./commands/lab.ts');
+      done(await labStartCommand({ name: options.lab, host }));
     });
 
   lab

@@ -101,6 +101,7 @@ export async function inspectRun(run: StoredRun, sshConfigFile?: string): Promis
         ? undefined
         : await findOnDestination(connection.destination, progress, workload, destination.hold),
       sourceHasEnded: progress.sourceHasEnded,
+      cleanUp: howFarCleanUpCame(progress),
       kept: progress.kept,
       lostOnSource:
         !lostSource && 'epochs' in found[0]
@@ -111,6 +112,11 @@ export async function inspectRun(run: StoredRun, sshConfigFile?: string): Promis
   } finally {
     await connection.close();
   }
+}
+
+function howFarCleanUpCame({ began, finished }: Progress): Scene['cleanUp'] {
+  if (finished.has('clean-up')) return 'done';
+  return began.has('clean-up') ? 'unfinished' : 'not begun';
 }
 
 /** @returns why it could not be asked, when it could not */

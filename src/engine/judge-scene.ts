@@ -68,6 +68,8 @@ export interface Scene {
   readonly uncheckedCommand: string;
   /** As the journal knows. */
   readonly sourceHasEnded: boolean;
+  /** Of both hosts, as the journal knows. */
+  readonly cleanUp: 'not begun' | 'unfinished' | 'done';
   /** Why a source that answers cannot bring its copy back, which has ended. */
   readonly lostOnSource: LostOnSource | undefined;
   /** The images that a run kept which was to be reverted. */
@@ -84,7 +86,8 @@ export interface Found {
 export function judge(scene: Scene): Verdict {
   const { command, plan, source, destination, onSource, onDestination } = scene;
   if (plan.kind !== 'move') return judgeOneHost(scene);
-  const isLeft = source.lock !== undefined || destination.lock !== undefined;
+  const mayBeLeft = destination.failure !== undefined && scene.cleanUp === 'unfinished';
+  const isLeft = source.lock !== undefined || destination.lock !== undefined || mayBeLeft;
   const released = destination.hold?.decision === 'commit' || destination.hold?.stands === 'absent';
   if (onSource === undefined) return judgeWithoutSource(scene);
   if (onSource.length > 0) {
@@ -218,7 +221,7 @@ function runsOnDestination({ destination }: Plan, { by }: Found): string {
 
 /** The source cannot be asked. That its copy has ended, the destination or the journal may know. */
 function judgeWithoutSource(scene: Scene): Verdict {
-  const { command, plan, destination, onDestination, sourceHasEnded } = scene;
+  const { command, plan, destination, onDestination, sourceHasEnded, cleanUp } = scene;
   const silent = `${plan.source} cannot be asked.`;
   const { hold, lock } = destination;
   const status = command('status');
@@ -227,9 +230,13 @@ function judgeWithoutSource(scene: Scene): Verdict {
   const isCommitted = hold?.decision === 'commit' || sourceHasEnded;
   if (isThere && (hold?.decision === 'commit' || onDestination.by === 'journal')) {
     const sentence = `The workload runs on ${plan.destination}. ${silent}`;
-    return lock
-      ? { standing: 'on-destination-unfinished', sentence, command: command('resume') }
-      : { standing: 'on-destination', sentence };
+    if (cleanUp === 'done') return { standing: 'on-destination', sentence };
+    const left = lock ? '' : ' What the run has left there goes away when it answers, by this:';
+    return {
+      standing: 'on-destination-unfinished',
+      sentence: `${sentence}${left}`,
+      command: command('resume'),
+    };
   }
   if (isCommitted) {
     const what = isThere ? 'is whole and waits' : 'is to be restored from its images';

@@ -66,13 +66,23 @@ export async function addBridge(lab: string, cidr: string): Promise<void> {
   await mustRun('Switching the bridge on', ['ip', 'link', 'set', bridge, 'up']);
 }
 
+/** Takes a host's link down: a host that loses its power does not say goodbye to its peers. */
+export async function cutLink(lab: string, index: number): Promise<void> {
+  await machine.run(['ip', 'link', 'set', linkName(lab, index), 'down']);
+}
+
+/** Removes a host's link, if it is still there. */
+export async function removeLink(lab: string, index: number): Promise<void> {
+  await machine.run(['ip', 'link', 'delete', linkName(lab, index)]);
+}
+
 /**
  * Removes the bridge and the links of the hosts, as far as they exist. The links go by name: a TCP socket that lingers
  * keeps a network namespace, and with it a link, after every process is gone.
  */
 export async function removeBridge(lab: string): Promise<void> {
   const bridge = bridgeName(lab);
-  const listed = await machine.run(['ip', '-json', 'link', 'show', 'type', 'veth']);
+  const listed = await machine.run(['ip', '-json', 'link', 'show']);
   const links: readonly { readonly ifname: string }[] = JSON.parse(listed.stdout || '[]');
   const names = links.map(({ ifname }) => ifname).filter((name) => name.startsWith(`${bridge}-`));
   for (const name of [...names, bridge]) {

@@ -1,24 +1,35 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { FlowError } from '../errors/flow-error.ts';
-import { addBridge, claimNetwork, releaseNetwork, removeBridge } from './bridge.ts';
+import { addBridge, claimNetwork, cutLink, releaseNetwork, removeBridge, removeLink } from './bridge.ts';
+import type { LabDriver, LabHostSpec, MachineOptions } from './driver.ts';
 import { hostProcesses, killHostProcesses } from './host-processes.ts';
-import { cutHost, prepareHostDirectory, startHost, type LabHostSpec } from './lab-host.ts';
+import { namespaceDriver } from './namespace/namespace-driver.ts';
+import { writeOwnFiles } from './own-files.ts';
 import { labDirectory, labNotFound, labsDirectory } from './paths.ts';
-import { requireLab } from './requirements.ts';
-import { ensureRootFileSystem } from './root-file-system.ts';
 import { proveCriu } from './prove-criu.ts';
 import { makeClientKey, writeSshFiles } from './ssh-files.ts';
+import { vmDriver } from './vm/vm-driver.ts';
 
-/** Disposable hosts on this machine: namespaces over one Debian root file system, joined by a bridge. */
+/**
+ * namespace: hosts share the kernel of this machine, start in a second, and are good for timings.
+ * vm: each has Debian's own kernel, under KVM or emulated, which takes some thirty times as long for all that it does.
+ */
+export const labDrivers = ['namespace', 'vm'] as const;
+export type LabDriverName = (typeof labDrivers)[number];
+
+const drivers: Readonly<Record<LabDriverName, LabDriver>> = { namespace: namespaceDriver, vm: vmDriver };
+
+/** Disposable hosts on this machine over one Debian root file system, joined by a bridge. */
 export interface Lab {
   readonly name: string;
+  readonly driver: LabDriverName;
   /** Private to root; holds everything that the lab has on disk. */
   readonly directory: string;
   /** An ssh_config(5) that reaches the hosts by their names, with strict host keys. */
   readonly sshConfigFile: string;
-  /** A directory of this machine that every host sees as `/shared`. */
-  readonly sharedDirectory: string;
+  /** A directory of this machine that every host sees as `/shared`. Machines see none. */
+  readonly sharedDirectory: string | undefined;
   /** A free address with its prefix length, for a service that moves between the hosts. */
   readonly serviceAddress: string;
   /** The network device that carries addresses, on every host. */
@@ -30,8 +41,10 @@ export interface LabHost {
   /** Also its alias in the lab's ssh_config. */
   readonly name: string;
   readonly address: string;
-  /** Its process 1, as this machine numbers it; undefined when it is off. */
-  readonly initPid: number | undefined;
+  /** Its process 1, or the QEMU that runs it, as this machine numbers it; undefined when it is off. */
+  readonly pid: number | undefined;
+  /** What it says while it starts. */
+  readonly consoleFile: string;
 }
 
 export interface LabUpOptions {
@@ -41,6 +54,10 @@ export interface LabUpOptions {
   readonly hosts: readonly string[];
   /** Megabits per second that each host can send and receive. @default not limited */
   readonly rateMbitPerSecond?: number | undefined;
+  /** @default `namespace` */
+  readonly driver?: LabDriverName | undefined;
+  /** What differs from machine to machine, by the name of the host; for the driver `vm` only. */
+  readonly machines?: Readonly<Record<string, MachineOptions>> | undefined;
   /** Takes what happens, in a few words. */
   readonly onProgress?: ((text: string) => void) | undefined;
 }
@@ -48,40 +65,51 @@ export interface LabUpOptions {
 /** What lab.json holds. */
 interface LabRecord {
   readonly name: string;
+  readonly driver: LabDriverName;
   /** The first three numbers of every address. */
   readonly network: string;
   readonly rateMbitPerSecond: number | undefined;
   readonly hosts: readonly string[];
+  readonly machines: Readonly<Record<string, MachineOptions>>;
 }
 
 /**
- * Builds a lab and proves with `criu check` that each of its hosts can checkpoint on the running kernel. A lab that
+ * Builds a lab and proves with `criu check` that each of its hosts can checkpoint. A lab that
  * cannot be finished is taken down again.
  * @throws FlowError LAB_REQUIREMENT_MISSING, LAB_EXISTS, LAB_FAILED, USAGE
  */
 export async function labUp(options: LabUpOptions): Promise<Lab> {
-  const { name, hosts, rateMbitPerSecond, onProgress = () => {} } = options;
+  const {
+    name,
+    hosts,
+    rateMbitPerSecond,
+    driver = 'namespace',
+    machines = {},
+    onProgress = () => {},
+  } = options;
   const directory = labDirectory(name);
   assertHostNames(hosts);
   assertRate(rateMbitPerSecond);
-  await requireLab();
+  assertMachines({ hosts, driver, machines });
+  const unplaced = { name, driver, rateMbitPerSecond, hosts, machines };
+  const { require, build, start } = drivers[driver];
+  await require(specsOf({ ...unplaced, network: '' }));
   await mkdir(labsDirectory, { recursive: true, mode: 0o700 });
   await mkdir(directory, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
     throw error.code === 'EEXIST' ? labExists(name) : error;
   });
   try {
-    const rootDirectory = await ensureRootFileSystem(onProgress);
+    await build(specsOf({ ...unplaced, network: '' }), onProgress);
     onProgress(`starting ${hosts.join(', ')}`);
-    const network = await claimNetwork(name);
-    const record: LabRecord = { name, network, rateMbitPerSecond, hosts };
+    const record: LabRecord = { ...unplaced, network: await claimNetwork(name) };
     await writeFile(`${directory}/lab.json`, `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o600 });
     await mkdir(`${directory}/shared`, { mode: 0o755 });
-    await addBridge(name, `${network}.1/24`);
+    await addBridge(name, `${record.network}.1/24`);
     const publicKey = await makeClientKey(directory);
-    const specs = specsOf(record, rootDirectory);
-    await Promise.all(specs.map((spec) => prepareHostDirectory(spec, specs, publicKey)));
+    const specs = specsOf(record);
+    await Promise.all(specs.map((spec) => writeOwnFiles(spec, specs, publicKey)));
     await writeSshFiles(directory, specs);
-    await Promise.all(specs.map((spec) => startHost(spec)));
+    await Promise.all(specs.map((spec) => start(spec)));
     onProgress('asking `criu check` on each host');
     await proveCriu(`${directory}/ssh_config`, hosts);
   } catch (error) {
@@ -99,16 +127,18 @@ export async function labStatus(name: string): Promise<Lab> {
   const record = readRecord(name);
   const directory = labDirectory(name);
   const hosts = await Promise.all(
-    specsOf(record, '').map(async (spec) => {
-      const init = (await hostProcesses(spec.directory)).find((each) => each.isInit);
-      return { name: spec.name, address: spec.address, initPid: init?.pid };
+    specsOf(record).map(async ({ name: host, address, directory: place }) => {
+      const processes = await hostProcesses(place);
+      const main = record.driver === 'vm' ? processes[0] : processes.find(({ isInit }) => isInit);
+      return { name: host, address, pid: main?.pid, consoleFile: `${place}/console.log` };
     }),
   );
   return {
     name,
+    driver: record.driver,
     directory,
     sshConfigFile: `${directory}/ssh_config`,
-    sharedDirectory: `${directory}/shared`,
+    sharedDirectory: record.driver === 'vm' ? undefined : `${directory}/shared`,
     serviceAddress: `${record.network}.100/24`,
     device: 'eth0',
     hosts,
@@ -141,7 +171,10 @@ export async function labDown(name: string): Promise<void> {
  * @throws FlowError LAB_NOT_FOUND, LAB_FAILED, USAGE
  */
 export async function labKillHost(name: string, host: string): Promise<void> {
-  await cutHost(specOf(readRecord(name), host, ''));
+  const { index, directory } = specOf(readRecord(name), host);
+  await cutLink(name, index);
+  await killHostProcesses(directory);
+  await removeLink(name, index);
 }
 
 /**
@@ -149,18 +182,23 @@ export async function labKillHost(name: string, host: string): Promise<void> {
  * @throws FlowError LAB_NOT_FOUND, LAB_FAILED, USAGE
  */
 export async function labStartHost(name: string, host: string): Promise<void> {
-  await startHost(specOf(readRecord(name), host, await ensureRootFileSystem()));
+  const record = readRecord(name);
+  const spec = specOf(record, host);
+  if ((await hostProcesses(spec.directory)).length > 0) {
+    throw new FlowError('USAGE', `The host ${host} of the lab ${name} runs already`);
+  }
+  await drivers[record.driver].start(spec);
 }
 
-function specOf(record: LabRecord, host: string, rootDirectory: string): LabHostSpec {
-  const spec = specsOf(record, rootDirectory).find((each) => each.name === host);
+function specOf(record: LabRecord, host: string): LabHostSpec {
+  const spec = specsOf(record).find((each) => each.name === host);
   if (spec) return spec;
   throw new FlowError('USAGE', `The lab ${record.name} has no host ${JSON.stringify(host)}`, {
     hint: `It has ${record.hosts.join(', ')}.`,
   });
 }
 
-function specsOf(record: LabRecord, rootDirectory: string): readonly LabHostSpec[] {
+function specsOf(record: LabRecord): readonly LabHostSpec[] {
   const directory = labDirectory(record.name);
   return record.hosts.map((name, index) => ({
     lab: record.name,
@@ -168,9 +206,10 @@ function specsOf(record: LabRecord, rootDirectory: string): readonly LabHostSpec
     index: index + 1,
     address: `${record.network}.${index + 11}`,
     directory: `${directory}/hosts/${name}`,
+    ownDirectory: `${directory}/hosts/${name}/own`,
     sharedDirectory: `${directory}/shared`,
-    rootDirectory,
     rateMbitPerSecond: record.rateMbitPerSecond,
+    machine: record.machines[name] ?? {},
   }));
 }
 
@@ -204,6 +243,25 @@ function assertRate(rateMbitPerSecond: number | undefined): void {
   if (rateMbitPerSecond === undefined) return;
   if (Number.isInteger(rateMbitPerSecond) && rateMbitPerSecond >= 1 && rateMbitPerSecond <= 100_000) return;
   throw new FlowError('USAGE', 'The rate of a lab is a whole number of Mbit/s from 1 to 100000');
+}
+
+function assertMachines({ hosts, driver, machines }: Pick<LabRecord, 'hosts' | 'driver' | 'machines'>): void {
+  const stranger = Object.keys(machines).find((name) => !hosts.includes(name));
+  if (stranger !== undefined) {
+    throw new FlowError('USAGE', `The lab has no host ${JSON.stringify(stranger)}`, {
+      hint: `It has ${hosts.join(', ')}.`,
+    });
+  }
+  if (driver !== 'vm' && Object.keys(machines).length > 0) {
+    throw new FlowError('USAGE', 'Hosts of this driver share one kernel and one processor', {
+      hint: 'Machines that differ need virtual machines.',
+      command: 'criu-flow lab up --driver vm',
+    });
+  }
+  const badCpu = Object.values(machines).find(
+    ({ cpu }) => cpu !== undefined && !/^[A-Za-z0-9.,_+-]{1,64}$/.test(cpu),
+  );
+  if (badCpu) throw new FlowError('USAGE', `${JSON.stringify(badCpu.cpu)} cannot be a CPU model`);
 }
 
 function labExists(name: string): FlowError {

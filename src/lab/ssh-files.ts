@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { hostKey, type LabHostSpec } from './lab-host.ts';
+import type { LabHostSpec } from './driver.ts';
+import { hostKey } from './own-files.ts';
 import { mustRun } from './tools.ts';
 
 /**

@@ -25,7 +25,7 @@ describe.skipIf(labSkipReason !== undefined)('evacuate', () => {
   let pids: readonly number[];
   beforeAll(async () => {
     lab = await MigrationLab.up();
-    writeFileSync(join(lab.lab.sharedDirectory, 'examples', 'count.py'), COUNT);
+    writeFileSync(join(lab.sharedDirectory, 'examples', 'count.py'), COUNT);
   });
   afterAll(() => lab?.down());
   beforeEach(async () => {

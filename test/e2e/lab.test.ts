@@ -36,7 +36,7 @@ describe.skipIf(labSkipReason !== undefined)('a lab', () => {
     const name = newName();
     const lab = await labUp({ name, hosts: ['a', 'b', 'c'] });
     expect(lab.hosts.map((host) => host.name)).toEqual(['a', 'b', 'c']);
-    expect(lab.hosts.every((host) => host.initPid !== undefined)).toBe(true);
+    expect(lab.hosts.every((host) => host.pid !== undefined)).toBe(true);
     const exec = (host: string, ...argv: readonly string[]) =>
       runCli(['lab', 'exec', '--lab', name, host, '--', ...argv]);
     expect(
@@ -67,7 +67,7 @@ describe.skipIf(labSkipReason !== undefined)('a lab', () => {
     const name = newName();
     await labUp({ name, hosts: ['a'] });
     await expect(labUp({ name, hosts: ['a'] })).rejects.toMatchObject({ code: 'LAB_EXISTS' });
-    expect((await labStatus(name)).hosts[0]?.initPid).toBeDefined();
+    expect((await labStatus(name)).hosts[0]?.pid).toBeDefined();
   });
 
   test('that crashed half-way goes down too', async () => {
@@ -105,7 +105,7 @@ describe.skipIf(labSkipReason !== undefined)('a lab', () => {
     await labUp({ name, hosts: ['a', 'b'] });
     await runCli(['lab', 'exec', '--lab', name, 'b', '--', 'touch', '/srv/kept', '/run/lost']);
     await labKillHost(name, 'b');
-    expect((await labStatus(name)).hosts.map((host) => host.initPid !== undefined)).toEqual([true, false]);
+    expect((await labStatus(name)).hosts.map((host) => host.pid !== undefined)).toEqual([true, false]);
     await labStartHost(name, 'b');
     const { stdout } = await runCli(['lab', 'exec', '--lab', name, 'b', '--', 'ls', '/srv', '/run/lost']);
     expect(stdout).toContain('kept');

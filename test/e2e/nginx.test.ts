@@ -42,7 +42,7 @@ describe.skipIf(labSkipReason !== undefined)('examples/nginx', () => {
     // Nothing is timed here: a machine that has more to do takes several times as long.
     const patient = ['-i', 'outage=5m', '-i', 'downtime=5m', '-i', `address=${lab.lab.serviceAddress}`];
     const there = ['-i', 'source=a', '-i', 'destination=b', '--lab', lab.lab.name, '--reporter', 'plain'];
-    const recipe = `${lab.lab.sharedDirectory}/examples/nginx/nginx.yaml`;
+    const recipe = `${lab.sharedDirectory}/examples/nginx/nginx.yaml`;
     const moved = await cli(['run', recipe, ...patient, ...there]);
     expect(moved.exitCode, moved.stdout).toBe(0);
     expect(await master('b')).toBe(before);
@@ -82,7 +82,7 @@ describe.skipIf(labSkipReason !== undefined)('examples/nginx', () => {
     );
     await lab.sh('b', `echo '# drift' >> ${CONFIG}`);
     const inputs = ['-i', 'source=a', '-i', 'destination=b', '-i', `address=${lab.lab.serviceAddress}`];
-    const recipe = `${lab.lab.sharedDirectory}/examples/nginx/nginx.yaml`;
+    const recipe = `${lab.sharedDirectory}/examples/nginx/nginx.yaml`;
     const refused = await cli(['run', recipe, ...inputs, '--lab', lab.lab.name, '--reporter', 'plain']);
     expect(refused.exitCode, refused.stdout).toBe(4);
     expect(refused.stdout).toContain('sha256sum on b ended with exit code 1');

@@ -25,6 +25,7 @@ const scene = (change: Partial<Scene>): Scene => ({
   restoreCommand: 'restore by hand',
   uncheckedCommand: 'say that they will do',
   sourceHasEnded: false,
+  cleanUp: 'not begun',
   lostOnSource: undefined,
   kept: undefined,
   ...change,
@@ -132,6 +133,32 @@ test.each([
     'the source cannot be asked',
     { onSource: undefined, source: { host: 'a', failure: UNREACHABLE }, destination: at('b', {}) },
     ['unknown', 'criu-flow status r'],
+  ],
+  [
+    'it runs on the destination, which is clean, and the source cannot be asked',
+    {
+      onSource: undefined,
+      source: { host: 'a', failure: UNREACHABLE },
+      onDestination: { pids: [1], by: 'journal' },
+      sourceHasEnded: true,
+    },
+    ['on-destination-unfinished', 'criu-flow resume r'],
+  ],
+  [
+    'the same, and both hosts were cleaned up before',
+    {
+      onSource: undefined,
+      source: { host: 'a', failure: UNREACHABLE },
+      onDestination: { pids: [1], by: 'journal' },
+      sourceHasEnded: true,
+      cleanUp: 'done',
+    },
+    ['on-destination', undefined],
+  ],
+  [
+    'it runs on the source, and the destination could not be cleaned up and cannot be asked',
+    { onDestination: undefined, destination: { host: 'b', failure: UNREACHABLE }, cleanUp: 'unfinished' },
+    ['on-source-unfinished', 'criu-flow rollback r'],
   ],
   [
     'the destination cannot be asked',

@@ -41,8 +41,8 @@ export function bringFakeTime(labs: readonly MigrationLab[]): void {
     execFileSync('dpkg', ['-x', file, 'root'], { cwd: directory });
     const options = { cwd: directory, encoding: 'utf8' } as const;
     const found = execFileSync('find', ['root', '-name', LIBRARY], options).trim();
-    for (const { lab } of labs) {
-      cpSync(join(directory, found), join(lab.sharedDirectory, LIBRARY), { dereference: true });
+    for (const { sharedDirectory } of labs) {
+      cpSync(join(directory, found), join(sharedDirectory, LIBRARY), { dereference: true });
     }
   } finally {
     rmSync(directory, { recursive: true, force: true });

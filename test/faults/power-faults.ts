@@ -30,7 +30,7 @@ function hostKilled(title: string, side: 'from' | 'to'): Fault {
 
 /** The run's directory as it is on the disk of a host that is off. */
 function runOn(lab: MigrationLab, host: Side): string {
-  const runs = join(lab.lab.directory, 'hosts', host, 'upper/var/lib/criu-flow');
+  const runs = join(lab.lab.directory, 'hosts', host, 'own/var/lib/criu-flow');
   const names = existsSync(runs) ? readdirSync(runs).filter((name) => name !== 'locks') : [];
   return join(runs, names.toSorted().at(-1) ?? 'none');
 }

@@ -69,8 +69,16 @@ export class MigrationLab {
   static async up(options: MigrationLabOptions = {}): Promise<MigrationLab> {
     const name = `test-${randomBytes(4).toString('hex')}`;
     const lab = await labUp({ name, hosts: ['a', 'b', 'c'], ...options });
-    cpSync(examples, `${lab.sharedDirectory}/examples`, { recursive: true });
-    return new MigrationLab(lab);
+    const migrationLab = new MigrationLab(lab);
+    cpSync(examples, `${migrationLab.sharedDirectory}/examples`, { recursive: true });
+    return migrationLab;
+  }
+
+  /** A directory of this machine that every host sees as `/shared`. */
+  get sharedDirectory(): string {
+    const { sharedDirectory } = this.lab;
+    if (sharedDirectory === undefined) throw new Error('this lab shares no directory');
+    return sharedDirectory;
   }
 
   async down(): Promise<void> {
@@ -83,7 +91,7 @@ export class MigrationLab {
     const known = this.#inits.get(name);
     if (known?.start !== undefined && startOf(known.pid) === known.start) return known.pid;
     const { hosts } = await labStatus(this.lab.name);
-    const pid = hosts.find((host) => host.name === name)?.initPid;
+    const pid = hosts.find((host) => host.name === name)?.pid;
     if (pid === undefined) throw new Error(`${name} is off`);
     this.#inits.set(name, { pid, start: startOf(pid) });
     return pid;
@@ -155,8 +163,8 @@ export class MigrationLab {
   /** Ends what the tests started, on all hosts, and removes its traces. A host that a test left off is started. */
   async reset(): Promise<void> {
     const { hosts } = await labStatus(this.lab.name);
-    for (const { name, initPid } of hosts) {
-      if (initPid === undefined) await labStartHost(this.lab.name, name);
+    for (const { name, pid } of hosts) {
+      if (pid === undefined) await labStartHost(this.lab.name, name);
       await this.sh(
         name,
         `for file in /proc/[0-9]*/cmdline; do

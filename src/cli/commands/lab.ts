@@ -1,17 +1,72 @@
 import { FlowError } from '../../errors/flow-error.ts';
 import { runInteractive } from '../../host/interactive.ts';
 import { quoteArguments } from '../../host/quote.ts';
-import { labDown, labStatus, labUp, listLabs, type Lab } from '../../lab/lab.ts';
+import { type MachineOptions, machineReleases } from '../../lab/driver.ts';
+import {
+  labDown,
+  labKillHost,
+  labStartHost,
+  labStatus,
+  labUp,
+  listLabs,
+  type Lab,
+  type LabDriverName,
+} from '../../lab/lab.ts';
 
 /** `criu-flow lab up`. @returns the exit code */
 export async function labUpCommand(options: {
   readonly name: string;
   readonly hosts: readonly string[];
   readonly rateMbitPerSecond?: number | undefined;
+  readonly driver: LabDriverName;
+  /** `HOST=MODEL` */
+  readonly cpu?: readonly string[] | undefined;
+  /** `HOST=RELEASE` */
+  readonly release?: readonly string[] | undefined;
 }): Promise<number> {
-  const lab = await labUp({ ...options, onProgress: (text) => process.stderr.write(`${text}\n`) });
+  const { cpu = [], release = [], ...rest } = options;
+  const machines: Record<string, MachineOptions> = {};
+  for (const [host, model] of cpu.map((each) => pairOf('--cpu', each))) {
+    machines[host] = { ...machines[host], cpu: model };
+  }
+  for (const [host, name] of release.map((each) => pairOf('--release', each))) {
+    const known = machineReleases.find((each) => each === name);
+    if (!known) {
+      throw new FlowError('USAGE', `There are no machines of Debian ${JSON.stringify(name)}`, {
+        hint: `There are ${machineReleases.join(', ')}.`,
+      });
+    }
+    machines[host] = { ...machines[host], release: known };
+  }
+  const lab = await labUp({ ...rest, machines, onProgress: (text) => process.stderr.write(`${text}\n`) });
   process.stdout.write(`${describe(lab)}\n`);
   return 0;
+}
+
+/** @throws FlowError USAGE */
+function pairOf(option: string, text: string): readonly [host: string, value: string] {
+  const at = text.indexOf('=');
+  if (at > 0 && at < text.length - 1) return [text.slice(0, at), text.slice(at + 1)];
+  throw new FlowError('USAGE', `${option} ${text}: write HOST=VALUE`, { command: `criu-flow lab up --help` });
+}
+
+/** `criu-flow lab kill`. @returns the exit code */
+export async function labKillCommand({ name, host }: HostOfLab): Promise<number> {
+  await labKillHost(name, host);
+  process.stdout.write(`${host} is off\n`);
+  return 0;
+}
+
+/** `criu-flow lab start`. @returns the exit code */
+export async function labStartCommand({ name, host }: HostOfLab): Promise<number> {
+  await labStartHost(name, host);
+  process.stdout.write(`${host} is on\n`);
+  return 0;
+}
+
+interface HostOfLab {
+  readonly name: string;
+  readonly host: string;
 }
 
 /** `criu-flow lab status`: one lab, or all of this machine. @returns the exit code */
@@ -89,9 +144,10 @@ async function configFile(name: string, host: string): Promise<string> {
 
 function describe(lab: Lab): string {
   const width = Math.max(...lab.hosts.map(({ name }) => name.length));
+  const what = lab.driver === 'vm' ? 'QEMU' : 'process 1';
   const hosts = lab.hosts.map(
-    ({ name, address, initPid }) =>
-      `  ${name.padEnd(width)}  ${address}  ${initPid === undefined ? 'off' : `on (process 1 is ${initPid} here)`}`,
+    ({ name, address, pid }) =>
+      `  ${name.padEnd(width)}  ${address}  ${pid === undefined ? 'off' : `on (${what} is ${pid} here)`}`,
   );
   const first = lab.hosts[0]?.name ?? 'a';
   const option = lab.name === 'lab' ? '' : ` --lab ${lab.name}`;
@@ -99,7 +155,9 @@ function describe(lab: Lab): string {
     `lab ${lab.name}`,
     ...hosts,
     `  service address  ${lab.serviceAddress} on ${lab.device}, free for a service that moves`,
-    `  shared           ${lab.sharedDirectory} is /shared on every host`,
+    ...(lab.sharedDirectory === undefined
+      ? [`  what it says     ${lab.directory}/hosts/*/console.log`]
+      : [`  shared           ${lab.sharedDirectory} is /shared on every host`]),
     `  a shell          criu-flow lab ssh${option} ${first}`,
     `  any ssh tool     ssh -F ${lab.sshConfigFile} ${first}`,
     `  a run            criu-flow run RECIPE --lab ${lab.name}`,

@@ -1,6 +1,6 @@
 /**
  * Turns new namespaces into a host. Runs as its process 1, file descriptor 9 is the network namespace of the machine.
- * Arguments: the host's directory, the root file system, the shared directory, the host's name, its address with
+ * Arguments: the host's directory, that of its own files, the root file system, the shared directory, the host's name, its address with
  * prefix length, the bridge, this machine's end of the link, the first PID, the MAC address, the rate in
  * Mbit/s or nothing.
  *
@@ -10,11 +10,13 @@
  */
 export const startHostScript = `
 set -eu
-directory=$1 root=$2 shared=$3 name=$4 address=$5 bridge=$6 link=$7 first_pid=$8 mac=$9 rate=\${10}
+directory=$1 own=$2 root=$3 shared=$4 name=$5 address=$6 bridge=$7 link=$8
+shift 8
+first_pid=$1 mac=$2 rate=$3
 outside() { nsenter --net=/proc/self/fd/9 "$@"; }
 
 mount --make-rprivate /
-mount -t overlay overlay -o "lowerdir=$root,upperdir=$directory/upper,workdir=$directory/work" "$directory/merged"
+mount -t overlay overlay -o "lowerdir=$root,upperdir=$own,workdir=$directory/work" "$directory/merged"
 cd "$directory/merged"
 mkdir -p shared old
 mount --bind "$shared" shared

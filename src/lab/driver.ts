@@ -1,0 +1,52 @@
+/** What one host of a lab is made from. */
+export interface LabHostSpec {
+  readonly lab: string;
+  readonly name: string;
+  /** Its number in the lab, from 1. */
+  readonly index: number;
+  readonly address: string;
+  /** Its place on this machine, below the lab's. */
+  readonly directory: string;
+  /** Files of its own, as they lie in it: its keys and names. */
+  readonly ownDirectory: string;
+  /** A directory of this machine that it sees as `/shared`, where its driver can show it one. */
+  readonly sharedDirectory: string;
+  readonly rateMbitPerSecond: number | undefined;
+  readonly machine: MachineOptions;
+}
+
+/** What can differ from machine to machine. */
+export interface MachineOptions {
+  /** A CPU model of QEMU's, for example `Nehalem`. @default `max` */
+  readonly cpu?: string | undefined;
+  /** The Debian release, and with it the kernel and the criu. @default `trixie` */
+  readonly release?: MachineRelease | undefined;
+}
+
+/** trixie: kernel 6.12 and criu 4.1; bookworm: kernel 6.1 and criu 3.17. */
+export const machineReleases = ['trixie', 'bookworm'] as const;
+export type MachineRelease = (typeof machineReleases)[number];
+
+/** How the hosts of a lab come to be. */
+export interface LabDriver {
+  /**
+   * Refuses on a machine that cannot build such a lab. Changes nothing.
+   * @throws FlowError LAB_REQUIREMENT_MISSING that names all that is missing
+   */
+  readonly require: (hosts: readonly LabHostSpec[]) => Promise<void>;
+  /**
+   * Builds what these hosts are made from, unless it is in the cache.
+   * @throws FlowError LAB_FAILED
+   */
+  readonly build: (hosts: readonly LabHostSpec[], onProgress: (text: string) => void) => Promise<void>;
+  /**
+   * Starts a host that is off, with the disk that it had, and waits until its sshd answers.
+   * @throws FlowError LAB_FAILED with the last words of what it said
+   */
+  readonly start: (host: LabHostSpec) => Promise<void>;
+}
+
+/** Each host numbers its processes from elsewhere, as hosts of different ages do: a moved PID is then mostly free. */
+export function firstPid({ index }: Pick<LabHostSpec, 'index'>): number {
+  return 2000 * index + 1000;
+}
