@@ -17,7 +17,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/recovery/**', 'test/faults/**'],
+          exclude: ['test/e2e/**', 'test/recovery/**', 'test/faults/**', 'test/vm/**'],
           testTimeout: 30_000,
           sequence: { groupOrder: 0 },
         },
@@ -33,6 +33,8 @@ const config: ViteUserConfig = defineConfig({
       { test: { name: 'lab', include: ['test/e2e/**/*.test.ts'], ...ON_LABS } },
       // `npm run test:recovery`: what crashes lead to, which takes longer.
       { test: { name: 'recovery', include: ['test/recovery/**/*.test.ts'], ...ON_LABS } },
+      // `npm run test:vm`: what needs kernels of its own. One lab keeps both cores busy.
+      { test: { name: 'vm', include: ['test/vm/**/*.test.ts'], ...ON_LABS, maxWorkers: 1 } },
     ],
   },
 });

@@ -45,6 +45,23 @@ export async function setUp({ forTests = false } = {}) {
   }
 }
 
+/**
+ * What virtual machines are made from, besides.
+ * @returns {Promise<string | undefined>} why this machine cannot run some, or undefined when it can
+ */
+export async function setUpMachines() {
+  const { vmDriver } = await import('../dist/lab/vm/vm-driver.js');
+  const machines = [{ machine: {} }, { machine: { release: 'bookworm' } }];
+  try {
+    await vmDriver.require(machines);
+    await vmDriver.build(machines, say);
+    return undefined;
+  } catch (error) {
+    if (error?.name !== 'FlowError') throw error;
+    return [error.message, error.evidence, error.hint].filter(Boolean).join('\n  ');
+  }
+}
+
 function say(text) {
   console.log(`set-up: ${text}`);
 }

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { setUp } from './setup.mjs';
+import { setUp, setUpMachines } from './setup.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const isCi = process.env['CI'] === 'true';
@@ -13,6 +13,9 @@ const labMissing = await setUp({ forTests: true });
 if (labMissing !== undefined) console.log(`Lab tests are skipped. ${labMissing}`);
 
 const own = process.argv.slice(2);
+const machinesMissing = own.includes('vm') ? (labMissing ?? (await setUpMachines())) : undefined;
+if (machinesMissing !== undefined) console.log(`Tests on virtual machines are skipped. ${machinesMissing}`);
+
 const chosen = own.length > 0 ? own : ['--project', 'unit', '--project', 'lab'];
 const directory = mkdtempSync(join(tmpdir(), 'criu-flow-test-'));
 const report = join(directory, 'report.json');
@@ -29,7 +32,11 @@ const vitest = spawnSync(
   {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, ...(labMissing === undefined ? {} : { CRIU_FLOW_LAB_MISSING: labMissing }) },
+    env: {
+      ...process.env,
+      ...(labMissing === undefined ? {} : { CRIU_FLOW_LAB_MISSING: labMissing }),
+      ...(machinesMissing === undefined ? {} : { CRIU_FLOW_MACHINES_MISSING: machinesMissing }),
+    },
   },
 );
 let counts = { numPassedTests: 0, numFailedTests: 1, numPendingTests: 0, testResults: [] };

@@ -27,18 +27,21 @@ export interface MachineOptions {
 export const machineReleases = ['trixie', 'bookworm'] as const;
 export type MachineRelease = (typeof machineReleases)[number];
 
+/** As far as it matters to what a host is built from. */
+type HostKind = Pick<LabHostSpec, 'machine'>;
+
 /** How the hosts of a lab come to be. */
 export interface LabDriver {
   /**
    * Refuses on a machine that cannot build such a lab. Changes nothing.
    * @throws FlowError LAB_REQUIREMENT_MISSING that names all that is missing
    */
-  readonly require: (hosts: readonly LabHostSpec[]) => Promise<void>;
+  readonly require: (hosts: readonly HostKind[]) => Promise<void>;
   /**
    * Builds what these hosts are made from, unless it is in the cache.
    * @throws FlowError LAB_FAILED
    */
-  readonly build: (hosts: readonly LabHostSpec[], onProgress: (text: string) => void) => Promise<void>;
+  readonly build: (hosts: readonly HostKind[], onProgress: (text: string) => void) => Promise<void>;
   /**
    * Starts a host that is off, with the disk that it had, and waits until its sshd answers.
    * @throws FlowError LAB_FAILED with the last words of what it said

@@ -24,6 +24,8 @@ export interface Injected {
   readonly missed?: string;
   /** A host lost its power while the workload ran on it: no tool can bring that back as it was. */
   readonly tookWorkload?: boolean;
+  /** The same, before there were images of it: nothing can bring it back. */
+  readonly isLost?: boolean;
 }
 
 export const HIT: Injected = {};

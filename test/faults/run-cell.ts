@@ -35,7 +35,7 @@ export async function runCell(lab: MigrationLab, boundary: Boundary, fault: Faul
     await fault.before?.(scene);
     const run = start(controller, lab, boundary);
     await untilStopped(run, boundary);
-    const { missed } = await fault.inject({ ...scene, run });
+    const { missed, isLost = false } = await fault.inject({ ...scene, run });
     if (missed !== undefined) {
       run.signal('SIGKILL');
       await run.ended;
@@ -57,7 +57,7 @@ export async function runCell(lab: MigrationLab, boundary: Boundary, fault: Faul
       violations: [
         ...(run.isLate() ? ['the run came to no end'] : []),
         ...followed.violations,
-        ...(on.length === 1 ? [] : [`${on.length} copies`]),
+        ...(on.length === 1 || (isLost && on.length === 0) ? [] : [`${on.length} copies`]),
         ...(host === undefined || isOlder ? [] : await lookAtService(lab, host)),
         ...(await leftBehind(lab, controller, before, host === 'b')),
       ],
@@ -102,7 +102,14 @@ function stateLetter(pid: number): string {
 }
 
 function describe(first: CliResult, commands: readonly string[], on: readonly Side[]): string {
-  const where = on.length === 1 ? (on[0] === 'a' ? 'source' : 'destination') : `${on.length} copies`;
+  const where =
+    on.length === 1
+      ? on[0] === 'a'
+        ? 'source'
+        : 'destination'
+      : on.length === 0
+        ? 'lost'
+        : `${on.length} copies`;
   return commands.length > 0
     ? `${where}, by ${commands.join(', ')}`
     : `${where} (${first.exitCode ?? 'killed'})`;

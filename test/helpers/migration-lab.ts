@@ -7,13 +7,17 @@ import { fileURLToPath } from 'node:url';
 import { onTestFailed } from 'vitest';
 import { runPlan } from '../../src/engine/run-plan.ts';
 import type { FlowEvent, RunSummary } from '../../src/events/event.ts';
-import type { CommandResult } from '../../src/host/host.ts';
+import { connectHost } from '../../src/host/connect.ts';
+import type { CommandResult, Host } from '../../src/host/host.ts';
 import { LocalHost } from '../../src/host/local.ts';
-import { labDown, labStartHost, labStatus, labUp, type Lab } from '../../src/lab/lab.ts';
+import { labDown, labStartHost, labStatus, labUp, type Lab, type LabDriverName } from '../../src/lab/lab.ts';
 import { loadPlan } from '../../src/plan/load-plan.ts';
 
 /** Why this machine cannot build a lab; the set-up of `npm test` says so. Undefined when it can. */
 export const labSkipReason: string | undefined = process.env['CRIU_FLOW_LAB_MISSING'];
+
+/** Why this machine cannot run virtual machines; the set-up of `npm run test:vm` says so. */
+export const machinesSkipReason: string | undefined = process.env['CRIU_FLOW_MACHINES_MISSING'];
 
 const examples = fileURLToPath(new URL('../../examples', import.meta.url));
 
@@ -36,6 +40,7 @@ const ENVIRONMENT = ['env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/r
 
 export interface MigrationLabOptions {
   readonly rateMbitPerSecond?: number;
+  readonly driver?: LabDriverName;
 }
 
 /** Undefined for one that has ended. @see proc_pid_stat(5), starttime */
@@ -60,6 +65,9 @@ export class MigrationLab {
   /** Process 1 of each host, as this machine numbers it, with its start time: another one is of a later boot. */
   readonly #inits = new Map<string, { readonly pid: number; readonly start: string | undefined }>();
 
+  /** To machines, which have no other door; each of one boot. */
+  readonly #connections = new Map<string, { readonly pid: number; readonly host: Host }>();
+
   private constructor(lab: Lab) {
     this.lab = lab;
     this.directory = mkdtempSync(join(tmpdir(), 'criu-flow-e2e-'));
@@ -70,8 +78,28 @@ export class MigrationLab {
     const name = `test-${randomBytes(4).toString('hex')}`;
     const lab = await labUp({ name, hosts: ['a', 'b', 'c'], ...options });
     const migrationLab = new MigrationLab(lab);
-    cpSync(examples, `${migrationLab.sharedDirectory}/examples`, { recursive: true });
+    if (lab.sharedDirectory === undefined) await migrationLab.#bringExamples();
+    else cpSync(examples, `${lab.sharedDirectory}/examples`, { recursive: true });
     return migrationLab;
+  }
+
+  /** To hosts that share no directory with this machine. */
+  async #bringExamples(): Promise<void> {
+    const { hosts, sshConfigFile } = this.lab;
+    const bring =
+      'tar -C "$1" -cf - . | ssh -F "$2" "$3" "mkdir -p /shared/examples; tar -C /shared/examples -xf -; sync"';
+    for (const { name } of hosts) {
+      const { exitCode, stderr } = await machine.run([
+        'sh',
+        '-c',
+        bring,
+        'sh',
+        examples,
+        sshConfigFile,
+        name,
+      ]);
+      if (exitCode !== 0) throw new Error(`${name} gets no examples: ${stderr}`);
+    }
   }
 
   /** A directory of this machine that every host sees as `/shared`. */
@@ -82,6 +110,7 @@ export class MigrationLab {
   }
 
   async down(): Promise<void> {
+    for (const { host } of this.#connections.values()) await host.close();
     await labDown(this.lab.name);
     rmSync(this.directory, { recursive: true, force: true });
   }
@@ -97,11 +126,23 @@ export class MigrationLab {
     return pid;
   }
 
-  /** Runs a command on a host, past its network and ssh, which may be what a test breaks. */
+  /** Runs a command on a host: past its network and ssh, which may be what a test breaks, where it is no machine. */
   async on(name: string, argv: readonly string[]): Promise<CommandResult> {
+    if (this.lab.driver === 'vm') return (await this.#connection(name)).run([...ENVIRONMENT, ...argv]);
     const namespaces = ['--mount', '--uts', '--ipc', '--net', '--pid'];
     const enter = ['nsenter', '--target', String(await this.init(name)), ...namespaces];
     return machine.run([...enter, ...ENVIRONMENT, ...argv]);
+  }
+
+  async #connection(name: string): Promise<Host> {
+    const pid = await this.init(name);
+    const known = this.#connections.get(name);
+    if (known?.pid === pid) return known.host;
+    await known?.host.close();
+    const controlDirectory = join(this.directory, `ssh-${name}-${pid}`);
+    const host = await connectHost(name, { sshConfigFile: this.lab.sshConfigFile, controlDirectory });
+    this.#connections.set(name, { pid, host });
+    return host;
   }
 
   /** Runs a shell script that must succeed; its standard output. */
@@ -191,12 +232,14 @@ export class MigrationLab {
           pid=\${file#/proc/} pid=\${pid%/cmdline}
           [ "$pid" != $$ ] || continue
           case $(tr '\\0' ' ' < "$file" 2> /dev/null) in
-          'criu '* | '/bin/sh /var/lib/criu-flow/'* | 'sh -c '*' criu-flow /var/lib/criu-flow/'* | 'ssh -F /var/lib/'* | 'timeout '*' dd '* | sshd-session* | '/bin/sh ' | 'rsync '*) kill -KILL "$pid" ;;
+          'criu '* | '/bin/sh /var/lib/criu-flow/'* | 'sh -c '*' criu-flow /var/lib/criu-flow/'* | 'ssh -F /var/lib/'* | 'timeout '*' dd '* | '/bin/sh ' | 'rsync '*) kill -KILL "$pid" ;;
+          sshd-session*) [ "$1" = vm ] || kill -KILL "$pid" ;;
           esac
         done
         nft flush ruleset
         rm -rf /var/lib/criu-flow
         sed -i '/criu-flow-/d' /root/.ssh/authorized_keys`,
+        this.lab.driver,
       );
     }
   }
@@ -246,6 +289,8 @@ export class MigrationLab {
    * kernel, nor what the library that sets a clock ahead leaves.
    */
   async traces(name: string): Promise<string> {
+    // What a machine has besides: the threads of its kernel, systemd's notes, and the connection that asks.
+    const isMachine = this.lab.driver === 'vm' ? '1' : '';
     return this.sh(
       name,
       `nft list ruleset
@@ -256,13 +301,16 @@ export class MigrationLab {
       find /root/.ssh -printf '%p %y %m\n' | sort
       sha256sum /root/.ssh/authorized_keys
       find / /run /tmp /dev -xdev \\( -type d -o -cnewer /etc/hostname \\) |
-        grep -v -x -e /root/.ssh/authorized_keys -e /run/criu.kdat -e '/var/lib/criu-flow/.*' -e '/dev/shm/.*faketime.*' | sort -u
-      ps -e -o pid=,ppid=,args= -w -w | awk -v self=$$ '
+        grep -v -x -e /root/.ssh/authorized_keys -e /run/criu.kdat -e '/var/lib/criu-flow/.*' -e '/dev/shm/.*faketime.*' |
+        { [ -z "$2" ] && cat || grep -v -e ^/run/systemd/ -e ^/run/log/ -e ^/run/ssh -e ^/var/lib/systemd/; } | sort -u
+      ps -e -o pid=,ppid=,args= -w -w | awk -v self=$$ -v machine="$2" '
         $1 == self || $2 == self { next }
+        machine && ($1 == 2 || $2 == 2 || $3 ~ /^sshd-session/) { next }
         { sub(/^ *[0-9]+ +[0-9]+ /, "") }
         /^(sshd: |python3 [/]shared[/]examples[/]|[[]?arping)/ { next }
         { print "process " $0 }' | sort`,
       this.address,
+      isMachine,
     );
   }
 

@@ -85,12 +85,12 @@ async function startMachine(spec: LabHostSpec): Promise<void> {
   }
 }
 
-function releaseOf({ machine }: LabHostSpec): NonNullable<LabHostSpec['machine']['release']> {
+function releaseOf({ machine }: Pick<LabHostSpec, 'machine'>): NonNullable<LabHostSpec['machine']['release']> {
   return machine.release ?? 'trixie';
 }
 
 /** With KVM a machine boots as fast; one of another CPU model mostly is the only one. */
-function goesOnFromSavedState({ machine }: LabHostSpec, accelerator: 'kvm' | 'tcg'): boolean {
+function goesOnFromSavedState({ machine }: Pick<LabHostSpec, 'machine'>, accelerator: 'kvm' | 'tcg'): boolean {
   return accelerator === 'tcg' && (machine.cpu ?? usualCpu) === usualCpu;
 }
 
