@@ -33,10 +33,10 @@ export async function setUp({ forTests = false } = {}) {
   installNpmPackages();
   const debian = installDebianPackages(forTests ? { ...labPrograms, ...testPrograms } : labPrograms);
   build();
-  const { requireNamespaces } = await import('../dist/lab/namespace/namespace-driver.js');
+  const { namespaceDriver } = await import('../dist/lab/namespace/namespace-driver.js');
   const { ensureRootFileSystem } = await import('../dist/lab/namespace/root-file-system.js');
   try {
-    await requireNamespaces();
+    await namespaceDriver.require([]);
     await ensureRootFileSystem(say);
     return undefined;
   } catch (error) {

@@ -6,20 +6,12 @@ import { ensureRootFileSystem } from './root-file-system.ts';
 
 /** Hosts that are namespaces of this machine's kernel over one Debian root file system: quick, and good for timings. */
 export const namespaceDriver: LabDriver = {
-  require: requireNamespaces,
+  require: () => requireForLab({ unshare: 'util-linux', nsenter: 'util-linux' }, probeKernel),
   build: async (_, onProgress) => {
     await ensureRootFileSystem(onProgress);
   },
   start: async (host) => startNamespaceHost(host, await ensureRootFileSystem()),
 };
-
-/**
- * Refuses on a machine whose kernel cannot build a lab of namespaces.
- * @throws FlowError LAB_REQUIREMENT_MISSING
- */
-export async function requireNamespaces(): Promise<void> {
-  await requireForLab({ unshare: 'util-linux', nsenter: 'util-linux' }, probeKernel);
-}
 
 /**
  * Tries each kernel feature in namespaces of its own, so that nothing is left behind, and prints what is missing.

@@ -85,12 +85,17 @@ async function startMachine(spec: LabHostSpec): Promise<void> {
   }
 }
 
-function releaseOf({ machine }: Pick<LabHostSpec, 'machine'>): NonNullable<LabHostSpec['machine']['release']> {
+function releaseOf({
+  machine,
+}: Pick<LabHostSpec, 'machine'>): NonNullable<LabHostSpec['machine']['release']> {
   return machine.release ?? 'trixie';
 }
 
 /** With KVM a machine boots as fast; one of another CPU model mostly is the only one. */
-function goesOnFromSavedState({ machine }: Pick<LabHostSpec, 'machine'>, accelerator: 'kvm' | 'tcg'): boolean {
+function goesOnFromSavedState(
+  { machine }: Pick<LabHostSpec, 'machine'>,
+  accelerator: 'kvm' | 'tcg',
+): boolean {
   return accelerator === 'tcg' && (machine.cpu ?? usualCpu) === usualCpu;
 }
 
