@@ -51,7 +51,7 @@ export async function setUp({ forTests = false } = {}) {
  */
 export async function setUpMachines() {
   const { vmDriver } = await import('../dist/lab/vm/vm-driver.js');
-  const machines = [{ machine: {} }, { machine: { release: 'bookworm' } }];
+  const machines = [{ machine: {} }];
   try {
     await vmDriver.require(machines);
     await vmDriver.build(machines, say);

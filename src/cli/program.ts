@@ -1,4 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { LabDriverName } from '../lab/lab.ts';
 import { FlowError } from '../errors/flow-error.ts';
 import { toFailureData } from '../events/failure-data.ts';
 import { REPORTER_KINDS, type ReporterKind } from '../report/reporter.ts';
@@ -223,7 +224,7 @@ function addRuns(program: Command, done: (exitCode: number) => void): void {
 interface LabUpFlags {
   readonly hosts: readonly string[];
   readonly rate?: number;
-  readonly driver: 'namespace' | 'vm';
+  readonly driver: LabDriverName;
   readonly cpu?: readonly string[];
   readonly release?: readonly string[];
 }

@@ -10,7 +10,7 @@ import { BOOT_FUNCTION } from '../host/boot-function.ts';
  */
 
 /**
- * Takes a run's lock, or takes it over with a higher epoch. A lock from before the host's last boot is void: nothing
+ * Takes a run's lock, or takes it over with a higher epoch; a power cut afterwards leaves it there. A lock from before the host's last boot is void: nothing
  * that it stood for can be alive, so it is removed. Prints the host's boot. Arguments: the directory, the run, the epoch, the line of JSON, the pids. Exit 3: a
  * pid is another run's, which is printed with its file. Exit 4: the run has that epoch or a higher one, which is
  * printed with its file.
@@ -44,6 +44,7 @@ done
 for link in pid-*; do [ ! -L "$link" ] || [ -f "$link" ] || rm -f "$link"; done
 printf '%s\\n' "$epoch" "$boot" "$holder" > "$run.new" && sync "$run.new" && mv "$run.new" "$run" || { rm -f "$run.new"; exit 1; }
 for pid; do ln -sfn "$run" "pid-$pid" || exit 1; done
+sync . || exit 1
 echo "$boot"
 `;
 
@@ -60,7 +61,7 @@ if [ -n "$3" ] && [ -f "$2" ]; then
   [ "$now" = "$3" ] || exit 0
 fi
 for link in pid-*; do [ "$(readlink "$link")" != "$2" ] || rm -f "$link"; done
-rm -f "$2"
+rm -f "$2" "$2.new"
 rmdir "$1" "\${1%/*}" 2> /dev/null
 :
 `;

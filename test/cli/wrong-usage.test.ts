@@ -67,6 +67,8 @@ test.each([
   'unlock',
   'lab',
   'lab up',
+  'lab kill',
+  'lab start',
   'lab status',
   'lab exec',
   'lab ssh',

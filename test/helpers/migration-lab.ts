@@ -289,7 +289,7 @@ export class MigrationLab {
    * kernel, nor what the library that sets a clock ahead leaves.
    */
   async traces(name: string): Promise<string> {
-    // What a machine has besides: the threads of its kernel, systemd's notes, and the connection that asks.
+    // Of a machine neither what its kernel and systemd make anew at each boot, nor the connection that asks.
     const isMachine = this.lab.driver === 'vm' ? '1' : '';
     return this.sh(
       name,
@@ -300,12 +300,12 @@ export class MigrationLab {
       find /var/lib/criu-flow -mindepth 1 -printf '%p %y %m\n' 2> /dev/null | sort
       find /root/.ssh -printf '%p %y %m\n' | sort
       sha256sum /root/.ssh/authorized_keys
-      find / /run /tmp /dev -xdev \\( -type d -o -cnewer /etc/hostname \\) |
-        grep -v -x -e /root/.ssh/authorized_keys -e /run/criu.kdat -e '/var/lib/criu-flow/.*' -e '/dev/shm/.*faketime.*' |
-        { [ -z "$2" ] && cat || grep -v -e ^/run/systemd/ -e ^/run/log/ -e ^/run/ssh -e ^/var/lib/systemd/; } | sort -u
+      [ -z "$2" ] && volatile='/run /dev' || volatile=
+      find / /tmp $volatile -xdev \\( -type d -o -cnewer /etc/hostname \\) |
+        grep -v -x -e /root/.ssh/authorized_keys -e /run/criu.kdat -e '/var/lib/criu-flow/.*' -e '/dev/shm/.*faketime.*' | sort -u
       ps -e -o pid=,ppid=,args= -w -w | awk -v self=$$ -v machine="$2" '
         $1 == self || $2 == self { next }
-        machine && ($1 == 2 || $2 == 2 || $3 ~ /^sshd-session/) { next }
+        machine && ($1 == 2 || $2 == 2 || $3 ~ /^sshd-session/ || / env -i PATH=/) { next }
         { sub(/^ *[0-9]+ +[0-9]+ /, "") }
         /^(sshd: |python3 [/]shared[/]examples[/]|[[]?arping)/ { next }
         { print "process " $0 }' | sort`,

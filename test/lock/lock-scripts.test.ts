@@ -75,6 +75,13 @@ test('is given up by who has that epoch, or by anybody who names none; twice is 
   expect(existsSync(locks())).toBe(false);
 });
 
+test('one that a power cut left half-written goes away with it', async () => {
+  await lock('r1', 1, 10);
+  writeFileSync(`${locks()}/r1.new`, '');
+  expect(await unlock('r1')).toMatchObject({ exitCode: 0 });
+  expect(existsSync(locks())).toBe(false);
+});
+
 test('a run id and a holder are data, whatever they hold', async () => {
   const holder = `{"a":"$(touch ${directory.at('bad')}) ' \\" ; rm -rf /"}`;
   const taken = await runScript(host, LOCK_SCRIPT, [locks(), 'r1', '1', holder, '10']);

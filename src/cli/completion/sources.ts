@@ -32,6 +32,8 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   'name=value': { candidates: recipeInputs },
   names: FREE,
   mbit: FREE,
+  'host=model': FREE,
+  'host=debian': FREE,
   number: FREE,
   age: FREE,
   text: FREE,

@@ -89,7 +89,7 @@ export async function becomeHost(
 /** @returns whether the machine heard it */
 async function tell(wire: Wire): Promise<boolean> {
   const deadlineMs = performance.now() + bootTimeoutMs;
-  while (performance.now() < deadlineMs) {
+  while (performance.now() < deadlineMs && !wire.isCut) {
     wire.say(`become ${(Date.now() / 1000).toFixed(3)}`);
     if (await wire.until('heard', 500)) return true;
   }

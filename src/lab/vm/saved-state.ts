@@ -64,7 +64,7 @@ async function save(template: VirtualMachine): Promise<void> {
         return came ? `migrate file:${directory}/state\nquit\n` : 'quit\n';
       }),
     });
-    if (!waits) throw await bootFailed(vm, 'whose state was to be saved');
+    if (!waits && result.exitCode === 0) throw await bootFailed(vm, 'whose state was to be saved');
     if (result.exitCode !== 0 || !existsSync(`${directory}/state`)) {
       throw new FlowError('LAB_FAILED', 'The state of a machine could not be saved', {
         host: 'local',

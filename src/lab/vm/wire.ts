@@ -1,4 +1,4 @@
-import { addAbortListener, once } from 'node:events';
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -45,17 +45,25 @@ export class Wire {
     this.#socket.write(`${line}\n`);
   }
 
+  /** Whether the machine is off, or QEMU gone. */
+  get isCut(): boolean {
+    return this.#socket.destroyed;
+  }
+
   /** Waits for a word. @returns whether it came, before the machine went off or the time was over */
   async until(word: string, timeoutMs: number): Promise<boolean> {
-    const signal = AbortSignal.timeout(timeoutMs);
     return new Promise((resolve) => {
-      const look = (): void => {
-        if (this.#said.has(word)) resolve(true);
-        else if (this.#socket.destroyed || signal.aborted) resolve(false);
+      const settle = (came: boolean): void => {
+        clearTimeout(timer);
+        this.#onWord = () => {};
+        resolve(came);
       };
-      this.#onWord = look;
-      addAbortListener(signal, look);
-      look();
+      const timer = setTimeout(() => settle(false), timeoutMs);
+      this.#onWord = () => {
+        if (this.#said.has(word)) settle(true);
+        else if (this.isCut) settle(false);
+      };
+      this.#onWord();
     });
   }
 
