@@ -259,11 +259,12 @@ function requireSuccess(way: Pick<Way, 'source' | 'from'>, result: CommandResult
   );
 }
 
-/** An error in the protocol's stream, a time-out, and ssh's own failure. @see rsync(1), EXIT VALUES */
-const BROKEN_EXITS: ReadonlySet<number> = new Set([12, 30, 255]);
+/** An error of the socket, or in the protocol's stream, a time-out, and ssh's own failure: which, is a race. @see rsync(1), EXIT VALUES */
+const BROKEN_EXITS: ReadonlySet<number> = new Set([10, 12, 30, 255]);
 
 /** @see rsync(1), EXIT VALUES */
 const RSYNC_EXITS: Readonly<Record<number, string>> = {
+  10: 'The connection between the hosts broke.',
   11: 'A file could not be read or written: is a disk full?',
   12: 'The connection between the hosts broke, or rsync on the destination died.',
   23: 'Some files could not be copied.',
