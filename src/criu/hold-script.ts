@@ -23,7 +23,7 @@ export const FENCE_UP = 'nft -f fence.nft';
  * - `post-restore`: writes down in `restored` which tasks it has rebuilt, with their start times: who has one of their pids later is
  *   somebody else.
  * - `post-dump` and `post-restore`: say `held`, with the size of the images in bytes and the milliseconds that criu took for it,
- *   then wait for a decision. Exit 0 is
+ *   run `on-held` meanwhile, if there is such a script, which an abort ends; and wait for a decision. Exit 0 is
  *   commit; anything else, the death of this script included, is abort: it fails closed.
  * - `pre-resume` (whole, and let go next): leaves `resuming`; should criu die from now on, the kernel lets it go.
  * - `post-resume` (the workload runs): runs `on-resume`, which lifts the destination's fence without a round trip, be
@@ -101,6 +101,11 @@ began=
 put held "$bytes $((now - \${began:-now}))" || exit 1
 printf x 1<> events
 [ ! -f cut ] || printf x 1<> sending
+job=
+if [ -f on-held ]; then
+  setsid sh ./on-held > on-held.output 2>&1 4>&- &
+  job=$!
+fi
 while [ ! -f decision ]; do
   if [ -n "$lease" ] && [ ! -f lease-end ]; then
     timeout "$lease" dd bs=1 count=1 of=/dev/null 2> /dev/null <&4
@@ -119,6 +124,7 @@ fi
 read -r decision _ < decision
 [ "$decision" != commit ] || exit 0
 [ ! -f on-abort ] || sh ./on-abort
+[ -z "$job" ] || kill -s TERM -- "-$job" 2> /dev/null
 if [ "$CRTOOLS_SCRIPT_ACTION" = post-dump ] && [ -f tasks ]; then
   while read -r pid _; do grep -qx "$pid" stopped || kill -CONT "$pid"; done < tasks
 fi
@@ -147,6 +153,9 @@ while [ $# -gt 0 ]; do
   shift 2
 done
 chmod 700 hold
+# What a host that loses its power has to find again.
+find . -type f -exec sync {} +
+sync . ..
 `;
 
 /**
@@ -248,11 +257,13 @@ printf x 1<> "$1/start"
 ${AWAIT_SCRIPT}`;
 
 /**
- * Ends the lease of a hold, so that it waits for its decision for ever, and prints what counts: `waived`, `expired`, or
- * `none` when there is no such hold. Argument: the hold's directory.
+ * Puts directories on the disk, in which files were renamed, then ends the lease of a hold, so that it waits for its decision for ever,
+ * and prints what counts: `waived`, `expired`, or `none` when there is no such hold. Arguments: the hold's directory, the others.
  */
 export const WAIVE_SCRIPT = `
 cd "$1" 2> /dev/null || { echo none; exit 0; }
+shift
+[ $# -eq 0 ] || sync -- "$@" || exit 1
 ln lease.waived lease-end 2> /dev/null
 printf x 1<> doorbell
 cat lease-end
@@ -308,18 +319,48 @@ done
 sh ./settle "$2"
 `;
 
+/** Turns the decision of a hold into one to commit, whatever it was, and puts that on the disk. In its directory. */
+const COMMIT_AFTER_ALL = `
+decision=
+{ read -r decision _ < decision; } 2> /dev/null
+[ "$decision" = commit ] || { rm -f decision.new && ln decision.commit decision.new && mv -f decision.new decision; } || exit 1
+sync decision . || exit 1
+`;
+
 /**
- * Turns a decision to abort into one to commit, then restores from the images, as a person may who knows that no other copy can
- * run. Argument: the hold's directory.
+ * Lets the workload run from its images on the destination, as may who knows that no other copy can run: be it that it was rebuilt there
+ * and given up, or that criu was never started. Arguments: the hold's directory; what else would have run before criu, and its arguments.
  */
-export const REVIVE_SCRIPT = `
+export const REVIVE_SCRIPT: string = `
 cd "$1" || exit 1
+before=$2
+shift 2
 (
   flock 9
-  rm -f decision.new
-  ln decision.commit decision.new && mv -f decision.new decision && sync decision . && rm -f settled
+  decision= settled=
+  { read -r decision _ < decision; read -r settled _ < settled; } 2> /dev/null
+  [ "$decision" != commit ] || [ "$settled" != restored ] || exit 0
+  ${COMMIT_AFTER_ALL}
+  rm -f settled
 ) 9> settle.lock || exit 1
+[ ! -f settled ] || exit 0
+[ -f started ] || sh -c "$before" criu-flow "$@" || exit $?
 sh ./settle again
+`;
+
+/**
+ * Turns the decision of a source that cannot bring its copy back into one to commit, so that nobody restores it there any more. Prints
+ * what became of its workload when that runs on there. Argument: the hold's directory.
+ */
+export const RELINQUISH_SCRIPT: string = `
+cd "$1" 2> /dev/null || exit 0
+(
+  flock 9
+  settled=
+  { read -r settled _ < settled; } 2> /dev/null
+  case $settled in resumed | healed | restored) echo "$settled"; exit 0 ;; esac
+  ${COMMIT_AFTER_ALL}
+) 9> settle.lock
 `;
 
 /**

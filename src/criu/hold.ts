@@ -9,6 +9,7 @@ import {
   DECIDE_SCRIPT,
   HOLD_SCRIPT,
   PREPARE_SCRIPT,
+  RELINQUISH_SCRIPT,
   RESTORED_STATE_SCRIPT,
   REVIVE_SCRIPT,
   SETTLE_SCRIPT,
@@ -72,6 +73,8 @@ export interface HoldOptions {
   readonly fence?: { readonly table: string; readonly text: string };
   /** A fixed script that criu's `post-resume` action runs; it finds its values in the file `values`, one a line. */
   readonly onResume?: { readonly script: string; readonly values: readonly string[] };
+  /** A fixed script that runs beside a criu that holds, in the hold's directory. @default none */
+  readonly onHeld?: string | undefined;
   /** What does criu's part when criu fails to do it. */
   readonly recovery?: Recovery;
   /**
@@ -151,11 +154,12 @@ export class CriuHold {
 
   /**
    * From now on it waits for its decision for ever. Safe to repeat.
+   * @param directories what was renamed in these is on the disk before
    * @throws FlowError HOLD_LOST when its lease was over before
    */
-  async waiveLease(): Promise<void> {
+  async waiveLease(directories: readonly string[] = []): Promise<void> {
     clearInterval(this.#renewal);
-    const { stdout } = await mustRunScript(this.host, WAIVE_SCRIPT, [this.directory], {
+    const { stdout } = await mustRunScript(this.host, WAIVE_SCRIPT, [this.directory, ...directories], {
       what: 'Waiving the lease',
     });
     if (stdout.trim() === 'waived') return;
@@ -257,7 +261,7 @@ export class CriuHold {
     const word = stdout.trim();
     if (exitCode === 0) return SETTLED.find((each) => each === word);
     const how = wasKilled(end) ? 'killed' : 'failed';
-    const [, evidence = '', allTheSame] = /^([^]*?)(?:\nrun: (.+))?$/.exec(stderr.trim()) ?? [];
+    const { evidence, allTheSame } = readComplaint(stderr);
     throw new FlowError(
       'HOLD_LOST',
       `criu on ${this.host.name} ${describeEnd(end)}, and nobody did its part`,
@@ -274,20 +278,53 @@ export class CriuHold {
   }
 
   /**
-   * Restores from the images what was rebuilt here and given up, as after a commit. Only when no other copy can ever run.
+   * Restores from the images what was rebuilt here and given up, or was never begun, as after a commit. Only when no other copy can
+   * ever run. Idempotent.
+   * @param first what else would have run before criu
+   * @returns how that ended, when it refused
    * @throws FlowError HOLD_LOST when it cannot be restored
    */
-  async revive(): Promise<void> {
-    const { exitCode, stderr } = await runScript(this.host, REVIVE_SCRIPT, [this.directory], {
-      timeoutMs: SETTLE_TIMEOUT_MS,
-    });
-    if (exitCode === 0) return;
+  async revive({ script, args }: FirstScript): Promise<{ exitCode: number; stderr: string } | undefined> {
+    const { exitCode, stderr } = await runScript(
+      this.host,
+      REVIVE_SCRIPT,
+      [this.directory, script, ...args],
+      { timeoutMs: SETTLE_TIMEOUT_MS },
+    );
+    if (exitCode === 0) return undefined;
+    // As `settle` ends, it ends with 1.
+    if (exitCode > 1) return { exitCode, stderr: stderr.trim() };
+    const { evidence, allTheSame } = readComplaint(stderr);
+    const images = `The images are in ${posix.dirname(this.directory)}/images.`;
     throw new FlowError('HOLD_LOST', `The workload cannot be restored on ${this.host.name} from its images`, {
       host: this.host.name,
-      evidence: stderr.trim(),
-      hint: `The images are in ${posix.dirname(this.directory)}/images. When what it says is put right, try again.`,
-      command: this.restoreCommand,
+      evidence,
+      hint:
+        allTheSame === undefined
+          ? `${images} When what it says is put right, try again.`
+          : `${images} To restore from them all the same, run the command, then try again.`,
+      command: allTheSame === undefined ? this.restoreCommand : commandOn(this.host, allTheSame.split(' ')),
     });
+  }
+
+  /**
+   * Decides for a copy that has ended, and that this host cannot bring back, that it never will. Idempotent; nothing is done where there
+   * is no such hold any more.
+   * @throws FlowError RESUME_REFUSED when it runs there again
+   */
+  async relinquish(): Promise<void> {
+    const { stdout } = await mustRunScript(this.host, RELINQUISH_SCRIPT, [this.directory], {
+      what: 'Deciding that the copy stays ended',
+    });
+    if (stdout.trim() === '') return;
+    throw new FlowError(
+      'RESUME_REFUSED',
+      `The workload runs on ${this.host.name}: it was brought back there`,
+      {
+        host: this.host.name,
+        hint: 'Nothing was done on the destination. Look again where it is.',
+      },
+    );
   }
 
   /** For a person: restores the workload from its images once more, when nothing of it runs there. */
@@ -370,6 +407,12 @@ function toTask(text: string): Task {
 /** Milliseconds: criu may have to write or read all of the workload's memory. */
 const SETTLE_TIMEOUT_MS = 300_000;
 
+/** What `settle` says when it fails: why, and what may be run all the same. */
+function readComplaint(stderr: string): { readonly evidence: string; readonly allTheSame?: string } {
+  const [, evidence = '', allTheSame] = /^([^]*?)(?:\nrun: (.+))?$/.exec(stderr.trim()) ?? [];
+  return { evidence, ...(allTheSame !== undefined && { allTheSame }) };
+}
+
 const SETTLED = ['resumed', 'healed', 'restored', 'ended', 'gone'] as const;
 
 /** By a signal, as the shell tells it (128 + N); criu itself fails with 1 or 255. */
@@ -387,6 +430,7 @@ function filesOf({
   leaseSeconds,
   fence,
   onResume,
+  onHeld,
   recovery,
   cut,
   endsAtAbort = false,
@@ -394,6 +438,7 @@ function filesOf({
   const files: [string, string][] = [['hold', HOLD_SCRIPT]];
   if (leaseSeconds !== undefined) files.push(['lease', String(leaseSeconds)]);
   if (cut !== undefined) files.push(['cut', cut]);
+  if (onHeld !== undefined) files.push(['on-held', onHeld]);
   if (endsAtAbort) files.push(['ends-at-abort', '']);
   if (fence) files.push(['fence.nft', fence.text], ['fence.table', fence.table]);
   if (onResume) files.push(['on-resume', onResume.script], ['values', onResume.values.join('\n')]);

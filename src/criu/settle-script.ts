@@ -42,6 +42,10 @@ look() {
   set -- \${stat##*) }
   state=$1 session=$4 start=\${20}
 }
+note_start() {
+  read -r uptime _ < /proc/uptime
+  put started "$uptime"
+}
 fail() { echo "$1" >&2; [ -z "$2" ] || echo "run: $2" >&2; exit 1; }
 end_tasks() {
   rounds=0
@@ -71,6 +75,8 @@ restore_again() {
     fail 'the host was started again before the images had digests, and parts of them may be lost' "$all_the_same"
   fi
   [ ! -f before-again ] || sh ./before-again
+  # Who looks for what is restored goes by that; the hold's own may be of an earlier boot.
+  note_start
   become again || fail "criu restore ended with exit code $?, see $PWD/again.log"
   boot > boot
   rm -f tasks.none restored
@@ -93,6 +99,11 @@ settled() {
 export const SETTLE_DUMP_SCRIPT: string = `#!/bin/sh
 ${SETTLE_PRELUDE}
 ${REMOVE_LOCK_FUNCTION}
+may_be_whole() {
+  [ -f held ] || [ -f ../images.sha256 ] || return
+  # Of an empty one a power cut has lost the rest. A directory that is not there is another matter.
+  [ ! -d ../images/. ] || [ -s ../images/inventory.img ]
+}
 alive() {
   while read -r pid began _; do
     look "$pid"
@@ -128,7 +139,7 @@ if [ "$1" = killed ]; then
     end_tasks
     # Before it came to hold there is nothing whole to bring back, nor where the memory was streamed elsewhere.
     result=gone
-    if [ -f held ] && [ -f again ]; then
+    if [ -f again ] && may_be_whole; then
       address_back
       restore_again
       result=restored
@@ -155,8 +166,11 @@ settled "$result"
  */
 export const SETTLE_RESTORE_SCRIPT: string = `#!/bin/sh
 ${SETTLE_PRELUDE}
-[ -f started ] || settled ended
 [ "$1" != again ] || [ "$decision" = commit ] || fail 'it was given up'
+if [ ! -f started ]; then
+  [ "$1" = again ] || settled ended
+  note_start
+fi
 read -r started < started
 started=\${started%.*}\${started#*.}
 alive() {

@@ -18,6 +18,16 @@ whole() {
 }
 `;
 
+/**
+ * `sure RUN_DIRECTORY`: whether a source knows its images to be as they were dumped. After a power cut only their digests tell, or a person.
+ * Needs BOOT_FUNCTION.
+ */
+export const SURE_FUNCTION: string = `
+sure() {
+  [ -f "$1/images.sha256" ] || [ -f "$1/images.unchecked" ] || [ "$(cat "$1/dump/boot" 2> /dev/null)" = "$(boot)" ]
+}
+`;
+
 /** Notes that all of a run's images have come to the destination. */
 export async function markArrived(destination: Host, runDirectory: string): Promise<void> {
   await mustRunScript(destination, `: > "$1/${ARRIVED_MARK}"`, [runDirectory], {

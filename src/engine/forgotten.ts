@@ -24,9 +24,10 @@ async function hasForgotten(
 
 /**
  * Why nothing could bring the source's copy back, which has ended: the source has nothing of the run any more; or it has not all of
- * the images, be it that the memory was streamed to the destination, or that they were lost with its power.
+ * the images, be it that the memory was streamed to the destination, or that they were lost with its power; or they may be, and only
+ * a person could say that they will do.
  */
-export type LostOnSource = 'forgotten' | 'imageless';
+export type LostOnSource = 'forgotten' | 'imageless' | 'unsure';
 
 /** Asks a source that answers, of a run that has not committed. Changes nothing there. */
 export async function whyLost(
@@ -38,6 +39,8 @@ export async function whyLost(
   if (await hasForgotten(source, found, progress)) return 'forgotten';
   const { workload } = progress;
   if (plan.kind !== 'move' || plan.workload.kind === 'revert') return undefined;
-  if (!workload || found.ranOn || found.hasImages || found.epochs.length === 0) return undefined;
-  return (await survivors(source, workload.processes)).length === 0 ? 'imageless' : undefined;
+  if (!workload || found.ranOn || found.epochs.length === 0) return undefined;
+  if (found.hasImages && !found.areImagesUnsure) return undefined;
+  if ((await survivors(source, workload.processes)).length > 0) return undefined;
+  return found.hasImages ? 'unsure' : 'imageless';
 }

@@ -9,7 +9,7 @@ import { flowCommandOf } from '../store/flow-command.ts';
 import type { StoredRun } from '../store/read-run.ts';
 import { toFailureData } from '../events/failure-data.ts';
 import type { FailureData } from '../events/event.ts';
-import { WHOLE_FUNCTION } from '../criu/whole-images.ts';
+import { SURE_FUNCTION, WHOLE_FUNCTION } from '../criu/whole-images.ts';
 import { survivors } from '../workload/identity.ts';
 import { readAlive } from '../workload/alive.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
@@ -41,6 +41,7 @@ export interface RunTruth extends Verdict {
 const HOLD_TRUTH_SCRIPT: string = `
 ${BOOT_FUNCTION}
 ${WHOLE_FUNCTION}
+${SURE_FUNCTION}
 stands=absent boots=same images=none started=-
 ! whole "\${1%/*}" || images=whole
 if cd "$1" 2> /dev/null; then
@@ -57,7 +58,7 @@ if cd "$1" 2> /dev/null; then
 fi
 read -r decision _ 2> /dev/null < decision || decision=none
 sure=sure
-[ "$boots" = same ] || [ -f ../images.sha256 ] || [ -f ../images.unchecked ] || sure=unsure
+[ "$boots" = same ] || sure "\${1%/*}" || sure=unsure
 echo "$stands $decision $boots $images $started $sure"
 `;
 

@@ -126,6 +126,7 @@ export function judge(scene: Scene): Verdict {
     const why = {
       forgotten: `${plan.source} was started again, and has nothing of the run any more`,
       imageless: `the copy on ${plan.source} has ended, and its memory is on ${plan.destination} only`,
+      unsure: `${plan.source} was started again before its images had digests, and parts of them may be lost`,
     }[lostOnSource];
     return {
       standing: onDestination.pids.length > 0 ? 'between' : 'nowhere',

@@ -2,7 +2,8 @@ import type { FlowError } from '../errors/flow-error.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { type ListedLock, listLocks } from '../lock/workload-lock.ts';
-import { WHOLE_FUNCTION } from '../criu/whole-images.ts';
+import { SURE_FUNCTION, WHOLE_FUNCTION } from '../criu/whole-images.ts';
+import { BOOT_FUNCTION } from '../host/boot-function.ts';
 import { hostDirectoryPrefix } from './host-directory.ts';
 
 /** What a host knows of a run. */
@@ -13,25 +14,30 @@ export interface RunOnHost {
   /** Of the newest one: of its dump or its restore. */
   readonly decision: 'commit' | 'abort' | 'none';
   readonly hasImages: boolean;
+  /** It is a source that was started again before they had digests, and nobody has said yet that they will do. */
+  readonly areImagesUnsure: boolean;
   /** What was frozen there has run on since. */
   readonly ranOn: boolean;
 }
 
 /**
- * Prints, for each attempt's directory, its name, what was decided there, whether it has whole images, and `on` when what it froze
+ * Prints, for each attempt's directory, its name, what was decided there, whether it has whole images, whether it knows, and `on` when what it froze
  * has run on since. Arguments: their beginnings.
  */
 const RUN_SCRIPT: string = `
+${BOOT_FUNCTION}
 ${WHOLE_FUNCTION}
+${SURE_FUNCTION}
 for directory in "$1"*; do
   [ -d "$directory" ] || continue
-  decision=none images=none ran=
+  decision=none images=none sure=sure ran=
   for file in "$directory"/*/decision; do [ ! -f "$file" ] || read -r decision _ < "$file"; done
   ! whole "$directory" || images=whole
+  sure "$directory" || sure=unsure
   [ ! -f "$directory/dump/settled" ] || read -r ran < "$directory/dump/settled"
   case $ran in resumed | healed | restored) ran=on ;; esac
   [ ! -f "$directory/dump/aborted" ] || ran=on
-  echo "\${directory##*-} $decision $images $ran"
+  echo "\${directory##*-} $decision $images $sure $ran"
 done
 `;
 
@@ -41,7 +47,7 @@ done
  * @throws FlowError as the host's commands do
  */
 export async function lookAtRun(host: Host, runId: string, lost: FlowError | undefined): Promise<RunOnHost> {
-  if (lost) return { epochs: [], decision: 'none', hasImages: false, ranOn: false };
+  if (lost) return { epochs: [], decision: 'none', hasImages: false, areImagesUnsure: false, ranOn: false };
   const [locks, { stdout }] = await Promise.all([
     listLocks(host),
     mustRunScript(host, RUN_SCRIPT, [hostDirectoryPrefix(runId)], { what: 'Looking at the run' }),
@@ -51,13 +57,14 @@ export async function lookAtRun(host: Host, runId: string, lost: FlowError | und
     .filter(Boolean)
     .map((line) => line.split(' '))
     .toSorted(([one], [other]) => Number(one) - Number(other));
-  const [, decision, images, ran] = attempts.at(-1) ?? [];
+  const [, decision, images, sure, ran] = attempts.at(-1) ?? [];
   const lock = locks.find((each) => each.runId === runId);
   return {
     ...(lock ? { lock } : {}),
     epochs: attempts.map(([epoch]) => Number(epoch)),
     decision: decision === 'commit' || decision === 'abort' ? decision : 'none',
     hasImages: images === 'whole',
+    areImagesUnsure: sure === 'unsure',
     ranOn: ran === 'on',
   };
 }

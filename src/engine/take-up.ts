@@ -251,10 +251,13 @@ async function requireRemembered(
   const why = {
     forgotten: `${source.name} was started again, and has nothing of run ${runId} any more`,
     imageless: `The workload has ended on ${source.name}, which has no whole images of it`,
+    unsure: `${source.name} was started again before its images had digests, and parts of them may be lost`,
   }[lostOnSource];
+  const since =
+    lostOnSource === 'forgotten' ? `, and lose what it may have done on ${source.name} since` : '';
   throw new FlowError('RESUME_REFUSED', `${why}: there is no way back`, {
     host: source.name,
-    hint: `The images on ${destination.name} are whole, of the moment in which it was frozen. To let it go on from there, and lose what it may have done on ${source.name} since, run the command.`,
+    hint: `The images on ${destination.name} are whole, of the moment in which it was frozen. To let it go on from there${since}, run the command.`,
     command: command('resume', '--source-is-gone'),
   });
 }

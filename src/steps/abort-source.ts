@@ -17,7 +17,9 @@ export async function abortSource(context: StepContext, hold: CriuHold): Promise
   const { source, state } = context;
   const { workload } = state;
   if (!workload) return;
-  const { decision, end, settled } = await hold.decide('abort');
+  const { decision, end, settled } = await hold.decide('abort').catch(async (error: unknown) => {
+    throw await keptOnDestination(context, error);
+  });
   if (decision === 'commit') {
     throw new FlowError('RESUME_REFUSED', `${source.name} was already told to end its copy`, {
       host: source.name,
@@ -48,6 +50,19 @@ export async function abortSource(context: StepContext, hold: CriuHold): Promise
   if (!isNew) return requireSameProcess(source, workload);
   context.remember(await readWorkload(source, workload.rootPid));
   context.warn(`criu on ${source.name} was lost: the workload was restored there from its images.`);
+}
+
+/** What the source cannot bring back, and is whole on the destination, must stay there. */
+async function keptOnDestination(context: StepContext, error: unknown): Promise<unknown> {
+  if (!(error instanceof FlowError) || error.code !== 'HOLD_LOST') return error;
+  if (!(await isOnDestination(context).catch(() => false))) return error;
+  const { name } = context.destination;
+  return new FlowError('RESUME_REFUSED', error.message, {
+    ...(error.host !== undefined && { host: error.host }),
+    ...(error.evidence !== undefined && { evidence: error.evidence }),
+    ...(error.command !== undefined && { command: error.command }),
+    hint: `${error.hint ?? ''} Nothing on ${name} was taken back: there are whole images of it, too.`.trim(),
+  });
 }
 
 /** As the hold would have done at an abort, whose workload had to be looked for elsewhere first. Argument: its directory. */

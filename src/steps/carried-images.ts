@@ -1,10 +1,10 @@
 import { markArrived } from '../criu/whole-images.ts';
-import { readManifest } from '../transfer/manifest.ts';
+import { readDumpedManifest } from '../transfer/manifest.ts';
 import { imagesDirectory, type StepContext } from './step.ts';
 
-/** Begins to read the digests of the images on the source, which are needed at the commit only. */
+/** Asks for the digests of the images on the source, which are needed at the commit only. */
 export function readDigests(context: StepContext): void {
-  const digests = readManifest(context.source, imagesDirectory(context), context.signal);
+  const digests = readDumpedManifest(context.source, imagesDirectory(context), context.signal);
   // Whoever awaits it sees its failure.
   digests.catch(() => undefined);
   context.state.dumpedImages = digests;

@@ -7,6 +7,7 @@ import { mustRunScript } from '../host/shell.ts';
 import { ADDRESS_REMOVE_SCRIPT } from '../network/address-script.ts';
 import { survivors } from '../workload/identity.ts';
 import type { StepContext, StepType } from './step.ts';
+import { placeRefused, takePlace } from './take-place.ts';
 
 /** Milliseconds for which a lost connection is made again: twice the lease of the source. */
 const RECONNECT_MS = 60_000;
@@ -27,7 +28,11 @@ export const commit: StepType = {
       context.phase('commit');
       // Not when an earlier attempt has committed: then it was waived, or is too late.
       const { committed, destinationHold } = context.state;
-      if (!committed && destinationHold) await untilHeard(() => destinationHold.waiveLease());
+      if (!committed && destinationHold) {
+        // The places of the files: a destination that loses its power after the commit must not find what was there before.
+        const places = new Set(context.plan.files.map(({ path }) => posix.dirname(path)));
+        await untilHeard(() => destinationHold.waiveLease([...places]));
+      }
       await endSource(context);
       context.phase('release');
       await releaseDestination(context);
@@ -43,6 +48,7 @@ async function endSource(context: StepContext): Promise<void> {
   if (state.sourceHasEnded === true) {
     // What is let go next is the only copy: nothing is taken back from here on.
     state.committed = true;
+    await unlessGone(async () => hold?.relinquish());
     await takeAddressOffLostSource(context);
     return;
   }
@@ -80,21 +86,34 @@ async function endSource(context: StepContext): Promise<void> {
 async function takeAddressOffLostSource({ plan, source }: StepContext): Promise<void> {
   const { address } = plan.network;
   if (!address || plan.kind !== 'move') return;
-  try {
+  await unlessGone(async () => {
     await mustRunScript(source, ADDRESS_REMOVE_SCRIPT, [address.cidr, address.device], {
       what: 'Taking the address off the source',
     });
+  });
+}
+
+/** Of a source that a person answers for. */
+async function unlessGone(run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
   } catch (error) {
     if (!(error instanceof FlowError) || error.code !== 'HOST_UNREACHABLE') throw error;
   }
 }
 
-async function releaseDestination({ destination, state }: StepContext): Promise<void> {
+async function releaseDestination(context: StepContext): Promise<void> {
+  const { destination, state } = context;
   const { destinationHold: hold, workload } = state;
   if (!hold || !workload) throw new Error('commit: nothing is held on the destination');
   const { decision, end, settled } = await untilHeard(() => hold.decide('commit'));
-  // Given up for want of a decision, before a person said that the source is gone: its images are all that there is.
-  if (decision === 'abort' && state.sourceHasEnded === true) return hold.revive();
+  // Given up for want of a decision, or never started, before a person said that the source is gone: its images are all that there is.
+  const neverRan = decision === 'abort' || end.kind === 'absent' || settled === 'ended';
+  if (neverRan && decision !== 'none') {
+    const refused = await hold.revive(takePlace(context));
+    if (refused) throw placeRefused(context, refused);
+    return;
+  }
   if ((end.kind === 'exited' && end.exitCode === 0) || settled === 'restored') return;
   throw new FlowError('RELEASE_FAILED', `criu restore on ${destination.name} failed after the commit`, {
     host: destination.name,

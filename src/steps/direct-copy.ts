@@ -19,7 +19,7 @@ import { stagedFile, stagingPath } from '../transfer/staging.ts';
 import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
 import { aroundCopy, sharedSinceFirstCopy } from './shared-files.ts';
 import { allOver } from './all-over.ts';
-import { findDirectories, finishStaging } from './staged-files.ts';
+import { findDirectories, finishStaging, syncFirstCopy } from './staged-files.ts';
 import { imagesDirectory, memoryBytesOf, type StepContext } from './step.ts';
 
 /**
@@ -47,6 +47,7 @@ export async function openWay(
     context.detail('copy the files while the workload runs');
     state.directories = await findDirectories(context);
     state.sharedMappings = await aroundCopy(context, () => copyInTurn(context, context.plan.files, true));
+    await syncFirstCopy(context);
   }
   state.directoryTransfers = waitForDirectories(context);
   state.imagesTransfer = WaitingCopy.ofImages(

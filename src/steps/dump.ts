@@ -11,6 +11,7 @@ import { isStreamed } from '../plan/plan.ts';
 import { choosePort } from '../criu/page-server.ts';
 import { CUT_SCRIPT } from '../transfer/one-run-key.ts';
 import { followMemory } from '../transfer/follow.ts';
+import { DIGESTS_ON_HELD_SCRIPT } from '../transfer/manifest.ts';
 import type { TransferProgress } from '../transfer/progress.ts';
 import { touchMemory } from '../transfer/reserve.ts';
 import { needsShellJob, requireSameProcess } from '../workload/identity.ts';
@@ -62,6 +63,8 @@ export const dump: StepType = {
           recovery,
           ...fence,
           ...(pageServerPort !== undefined && { cut: CUT_SCRIPT }),
+          // Of a checkpoint they are made when the workload runs on.
+          ...(plan.kind === 'move' && { onHeld: DIGESTS_ON_HELD_SCRIPT }),
         },
         ({ actionScript }) => dumpArguments(workload.rootPid, { ...options, actionScript }, pageServerPort),
       );

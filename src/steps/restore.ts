@@ -1,14 +1,12 @@
 import { hasEnded } from '../checkpoint/look-up.ts';
 import { restoreArguments } from '../criu/arguments.ts';
 import { criuFailure } from '../criu/failure.ts';
-import { CriuHold, type FirstScript, type Recovery, taskLine } from '../criu/hold.ts';
+import { CriuHold, type Recovery } from '../criu/hold.ts';
 import { SETTLE_RESTORE_SCRIPT } from '../criu/settle-script.ts';
 import { FlowError } from '../errors/flow-error.ts';
-import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import {
-  ADDRESS_ADD,
   ADDRESS_BACK_SCRIPT,
   ADDRESS_OFF_SCRIPT,
   ADDRESS_REMOVE_SCRIPT,
@@ -19,12 +17,12 @@ import { FENCE_SCRIPT, fenceTable, LIFT_BOTH_SCRIPT, serviceFence } from '../net
 import { endOrphanSockets } from '../network/orphan-sockets.ts';
 import { isStreamed } from '../plan/plan.ts';
 import { readManifest, requireSameImages } from '../transfer/manifest.ts';
-import { STAGE_SWAP_SCRIPT, stagedFile, stagingArguments } from '../transfer/staging.ts';
-import { idsOf } from '../workload/facts.ts';
 import { needsShellJob } from '../workload/identity.ts';
 import { abortSource } from './abort-source.ts';
 import { criuOptions, restoreHold } from './criu-options.ts';
+import { stagedFiles } from './staged-files.ts';
 import { imagesDirectory, type StepContext, type StepType } from './step.ts';
+import { placeRefused, takePlace } from './take-place.ts';
 
 /**
  * Seconds of silence after which the rebuilt workload is given up, unless the commit has begun: longer than the source's,
@@ -152,82 +150,6 @@ async function takeAddressOffSource({ plan, source, state }: StepContext): Promi
 }
 
 /**
- * Checks that every pid is free, writes down what criu is to rebuild, puts the files into their place and adds the address, in one
- * round trip. Arguments: the pids, separated by spaces; the hold's file \`tasks\`; its text; the address and device or two empty
- * strings; the run's directory; the staged files.
- */
-const TAKE_PLACE_SCRIPT = `
-for pid in $1; do
-  [ ! -d "/proc/$pid" ] || { echo "$pid $(tr '\\0' ' ' < "/proc/$pid/cmdline")" >&2; exit 3; }
-done
-printf '%s\\n' "$3" > "$2.new" && mv "$2.new" "$2" || exit 5
-if [ -n "$4" ]; then
-  case $4 in *:*) nodad=nodad ;; *) nodad= ;; esac
-  ${ADDRESS_ADD} || exit 4
-fi
-shift 5
-${STAGE_SWAP_SCRIPT}`;
-
-function takePlace({ plan, state, attemptId, runDirectory }: StepContext): FirstScript {
-  const address = plan.network.address;
-  const { checkpoint } = state;
-  const workload = checkpoint?.workload ?? state.workload;
-  const frozenTasks = checkpoint?.tasks ?? state.frozenTasks ?? [];
-  const ids = new Set([...(workload ? idsOf(workload) : []), ...frozenTasks.map(({ pid }) => pid)]);
-  const executables = new Map(workload?.processes.map(({ pid, executable }) => [pid, executable]));
-  // Its start time there is still to come.
-  const tasks = frozenTasks.map(({ pid }) =>
-    taskLine({ pid, startTicks: 0, executable: executables.get(pid) ?? '' }),
-  );
-  const files = plan.files.map((file) => stagedFile(file, attemptId));
-  return {
-    script: TAKE_PLACE_SCRIPT,
-    args: [
-      [...ids].join(' '),
-      `${restoreHold(runDirectory)}/tasks`,
-      tasks.join('\n'),
-      address?.cidr ?? '',
-      address?.device ?? '',
-      runDirectory,
-      ...stagingArguments(files),
-    ],
-  };
-}
-
-/** Why the place on the destination could not be taken. */
-function placeRefused(
-  { plan, destination }: StepContext,
-  result: { readonly exitCode: number; readonly stderr: string },
-): FlowError {
-  const said = result.stderr;
-  const address = plan.network.address;
-  if (result.exitCode === 3) {
-    const [pid, ...command] = said.split(' ');
-    return new FlowError('RESTORE_FAILED', `PID ${pid} of the workload is taken on ${destination.name}`, {
-      host: destination.name,
-      evidence: `${pid} is ${command.join(' ') || 'a kernel thread'}`,
-      hint: 'A process keeps its PID when it moves. End that process there, or choose another destination.',
-      command: commandOn(destination, ['ps', '-fp', pid ?? '']),
-    });
-  }
-  if (result.exitCode === 4) {
-    return new FlowError(
-      'ADDRESS_FAILED',
-      `${address?.cidr} cannot be added to ${address?.device} on ${destination.name}`,
-      {
-        host: destination.name,
-        evidence: said,
-        command: commandOn(destination, ['ip', 'address', 'show']),
-      },
-    );
-  }
-  return new FlowError('FILES_CONFLICT', `The files cannot take their place on ${destination.name}`, {
-    host: destination.name,
-    evidence: said,
-  });
-}
-
-/**
  * Order matters: the source decides first, since only a source that will not commit makes the destination's copy one too
  * many. It runs on at once, with its address, while the destination's copy, which is held and fenced, is undone.
  */
@@ -271,7 +193,7 @@ async function checkImages(
 ): Promise<void> {
   const [dumped, arrived] = await Promise.all([
     dumpedImages,
-    readManifest(destination, imagesDirectory(context), context.signal),
+    readManifest(destination, imagesDirectory(context), context.signal, stagedFiles(context)),
   ]);
   requireSameImages(dumped, arrived, destination.name, { isStreamed: isStreamed(context.plan) });
 }

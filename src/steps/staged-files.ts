@@ -4,6 +4,8 @@ import {
   STAGE_FINISH_SCRIPT,
   STAGE_PREPARE_SCRIPT,
   STAGE_UNDO_SCRIPT,
+  SYNC_FIRST_SCRIPT,
+  type StagedFile,
   stagedFile,
   stagingArguments,
 } from '../transfer/staging.ts';
@@ -21,6 +23,15 @@ export async function prepareStaging(context: StepContext): Promise<void> {
     host: destination.name,
     evidence: result.stderr.trim(),
     hint: 'Name the directories inside of the mount point instead.',
+  });
+}
+
+/** Puts the first copy of the files on the destination's disk, so that the pause has only what changes after it to wait for. */
+export async function syncFirstCopy(context: StepContext): Promise<void> {
+  await mustRunScript(context.destination, SYNC_FIRST_SCRIPT, stagingOf(context), {
+    what: 'Putting the copied files on the disk',
+    timeoutMs: 3_600_000,
+    signal: context.signal,
   });
 }
 
@@ -47,8 +58,11 @@ export async function finishStaging(context: StepContext): Promise<void> {
 }
 
 function stagingOf(context: StepContext): string[] {
-  const files = context.plan.files.map((file) => stagedFile(file, context.attemptId));
-  return [context.runDirectory, ...stagingArguments(files)];
+  return [context.runDirectory, ...stagingArguments(stagedFiles(context))];
+}
+
+export function stagedFiles({ plan, attemptId }: StepContext): readonly StagedFile[] {
+  return plan.files.map((file) => stagedFile(file, attemptId));
 }
 
 /** Prints, for each argument, what it is. */

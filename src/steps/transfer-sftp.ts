@@ -11,7 +11,7 @@ import { allOver } from './all-over.ts';
 import { noteArrival, readDigests } from './carried-images.ts';
 import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
 import { aroundCopy, sharedSinceFirstCopy } from './shared-files.ts';
-import { finishStaging, prepareStaging, undoStaging } from './staged-files.ts';
+import { finishStaging, prepareStaging, syncFirstCopy, undoStaging } from './staged-files.ts';
 import { imagesDirectory, memoryBytesOf, type StepContext, type StepType } from './step.ts';
 
 /**
@@ -57,6 +57,7 @@ export const transferSftp: StepType = {
         state.sharedMappings = await aroundCopy(context, async () => {
           for (const file of files) await file.copy({ signal: context.signal, isLast: false });
         });
+        await syncFirstCopy(context);
       }
       state.relayed = {
         images: await TreeCopy.begin({ ...ends, from: images, to: images, keeps: 'contents' }),

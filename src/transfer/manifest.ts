@@ -1,27 +1,90 @@
 import { FlowError } from '../errors/flow-error.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
+import { type StagedFile, stagingArguments, SYNC_CHANGES_FUNCTION } from './staging.ts';
 
 /**
- * A SHA-256 digest of each image, sorted by name. It runs beside the transfer and the restore, and gives way to them a
+ * `manifest IMAGES`: a SHA-256 digest of each image, sorted by name, in `IMAGES.sha256`. It runs beside the transfer and the restore, and gives way to them a
  * little: by its nice value, and by that of its session where the kernel groups by session. Only a little, because the
  * commit waits for it: at 19 a busy host would leave it next to no time, and the pause would last for seconds.
  * They are kept beside the images: who restores from these a second time looks first whether they are the same. Images and
  * digests are on the disk when it ends: the source's copy is ended for them, and a host that loses its power must find them.
- * Argument: the images' directory.
  * @see sync(1), which calls fsync(2) for each file; sha256sum(1): processors have instructions for it; sched(7), autogroup
  */
-const MANIFEST_SCRIPT = `
-{ echo 5 > /proc/self/autogroup; } 2> /dev/null
-cd "$1" || exit 1
-find . -print0 | xargs -0 sync &
-find . -type f -print0 | xargs -0 -r -n 8 -P 2 nice -n 5 sha256sum | sort -k 2 > "$1.sha256.new" &&
-  sync "$1.sha256.new" && mv "$1.sha256.new" "$1.sha256" && wait $! && sync "\${1%/*}" && cat "$1.sha256"
+const MANIFEST_FUNCTION = `
+manifest() {
+  { echo 5 > /proc/self/autogroup; } 2> /dev/null
+  cd "$1" || return
+  find . -print0 | xargs -0 sync &
+  find . -type f -print0 | xargs -0 -r -n 8 -P 2 nice -n 5 sha256sum | sort -k 2 > "$1.sha256.new" &&
+    sync "$1.sha256.new" && mv "$1.sha256.new" "$1.sha256" && wait $! && sync "\${1%/*}"
+}
 `;
 
-/** The digests of the images on a host, as sha256sum(1) prints them. Leaves them beside the images too, in `images.sha256`. */
-export async function readManifest(host: Host, directory: string, signal: AbortSignal): Promise<string> {
-  const { stdout } = await mustRunScript(host, MANIFEST_SCRIPT, [directory], {
+/** Whoever comes first makes them; who comes then, waits and finds them. */
+const MANIFEST_ONCE = `
+${MANIFEST_FUNCTION}
+manifest_once() {
+  exec 9> "$1.sha256.lock"
+  flock 9
+  [ -f "$1.sha256" ] || manifest "$1"
+}
+`;
+
+/**
+ * What the hold of a dump runs in its directory as soon as criu holds: a source that loses its power then finds its images again, and
+ * knows them to be whole, however far the controller is.
+ */
+export const DIGESTS_ON_HELD_SCRIPT: string = `
+${MANIFEST_ONCE}
+sync held tasks .
+manifest_once "\${PWD%/*}/images"
+`;
+
+const DUMPED_SCRIPT = `
+${MANIFEST_ONCE}
+manifest_once "$1" && cat "$1.sha256"
+`;
+
+/** The digests of what was dumped on the source: those that its hold has made, or makes. As {@link readManifest} gives them. */
+export async function readDumpedManifest(
+  host: Host,
+  directory: string,
+  signal: AbortSignal,
+): Promise<string> {
+  return run(host, DUMPED_SCRIPT, [directory], signal);
+}
+
+const ARRIVED_SCRIPT = `
+${MANIFEST_FUNCTION}
+${SYNC_CHANGES_FUNCTION}
+images=$1
+shift
+sync_changes "\${images%/*}" "$@" &
+changes=$!
+manifest "$images" && wait "$changes" && cat "$images.sha256"
+`;
+
+/**
+ * The digests of the images on a host, as sha256sum(1) prints them, made anew. Leaves them beside the images too, in `images.sha256`.
+ * The images are on the disk then, and what came last of the files.
+ */
+export async function readManifest(
+  host: Host,
+  directory: string,
+  signal: AbortSignal,
+  files: readonly StagedFile[] = [],
+): Promise<string> {
+  return run(host, ARRIVED_SCRIPT, [directory, ...stagingArguments(files)], signal);
+}
+
+async function run(
+  host: Host,
+  script: string,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<string> {
+  const { stdout } = await mustRunScript(host, script, args, {
     what: 'Hashing the images',
     timeoutMs: 3_600_000,
     signal,

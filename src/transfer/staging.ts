@@ -45,6 +45,7 @@ umask 077
 mkdir -p "$run"
 boot > "$run/boot"
 for argument; do printf '%s\\0' "$argument"; done > "$run/staging"
+sync "$run/boot" "$run/staging" "$run"
 number=0
 while [ $# -gt 0 ]; do
   number=$((number + 1))
@@ -66,8 +67,56 @@ there() { [ -e "$1" ] || [ -L "$1" ]; }
 `;
 
 /**
+ * Puts the first copy of the files on the disk: what the workload had synced before it moved must outlive a power cut after that, too. Of
+ * whole file systems, which is one flush however many files there are. Arguments as above.
+ * @see syncfs(2)
+ */
+export const SYNC_FIRST_SCRIPT = `
+run=$1
+shift
+: > "$run/first-copy"
+while [ $# -gt 0 ]; do
+  parent=\${2%/*}
+  sync -f -- "\${parent:-/}" || exit 1
+  shift 3
+done
+`;
+
+/**
+ * `sync_changes RUN_DIRECTORY …`: puts what has changed in the files since then on the disk, by the times at which their inodes changed; the files
+ * may take their places meanwhile. Arguments as above.
+ * @see find(1), -cnewer; fsync(2)
+ */
+export const SYNC_CHANGES_FUNCTION: string = `
+${THERE_FUNCTION}
+sync_one() (
+  if [ -L "$1" ]; then
+    return 0
+  elif [ -d "$1" ]; then
+    cd -- "$1" 2> /dev/null || return
+    set --
+    [ ! -f "$run/first-copy" ] || set -- -cnewer "$run/first-copy"
+    find . \\( -type f -o -type d \\) "$@" -print0 | xargs -0 -r sync
+  elif [ -f "$1" ]; then
+    sync -- "$1" 2> /dev/null
+  else
+    ! there "$1" || return 0
+    return 1
+  fi
+)
+sync_changes() {
+  run=$1
+  shift
+  while [ $# -gt 0 ]; do
+    sync_one "$2" || sync_one "$1" || { echo "$1 cannot be synced" >&2; return 1; }
+    shift 3
+  done
+}
+`;
+
+/**
  * Puts each staged file into its place. Arguments as above. Each rename is noted before it is made: `replaced` when it
- * takes the place of something, else `new`.
+ * takes the place of something, else `new`. Idempotent.
  */
 export const STAGE_SWAP_SCRIPT: string = `
 set -e
@@ -77,7 +126,11 @@ shift
 number=0
 while [ $# -gt 0 ]; do
   number=$((number + 1))
-  there "$2" || { echo "$2 is missing" >&2; exit 1; }
+  if ! there "$2"; then
+    [ -f "$run/swapped-$number" ] && there "$1" || { echo "$2 is missing" >&2; exit 1; }
+    shift 3
+    continue
+  fi
   note=new
   ! there "$1" || note=replaced
   echo "$note" > "$run/swapped-$number"
@@ -95,9 +148,10 @@ export const STAGE_UNDO_SCRIPT: string = `
 ${THERE_FUNCTION}
 put_back() {
   note=
-  [ ! -f "$run/swapped-$number" ] || read -r note < "$run/swapped-$number"
+  # A power cut may have lost what it said, and not the renames that came after it.
+  [ ! -f "$run/swapped-$number" ] || read -r note < "$run/swapped-$number" || note=new
   # With nothing at \`before\`, nothing was moved, or all was put back already: what is in place is the original.
-  if [ "$note" = replaced ] && there "$3"; then
+  if there "$3"; then
     there "$2" || rm -rf -- "$1" || return
     mv -T -- "$3" "$1" || return
   elif [ "$note" = new ]; then

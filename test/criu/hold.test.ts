@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CriuHold, type HoldOptions } from '../../src/criu/hold.ts';
 import { LocalHost } from '../../src/host/local.ts';
+import { workloadState } from '../../src/workload/identity.ts';
 
 /**
  * Stands in for criu: it runs the action script as criu does (stdin closed, one action after the other), ends with 0
@@ -115,6 +116,67 @@ describe('a hold', () => {
     await expect(hold.waiveLease()).rejects.toMatchObject({ code: 'HOLD_LOST' });
     await expect(CriuHold.of(host, join(directory, 'none')).waiveLease()).rejects.toMatchObject({
       code: 'HOLD_LOST',
+    });
+  });
+
+  test('what runs beside a criu that holds is ended by an abort, and by nothing else', async () => {
+    const onHeld = 'echo $$ > job.new; mv job.new job; exec sleep 4711';
+    for (const decision of ['abort', 'commit'] as const) {
+      const hold = await prepare({ onHeld });
+      await hold.start(signal);
+      const file = join(directory, 'hold', 'job');
+      await expect.poll(() => existsSync(file)).toBe(true);
+      const pid = Number(readFileSync(file, 'utf8'));
+      await hold.decide(decision);
+      if (decision === 'commit') process.kill(pid, 'SIGKILL');
+      await expect.poll(() => workloadState(host, pid, undefined)).toBe('gone');
+      rmSync(join(directory, 'hold'), { recursive: true });
+    }
+  });
+
+  describe('of a source that was lost', () => {
+    const first = { script: 'echo "$1" >> "$2"', args: ['$(reboot)', 'first'] };
+    const recovery = {
+      script: 'echo "$1" >> "${0%/*}/settled-by"; echo restored > "${0%/*}/settled"',
+      tasks: [],
+      again: [],
+    };
+    const read = (name: string): string => readFileSync(join(directory, 'hold', name), 'utf8');
+
+    test('what was never started on the destination takes its place first, and is restored once', async () => {
+      const hold = await prepare({ recovery });
+      expect(await hold.decide('commit')).toMatchObject({ decision: 'commit', end: { kind: 'absent' } });
+      for (const _ of ['once', 'again']) expect(await hold.revive(first)).toBeUndefined();
+      expect(read('first')).toBe('$(reboot)\n');
+      expect(read('settled-by')).toBe('again\n');
+    });
+
+    test('what was given up there is in its place already', async () => {
+      const hold = await prepare({ recovery });
+      await hold.start(signal);
+      await hold.decide('abort');
+      expect(await hold.revive(first)).toBeUndefined();
+      expect(existsSync(join(directory, 'hold', 'first'))).toBe(false);
+      expect(read('settled-by').trim().split('\n').at(-1)).toBe('again');
+      expect(await hold.decide('abort')).toMatchObject({ decision: 'commit' });
+    });
+
+    test('a place that is taken is told', async () => {
+      const hold = await prepare({ recovery });
+      await hold.decide('commit');
+      const taken = { script: 'echo "4711 cat" >&2; exit 3', args: [] };
+      expect(await hold.revive(taken)).toEqual({ exitCode: 3, stderr: '4711 cat' });
+    });
+
+    test('the source never brings its copy back, unless it did before', async () => {
+      const hold = await prepare({ recovery: { ...recovery, script: 'echo gone' } });
+      await hold.decide('abort');
+      await hold.relinquish();
+      expect(await hold.decide('abort')).toMatchObject({ decision: 'commit' });
+      await hold.relinquish();
+      writeFileSync(join(directory, 'hold', 'settled'), 'restored\n');
+      await expect(hold.relinquish()).rejects.toMatchObject({ code: 'RESUME_REFUSED' });
+      await CriuHold.of(host, join(directory, 'none')).relinquish();
     });
   });
 

@@ -30,11 +30,11 @@ describe('where criu did not do its part', () => {
     start = (await readWorkload(host, task.pid)).processes[0]?.startTicks ?? 0;
     put('tasks', `${task.pid} ${start} t`);
     put('again', ['sh', '-c', 'echo "$1" >> "$2"', 'sh', "it's $(reboot)", directory.at('again')].join('\n'));
-    writeFileSync(directory.at('images', 'core-1.img'), 'core');
+    writeFileSync(directory.at('images', 'inventory.img'), 'core');
     await host.run([
       'sh',
       '-c',
-      'cd "$1" && sha256sum core-1.img > ../images.sha256',
+      'cd "$1" && sha256sum inventory.img > ../images.sha256',
       'sh',
       directory.at('images'),
     ]);
@@ -128,7 +128,7 @@ describe('where criu did not do its part', () => {
       await task.kill();
       put('held', '4');
       put('decision', 'abort criu');
-      writeFileSync(directory.at('images', 'core-1.img'), 'corf');
+      writeFileSync(directory.at('images', 'inventory.img'), 'corf');
       expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({
         exitCode: 1,
         stdout: '',
@@ -141,6 +141,7 @@ describe('where criu did not do its part', () => {
 
     test('one that has ended before its images were whole is gone: there is nothing to try again', async () => {
       await task.kill();
+      rmSync(directory.at('images.sha256'));
       put('decision', 'abort criu');
       expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ exitCode: 0, stdout: 'gone\n' });
       expect(again()).toBe('');
@@ -218,6 +219,22 @@ describe('where criu did not do its part', () => {
       expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ stdout: 'restored\n' });
     });
 
+    test('images that a power cut has emptied are none; those that are not there may come back', async () => {
+      await task.kill();
+      put('held', '4');
+      put('decision', 'abort');
+      put('boot', 'another');
+      rmSync(directory.at('images'), { recursive: true });
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({
+        exitCode: 1,
+        stderr: expect.stringContaining('is the file system of the images mounted?'),
+      });
+      mkdirSync(directory.at('images'));
+      writeFileSync(directory.at('images', 'inventory.img'), '');
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ exitCode: 0, stdout: 'gone\n' });
+      expect(again()).toBe('');
+    });
+
     test("a pid that is another's by now is left alone", async () => {
       put('tasks', `${task.pid} ${start - 1}`);
       put('decision', 'commit');
@@ -267,6 +284,18 @@ describe('where criu did not do its part', () => {
       put('decision', 'abort');
       expect(await settle(SETTLE_RESTORE_SCRIPT)).toMatchObject({ stdout: 'ended\n' });
       expect(await state()).toBe('running');
+    });
+
+    test('what was never started is restored when it must be all the same, and is known by its time', async () => {
+      await task.kill();
+      put('decision', 'commit');
+      put('boot', 'another');
+      expect(await settle(SETTLE_RESTORE_SCRIPT, 'again')).toMatchObject({
+        exitCode: 0,
+        stdout: 'restored\n',
+      });
+      expect(again()).toBe("it's $(reboot)\n");
+      expect(Number(readFileSync(directory.at('hold', 'started'), 'utf8'))).toBeGreaterThan(0);
     });
 
     test('after a boot of the host nothing is ended: the pids are others’ now', async () => {

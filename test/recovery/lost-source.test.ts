@@ -139,6 +139,36 @@ describe.skipIf(labSkipReason !== undefined)('a source that is gone', () => {
     expect(await service.lab.sh('a', 'ls /var/lib/criu-flow 2> /dev/null || echo none')).toBe('none');
   });
 
+  test.each([
+    ['not known to be whole', 'rm -f "$1.sha256"', 'started again before its images had digests'],
+    [
+      'emptied by its power cut',
+      'rm -f "$1.sha256"; for file in "$1"/*; do : > "$file"; done',
+      'memory is on b',
+    ],
+  ])(
+    'that is started again, with images that are %s: those on the destination, which has not begun, are kept and run',
+    async (_, lose, why) => {
+      const run = await killedAt('phase restore');
+      await service.lab.sh('b', `[ -f /var/lib/criu-flow/${run}-1/images.arrived ]`);
+      await killSource();
+      await startSource();
+      await service.lab.sh('a', lose, `/var/lib/criu-flow/${run}-1/images`);
+      expect(await cli('status', run)).toMatchObject({
+        exitCode: 6,
+        stdout: expect.stringMatching(
+          new RegExp(`${why}[^]*images on b are whole[^]*next: criu-flow resume \\S+ --source-is-gone`),
+        ),
+      });
+      const refused = await cli('rollback', run);
+      expect(refused.exitCode, refused.stdout + refused.stderr).toBe(4);
+      expect(refused.stdout + refused.stderr).toContain(`criu-flow resume ${run} --source-is-gone`);
+      const resumed = await cli('resume', run, '--source-is-gone');
+      expect(resumed.exitCode, resumed.stdout + resumed.stderr).toBe(0);
+      await service.expectCopyOn('b');
+    },
+  );
+
   test('is not gone when it answers', async () => {
     const run = await killedAt('phase transfer');
     const refused = await cli('resume', run, '--source-is-gone');

@@ -1,10 +1,26 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { LocalHost } from '../../src/host/local.ts';
-import { readManifest, requireSameImages } from '../../src/transfer/manifest.ts';
+import { mustRunScript } from '../../src/host/shell.ts';
+import {
+  DIGESTS_ON_HELD_SCRIPT,
+  readDumpedManifest,
+  readManifest,
+  requireSameImages,
+} from '../../src/transfer/manifest.ts';
 import { reserveImages } from '../../src/transfer/reserve.ts';
+import { stagedFile, stagingArguments, SYNC_FIRST_SCRIPT } from '../../src/transfer/staging.ts';
+import { fakePrograms } from '../helpers/fake-programs.ts';
 
 const host = new LocalHost();
 const signal = new AbortController().signal;
@@ -59,6 +75,44 @@ test('memory that was streamed is on the destination only, and has to be there',
   writeFileSync(join(directory, 'core-2.img'), 'core');
   const more = await readManifest(host, directory, signal);
   expect(() => requireSameImages(dumped, more, 'b', streamed)).toThrow(error);
+});
+
+test('what was dumped is hashed once, by the hold or by who asks first', async () => {
+  const hold = join(around, 'dump');
+  mkdirSync(hold);
+  for (const name of ['held', 'tasks']) writeFileSync(join(hold, name), '');
+  const made = host.run(['sh', '-c', `cd "$1" && ${DIGESTS_ON_HELD_SCRIPT}`, 'sh', hold]);
+  const [dumped] = await Promise.all([readDumpedManifest(host, directory, signal), made]);
+  expect(await made).toMatchObject({ exitCode: 0 });
+  expect(dumped).toBe(await readManifest(host, directory, signal));
+  writeFileSync(join(directory, 'core-1.img'), 'another');
+  expect(await readDumpedManifest(host, directory, signal)).toBe(dumped);
+});
+
+test('of the files, what changed since their first copy is put on the disk, in its place or not', async () => {
+  const files = ['moved', "still $(reboot) 's", 'a-file', 'link'].map((name) =>
+    stagedFile({ path: join(around, name) }, 'x1'),
+  );
+  const [moved, still, file, link] = files.map(({ staged }) => staged);
+  for (const each of [moved, still]) {
+    mkdirSync(join(String(each), 'below'), { recursive: true });
+    for (const name of ['old', 'below/new']) writeFileSync(join(String(each), name), 'x');
+  }
+  writeFileSync(String(file), 'x');
+  symlinkSync('/nowhere', String(link));
+  await mustRunScript(host, SYNC_FIRST_SCRIPT, [around, ...stagingArguments(files)], { what: 'Syncing' });
+  for (const each of [moved, still]) writeFileSync(join(String(each), 'below/new'), 'y');
+  renameSync(String(moved), String(files[0]?.path));
+  const log = join(around, 'log');
+  using programs = fakePrograms({
+    sync: `for each; do echo "$PWD $each"; done >> '${log}'; exec /bin/sync "$@"`,
+  });
+  await readManifest(programs.host, directory, signal, files);
+  const synced = readFileSync(log, 'utf8');
+  expect(synced).toContain(`${files[0]?.path} ./below/new\n`);
+  expect(synced).toContain(`${still} ./below/new\n`);
+  expect(synced).toContain(`${file}\n`);
+  expect(synced).not.toMatch(/old|nowhere/);
 });
 
 test('digests are beside the images, also where these are elsewhere by a link', async () => {

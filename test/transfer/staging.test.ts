@@ -102,6 +102,29 @@ test.each([
   expect(readdirSync(root).toSorted()).toEqual(['file', 'runs']);
 });
 
+test.each([true, false])(
+  'a note that a power cut has emptied: the renames are taken back all the same (replaced: %s)',
+  async (replaced) => {
+    const path = join(root, NASTY);
+    if (replaced) writeFileSync(path, 'old');
+    await act(STAGE_PREPARE_SCRIPT, [path]);
+    stage(path, 'new');
+    await act(STAGE_SWAP_SCRIPT, [path]);
+    writeFileSync(join(run, 'swapped-1'), '');
+    for (const _ of ['once', 'again']) await act(STAGE_UNDO_SCRIPT, [path]);
+    expect(readdirSync(root).toSorted()).toEqual(replaced ? [NASTY, 'runs'] : ['runs']);
+  },
+);
+
+test('a swap that was cut off goes on where it was', async () => {
+  const paths = [join(root, 'one'), join(root, NASTY)];
+  await act(STAGE_PREPARE_SCRIPT, paths);
+  for (const path of paths) stage(path, 'new');
+  await act(STAGE_SWAP_SCRIPT, paths.slice(0, 1));
+  for (const _ of ['once', 'again']) await act(STAGE_SWAP_SCRIPT, paths);
+  for (const path of paths) expect(readFileSync(path, 'utf8')).toBe('new');
+});
+
 test('a symbolic link that leads nowhere is put back too', async () => {
   const path = join(root, 'link');
   symlinkSync('nowhere', path);
