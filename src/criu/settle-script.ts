@@ -1,6 +1,7 @@
 import { BOOT_FUNCTION } from '../host/boot-function.ts';
 import { PUT_FUNCTION } from './hold-script.ts';
 import { REMOVE_LOCK_FUNCTION } from './lock-table.ts';
+import { FILES_SYNCED_MARK } from './whole-images.ts';
 
 /**
  * What a hold's directory has as `settle`: it carries a decision out where criu could not do so itself, because criu or the
@@ -62,6 +63,7 @@ become() {
   while read -r word; do set -- "$@" "$word"; done < "$file"
   (cd / && exec "$@") > "$file.output" 2>&1 < /dev/null 9>&-
 }
+# Argument: of a source, what its directory has when the files are as the images know them.
 restore_again() {
   all_the_same="touch \${PWD%/*}/images.unchecked"
   # The images may be in another directory, by a link.
@@ -69,10 +71,12 @@ restore_again() {
   [ -d ../images/. ] || fail "$(readlink -f ../images) is not there: is the file system of the images mounted?"
   if [ -f ../images.unchecked ]; then
     :
+  elif [ -f tasks.none ] && [ -n "$1" ] && [ ! -f "../$1" ]; then
+    fail 'the host was started again before the images and files were on its disk, and parts of them may be lost' "$all_the_same"
   elif [ -f ../images.sha256 ]; then
     (cd ../images && sha256sum --check --quiet "$digests" >&2) || fail 'the images have changed' "$all_the_same"
   elif [ -f tasks.none ]; then
-    fail 'the host was started again before the images had digests, and parts of them may be lost' "$all_the_same"
+    fail 'the host was started again before the images were on its disk, and parts of them may be lost' "$all_the_same"
   fi
   [ ! -f before-again ] || sh ./before-again
   # Who looks for what is restored goes by that; the hold's own may be of an earlier boot.
@@ -141,7 +145,7 @@ if [ "$1" = killed ]; then
     result=gone
     if [ -f again ] && may_be_whole; then
       address_back
-      restore_again
+      restore_again ${FILES_SYNCED_MARK}
       result=restored
     fi
     ;;

@@ -18,13 +18,17 @@ whole() {
 }
 `;
 
+/** In a run's directory on the source: what the workload had written to its files is on the disk. */
+export const FILES_SYNCED_MARK = 'files.synced';
+
 /**
- * `sure RUN_DIRECTORY`: whether a source knows its images to be as they were dumped. After a power cut only their digests tell, or a person.
- * Needs BOOT_FUNCTION.
+ * `sure RUN_DIRECTORY`: whether a source knows its images to be as they were dumped, and to fit the files. After a power cut only their digests
+ * tell, and that the files were synced; or a person. Needs BOOT_FUNCTION.
  */
 export const SURE_FUNCTION: string = `
 sure() {
-  [ -f "$1/images.sha256" ] || [ -f "$1/images.unchecked" ] || [ "$(cat "$1/dump/boot" 2> /dev/null)" = "$(boot)" ]
+  [ -f "$1/images.sha256" ] && [ -f "$1/${FILES_SYNCED_MARK}" ] || [ -f "$1/images.unchecked" ] ||
+    [ "$(cat "$1/dump/boot" 2> /dev/null)" = "$(boot)" ]
 }
 `;
 

@@ -126,7 +126,7 @@ export function judge(scene: Scene): Verdict {
     const why = {
       forgotten: `${plan.source} was started again, and has nothing of the run any more`,
       imageless: `the copy on ${plan.source} has ended, and its memory is on ${plan.destination} only`,
-      unsure: `${plan.source} was started again before its images had digests, and parts of them may be lost`,
+      unsure: `${plan.source} was started again before its images and files were on its disk, and parts of them may be lost`,
     }[lostOnSource];
     return {
       standing: onDestination.pids.length > 0 ? 'between' : 'nowhere',
@@ -292,7 +292,7 @@ function wayBack(scene: Scene): Omit<Verdict, 'standing'> {
   }
   if (source?.hasImages === true && source.decision !== 'commit' && source.areImagesUnsure) {
     return {
-      sentence: `${nowhere}. ${plan.source} was started again before its images had digests, and parts of them may be lost: if you restore from them all the same, say so there, then roll back.`,
+      sentence: `${nowhere}. ${plan.source} was started again before its images and files were on its disk, and parts of them may be lost: if you restore from them all the same, say so there, then roll back.`,
       command: uncheckedCommand,
     };
   }

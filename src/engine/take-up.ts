@@ -251,7 +251,7 @@ async function requireRemembered(
   const why = {
     forgotten: `${source.name} was started again, and has nothing of run ${runId} any more`,
     imageless: `The workload has ended on ${source.name}, which has no whole images of it`,
-    unsure: `${source.name} was started again before its images had digests, and parts of them may be lost`,
+    unsure: `${source.name} was started again before its images and files were on its disk, and parts of them may be lost`,
   }[lostOnSource];
   const since =
     lostOnSource === 'forgotten' ? `, and lose what it may have done on ${source.name} since` : '';

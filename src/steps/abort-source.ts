@@ -17,9 +17,7 @@ export async function abortSource(context: StepContext, hold: CriuHold): Promise
   const { source, state } = context;
   const { workload } = state;
   if (!workload) return;
-  const { decision, end, settled } = await hold.decide('abort').catch(async (error: unknown) => {
-    throw await keptOnDestination(context, error);
-  });
+  const { decision, end, settled } = await hold.decide('abort');
   if (decision === 'commit') {
     throw new FlowError('RESUME_REFUSED', `${source.name} was already told to end its copy`, {
       host: source.name,
@@ -41,35 +39,26 @@ export async function abortSource(context: StepContext, hold: CriuHold): Promise
       what: 'Putting the address back',
     });
     state.lostOnSource = lostOnSource(context, workload);
+    state.sourceIsSettled = true;
     return;
   }
   // Never made ready, or cleaned up by an earlier rollback, which has looked.
-  if (decision === 'none') return;
+  const isOver = decision === 'none';
   // Restored by this abort or by an earlier one.
-  const isNew = settled === 'restored' && (await hasChanged(context));
-  if (!isNew) return requireSameProcess(source, workload);
+  const isNew = !isOver && settled === 'restored' && (await hasChanged(context));
+  if (!isOver && !isNew) await requireSameProcess(source, workload);
+  state.sourceIsSettled = true;
+  if (!isNew) return;
   context.remember(await readWorkload(source, workload.rootPid));
   context.warn(`criu on ${source.name} was lost: the workload was restored there from its images.`);
-}
-
-/** What the source cannot bring back, and is whole on the destination, must stay there. */
-async function keptOnDestination(context: StepContext, error: unknown): Promise<unknown> {
-  if (!(error instanceof FlowError) || error.code !== 'HOLD_LOST') return error;
-  if (!(await isOnDestination(context).catch(() => false))) return error;
-  const { name } = context.destination;
-  return new FlowError('RESUME_REFUSED', error.message, {
-    ...(error.host !== undefined && { host: error.host }),
-    ...(error.evidence !== undefined && { evidence: error.evidence }),
-    ...(error.command !== undefined && { command: error.command }),
-    hint: `${error.hint ?? ''} Nothing on ${name} was taken back: there are whole images of it, too.`.trim(),
-  });
 }
 
 /** As the hold would have done at an abort, whose workload had to be looked for elsewhere first. Argument: its directory. */
 const ADDRESS_BACK_AFTER_ALL_SCRIPT =
   'cd "$1" 2> /dev/null || exit 0; [ -f aborted ] || [ ! -f on-abort ] || sh ./on-abort';
 
-async function isOnDestination({ plan, destination, runDirectory }: StepContext): Promise<boolean> {
+/** Whether the destination has all of a workload that is to move there. */
+export async function isOnDestination({ plan, destination, runDirectory }: StepContext): Promise<boolean> {
   if (plan.kind !== 'move' || plan.workload.kind === 'revert') return false;
   return areWhole(destination, runDirectory);
 }

@@ -11,11 +11,11 @@ import { isStreamed } from '../plan/plan.ts';
 import { choosePort } from '../criu/page-server.ts';
 import { CUT_SCRIPT } from '../transfer/one-run-key.ts';
 import { followMemory } from '../transfer/follow.ts';
-import { DIGESTS_ON_HELD_SCRIPT } from '../transfer/manifest.ts';
 import type { TransferProgress } from '../transfer/progress.ts';
 import { touchMemory } from '../transfer/reserve.ts';
 import { needsShellJob, requireSameProcess } from '../workload/identity.ts';
 import { criuOptions, dumpHold } from './criu-options.ts';
+import { ON_HELD_SCRIPT } from './on-held-script.ts';
 import { cleanUpSource, resumeSource, SOURCE_LEASE_SECONDS } from './source-copy.ts';
 import { imagesDirectory, memoryBytesOf, type StepContext, type StepType } from './step.ts';
 
@@ -64,7 +64,7 @@ export const dump: StepType = {
           ...fence,
           ...(pageServerPort !== undefined && { cut: CUT_SCRIPT }),
           // Of a checkpoint they are made when the workload runs on.
-          ...(plan.kind === 'move' && { onHeld: DIGESTS_ON_HELD_SCRIPT }),
+          ...(plan.kind === 'move' && { onHeld: ON_HELD_SCRIPT }),
         },
         ({ actionScript }) => dumpArguments(workload.rootPid, { ...options, actionScript }, pageServerPort),
       );

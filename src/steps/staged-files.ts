@@ -9,6 +9,7 @@ import {
   stagedFile,
   stagingArguments,
 } from '../transfer/staging.ts';
+import { isOnDestination } from './abort-source.ts';
 import type { StepContext } from './step.ts';
 
 /** Makes room for the files of the workload beside their places on the destination. @throws FlowError FILES_CONFLICT */
@@ -35,10 +36,19 @@ export async function syncFirstCopy(context: StepContext): Promise<void> {
   });
 }
 
-/** A destination that is lost before its restore began holds nothing but staged copies: a warning, not a failure. */
+/**
+ * A destination that is lost before its restore began holds nothing but staged copies: a warning, not a failure. What may be all that
+ * there is of the workload, since its source did not answer or could not bring it back, stays there.
+ */
 export async function undoStaging(context: StepContext): Promise<void> {
-  const { destination, state } = context;
+  const { destination, source, state } = context;
   try {
+    if (state.sourceIsSettled !== true && (await isOnDestination(context))) {
+      context.warn(
+        `The images on ${destination.name} are whole, and stay there with their files until it is known what became of the workload on ${source.name}.`,
+      );
+      return;
+    }
     await mustRunScript(destination, STAGE_UNDO_SCRIPT, stagingOf(context), {
       what: 'Removing the copied files',
     });

@@ -21,8 +21,8 @@ manifest() {
 }
 `;
 
-/** Whoever comes first makes them; who comes then, waits and finds them. */
-const MANIFEST_ONCE = `
+/** `manifest_once IMAGES`: whoever comes first makes them; who comes then, waits and finds them. */
+export const MANIFEST_ONCE_FUNCTION: string = `
 ${MANIFEST_FUNCTION}
 manifest_once() {
   exec 9> "$1.sha256.lock"
@@ -31,18 +31,8 @@ manifest_once() {
 }
 `;
 
-/**
- * What the hold of a dump runs in its directory as soon as criu holds: a source that loses its power then finds its images again, and
- * knows them to be whole, however far the controller is.
- */
-export const DIGESTS_ON_HELD_SCRIPT: string = `
-${MANIFEST_ONCE}
-sync held tasks .
-manifest_once "\${PWD%/*}/images"
-`;
-
 const DUMPED_SCRIPT = `
-${MANIFEST_ONCE}
+${MANIFEST_ONCE_FUNCTION}
 manifest_once "$1" && cat "$1.sha256"
 `;
 

@@ -199,6 +199,7 @@ describe('where criu did not do its part', () => {
       put('held', '4');
       put('decision', 'abort');
       put('boot', 'another');
+      writeFileSync(directory.at('files.synced'), '');
       put('before-again', `echo address >> "${directory.at('again')}"`);
       expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ stdout: 'restored\n' });
       expect(again()).toBe("address\nit's $(reboot)\n");
@@ -216,6 +217,19 @@ describe('where criu did not do its part', () => {
       });
       expect(again()).toBe('');
       writeFileSync(directory.at('images.unchecked'), '');
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ stdout: 'restored\n' });
+    });
+
+    test('digests are not enough in the next boot: the files may be older than the memory', async () => {
+      await task.kill();
+      put('held', '4');
+      put('decision', 'abort');
+      put('boot', 'another');
+      expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({
+        exitCode: 1,
+        stderr: expect.stringMatching(/images and files were on its disk[^]*unchecked/),
+      });
+      writeFileSync(directory.at('files.synced'), '');
       expect(await settle(SETTLE_DUMP_SCRIPT)).toMatchObject({ stdout: 'restored\n' });
     });
 

@@ -140,7 +140,11 @@ describe.skipIf(labSkipReason !== undefined)('a source that is gone', () => {
   });
 
   test.each([
-    ['not known to be whole', 'rm -f "$1.sha256"', 'started again before its images had digests'],
+    [
+      'not known to be whole',
+      'rm -f "$1.sha256"',
+      'started again before its images and files were on its disk',
+    ],
     [
       'emptied by its power cut',
       'rm -f "$1.sha256"; for file in "$1"/*; do : > "$file"; done',

@@ -12,12 +12,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { LocalHost } from '../../src/host/local.ts';
 import { mustRunScript } from '../../src/host/shell.ts';
-import {
-  DIGESTS_ON_HELD_SCRIPT,
-  readDumpedManifest,
-  readManifest,
-  requireSameImages,
-} from '../../src/transfer/manifest.ts';
+import { readManifest, requireSameImages } from '../../src/transfer/manifest.ts';
 import { reserveImages } from '../../src/transfer/reserve.ts';
 import { stagedFile, stagingArguments, SYNC_FIRST_SCRIPT } from '../../src/transfer/staging.ts';
 import { fakePrograms } from '../helpers/fake-programs.ts';
@@ -75,18 +70,6 @@ test('memory that was streamed is on the destination only, and has to be there',
   writeFileSync(join(directory, 'core-2.img'), 'core');
   const more = await readManifest(host, directory, signal);
   expect(() => requireSameImages(dumped, more, 'b', streamed)).toThrow(error);
-});
-
-test('what was dumped is hashed once, by the hold or by who asks first', async () => {
-  const hold = join(around, 'dump');
-  mkdirSync(hold);
-  for (const name of ['held', 'tasks']) writeFileSync(join(hold, name), '');
-  const made = host.run(['sh', '-c', `cd "$1" && ${DIGESTS_ON_HELD_SCRIPT}`, 'sh', hold]);
-  const [dumped] = await Promise.all([readDumpedManifest(host, directory, signal), made]);
-  expect(await made).toMatchObject({ exitCode: 0 });
-  expect(dumped).toBe(await readManifest(host, directory, signal));
-  writeFileSync(join(directory, 'core-1.img'), 'another');
-  expect(await readDumpedManifest(host, directory, signal)).toBe(dumped);
 });
 
 test('of the files, what changed since their first copy is put on the disk, in its place or not', async () => {
