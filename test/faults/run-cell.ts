@@ -59,7 +59,7 @@ export async function runCell(lab: MigrationLab, boundary: Boundary, fault: Faul
         ...followed.violations,
         ...(on.length === 1 || (isLost && on.length === 0) ? [] : [`${on.length} copies`]),
         ...(host === undefined || isOlder ? [] : await lookAtService(lab, host)),
-        ...(await leftBehind(lab, controller, before, host === 'b')),
+        ...(await leftBehind(lab, controller, before, host !== 'a')),
       ],
     };
   } finally {
