@@ -41,7 +41,7 @@ describe.skipIf(machinesSkipReason !== undefined)('a machine that loses its powe
   });
   afterAll(() => lab.down());
 
-  describe.each(FAULTS.slice(0, 1))('$title', (fault) => {
+  describe.each(FAULTS)('$title', (fault) => {
     test.each(BOUNDARIES.filter(({ title }) => title !== 'end'))(
       'at the begin of $title',
       async (boundary) => {
