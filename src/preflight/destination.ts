@@ -58,7 +58,7 @@ export async function destinationFindings(
       .map((file) => `${file.use}\t${file.sizeBytes}\t${file.path}`),
     ...new Set(
       workload.processes
-        .filter((process) => !movesWithWorkload(plan, process.workingDirectory))
+        .filter(({ workingDirectory: path }) => path !== '' && !movesWithWorkload(plan, path))
         .map((process) => `directory\t-\t${process.workingDirectory}`),
     ),
   ];

@@ -17,6 +17,7 @@ export interface ProcessFacts {
   readonly command: string;
   /** The path of its program, as /proc/PID/exe names it. */
   readonly executable: string;
+  /** Empty when it has ended and its parent has not asked for it yet. */
   readonly workingDirectory: string;
 }
 
@@ -64,8 +65,12 @@ for pid in $tree; do
   done < "/proc/$pid/status"
   [ "$tracer" = 0 ] || tracer="$tracer $(cat "/proc/$tracer/comm")"
   threads=$(ls "/proc/$pid/task" | tr '\\n' ',')
+  exe=$(readlink "/proc/$pid/exe") cwd=$(readlink "/proc/$pid/cwd")
+  command=$(tr '\\0' ' ' < "/proc/$pid/cmdline" | tr '\\t' ' ')
+  # What has ended by now was read in part only.
+  [ -d "/proc/$pid" ] || continue
   printf 'P\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\0' "$pid" "$ppid" "$pgrp" "$session" "$start" "$tracer" \\
-    "$rss" "$threads" "$(readlink "/proc/$pid/exe")" "$(readlink "/proc/$pid/cwd")" "$(tr '\\0' ' ' < "/proc/$pid/cmdline" | tr '\\t' ' ')"
+    "$rss" "$threads" "$exe" "$cwd" "$command"
 done
 for pid in $tree; do
   find -L "/proc/$pid/fd" -maxdepth 1 -type f -links +0 -printf '%s\\t%p\\n' 2> /dev/null | while IFS='	' read -r size link; do

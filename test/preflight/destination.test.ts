@@ -130,6 +130,8 @@ test('a working directory must be there, be a directory, or move along', async (
   using directory = temporaryDirectory();
   writeFileSync(directory.at('file'), '');
   expect(await messages(workloadOf({ workingDirectory: directory.path }))).toEqual([]);
+  // It has ended, and its parent has not asked for it yet.
+  expect(await messages(workloadOf({ workingDirectory: '' }))).toEqual([]);
   for (const name of ['missing', 'file']) {
     const workload = workloadOf({ workingDirectory: directory.at(name) });
     expect(await messages(workload)).toEqual([

@@ -9,6 +9,7 @@ import { LocalHost } from '../../src/host/local.ts';
 import { parseFacts, readWorkload } from '../../src/workload/facts.ts';
 import { findWorkload } from '../../src/workload/find.ts';
 import { workloadState } from '../../src/workload/identity.ts';
+import { fakePrograms } from '../helpers/fake-programs.ts';
 import { startProgram } from '../helpers/started-program.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
@@ -125,6 +126,30 @@ test('an open file that has no name any more travels in the images: the destinat
   const { files } = await readWorkload(host, program.pid);
   const open = files.filter((file) => file.use === 'open').map((file) => file.path);
   expect(open).toEqual([directory.at('named')]);
+});
+
+test('one that has ended, and that nobody has asked for, has no directory any more', async () => {
+  const script = `import os, time
+child = os.fork() or os._exit(0)
+os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+print(flush=True)
+time.sleep(4711)`;
+  await using program = await startProgram('python3', '-c', script);
+  const { processes } = await readWorkload(host, program.pid);
+  expect(processes.map(({ workingDirectory }) => workingDirectory === '')).toEqual([false, true]);
+});
+
+test('one that ends while it is looked at is left out', async () => {
+  await using program = await startProgram('sh', '-c', 'sleep 4711 & echo; wait; exec sleep 4712');
+  // It ends as its program is asked for.
+  using programs = fakePrograms({
+    readlink: `case $1 in /proc/${program.pid}/*) ;; /proc/*/exe) pid=\${1#/proc/} pid=\${pid%%/*}
+      [ "$(cut -d ' ' -f 4 "/proc/$pid/stat")" != ${program.pid} ] || { kill -KILL "$pid"; while [ -d "/proc/$pid" ]; do :; done; } ;;
+    esac
+    exec /usr/bin/readlink "$@"`,
+  });
+  const { processes } = await readWorkload(programs.host, program.pid);
+  expect(processes.map(({ pid }) => pid)).toEqual([program.pid]);
 });
 
 test('a process that has just ended is not found', async () => {

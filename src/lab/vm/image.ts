@@ -18,7 +18,7 @@ export interface MachineImage {
 const packages: readonly string[] = [
   ...['linux-image-cloud-amd64', 'tiny-initramfs', 'systemd-sysv', 'kmod'],
   ...['criu', 'openssh-server', 'rsync', 'nfs-common', 'nfs-kernel-server'],
-  ...['iproute2', 'nftables', 'iptables', 'iputils-arping', 'iputils-ping'],
+  ...['iproute2', 'nftables', 'iptables', 'iputils-arping', 'iputils-ping', 'netcat-openbsd'],
   ...['procps', 'python3', 'util-linux', 'apparmor', 'postgresql', 'socat', 'strace'],
 ];
 
