@@ -58,7 +58,10 @@ umask 077
 mkdir -p "$1"
 cat > "$1/rsync-only" <<'EOF'
 case $SSH_ORIGINAL_COMMAND in
-'rsync --server '*) set -f; exec $SSH_ORIGINAL_COMMAND ;;
+'rsync --server '*)
+  set -f
+  echo "$$ $(cut -d ' ' -f 22 "/proc/$$/stat")" >> "\${0%/*}/rsync-servers"
+  exec $SSH_ORIGINAL_COMMAND ;;
 esac
 echo "this key is for rsync only" >&2
 exit 1
@@ -75,7 +78,8 @@ echo "restrict,\${forwarding}expiry-time=\\"$(date -d '+1 day' +%Y%m%d%H%M)\\",c
 `;
 
 /**
- * Takes the key away again. Idempotent. The file is written anew beside itself and renamed: whoever is cut off here, or
+ * Takes the key away again, and ends who came with it: a source that lost its power does not say so, and TCP asks only after two
+ * hours. Idempotent. The file is written anew beside itself and renamed: whoever is cut off here, or
  * finds the disk full, must not have locked the host's own people out. Arguments: the run's directory, the run's id.
  */
 export const REVOKE_SCRIPT = `
@@ -89,6 +93,10 @@ if [ -f "$file" ] && grep -a -q " criu-flow-$2\\$" "$file"; then
   cp -p -- "$file" "$new" && without_key "$@" && sync -- "$new" && mv -f -- "$new" "$file" ||
     { rm -f -- "$new"; exit 1; }
 fi
+while read -r pid start; do
+  now=$(sed 's/^.*) //' "/proc/$pid/stat" | cut -d ' ' -f 20)
+  [ "$now" != "$start" ] || kill "$pid"
+done 2> /dev/null < "$1/rsync-servers"
 [ ! -f "$1/created-authorized-keys" ] || [ -s .ssh/authorized_keys ] || rm -f .ssh/authorized_keys
 [ ! -f "$1/created-ssh-directory" ] || rmdir .ssh 2> /dev/null
 :

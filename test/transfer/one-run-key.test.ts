@@ -1,4 +1,5 @@
 import {
+  appendFileSync,
   chmodSync,
   existsSync,
   lstatSync,
@@ -22,8 +23,10 @@ import {
   REVOKE_SCRIPT,
 } from '../../src/transfer/one-run-key.ts';
 import { copyFiles } from '../../src/transfer/rsync.ts';
+import { workloadState } from '../../src/workload/identity.ts';
 import { fakePrograms } from '../helpers/fake-programs.ts';
 import { sshdSkipReason, startSshd, type TestSshd } from '../helpers/sshd.ts';
+import { startProgram } from '../helpers/started-program.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 describe('the key in authorized_keys', () => {
@@ -89,6 +92,22 @@ describe('the key in authorized_keys', () => {
     expect(keys()).toBe(content);
     expect(statSync(file()).mode & 0o777).toBe(0o640);
     expect(readdirSync(home.at('.ssh'))).toEqual(['authorized_keys']);
+  });
+
+  test('goes with those who came by it, and with nobody who has one of their pids by now', async () => {
+    await act(AUTHORIZE_SCRIPT, 'r1');
+    const run = ['sh', '-c', 'SSH_ORIGINAL_COMMAND=$1 exec sh "$2"', 'sh'];
+    const [program = '', ...args] = [
+      ...run,
+      'rsync --server -logDtprze . /tmp',
+      home.at('runs', 'r1', 'rsync-only'),
+    ];
+    await using server = await startProgram(program, ...args);
+    await using other = await startProgram('cat');
+    appendFileSync(home.at('runs', 'r1', 'rsync-servers'), `${other.pid} 1\n`);
+    await act(REVOKE_SCRIPT, 'r1');
+    await expect.poll(() => workloadState(local, server.pid, undefined)).toBe('gone');
+    expect(await workloadState(local, other.pid, undefined)).toBe('running');
   });
 
   test('does not grow onto the end of a last line without an end, which keeps the one it was given', async () => {

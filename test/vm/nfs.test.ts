@@ -1,0 +1,125 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { RunSummary } from '../../src/events/event.ts';
+import { settleIn } from '../faults/power-faults.ts';
+import { machinesSkipReason, MigrationLab } from '../helpers/migration-lab.ts';
+
+/** Argument: the options of the export. A short lease, and a short grace after a restart: who waits for it holds a frozen process. */
+const SERVE = `
+mkdir -p /export
+if [ ! -e /proc/fs/nfsd/threads ]; then
+  modprobe nfsd
+  mount -t nfsd nfsd /proc/fs/nfsd
+fi
+rpc.nfsd 0
+for time in grace lease; do echo 5 > "/proc/fs/nfsd/nfsv4\${time}time"; done
+exportfs -ua
+exportfs -o "rw,no_subtree_check,fsid=0,$1" '*:/export'
+pidof rpc.mountd > /dev/null || rpc.mountd -N 3
+rpc.nfsd -N 3 2
+`;
+
+describe.skipIf(machinesSkipReason !== undefined)('images on an NFSv4 server, a third machine', () => {
+  let lab: MigrationLab;
+  beforeAll(async () => {
+    lab = await MigrationLab.up({ driver: 'vm' });
+    await lab.sh('c', SERVE, 'no_root_squash');
+    for (const host of ['a', 'b'] as const) {
+      await settleIn(lab, host);
+      await lab.sh(host, 'mkdir -p /mnt/nfs; mount -t nfs4 c:/ /mnt/nfs');
+    }
+  });
+  afterAll(async () => {
+    // A client whose server is gone would wait for it.
+    for (const host of ['a', 'b']) await lab.sh(host, 'umount -f -l /mnt/nfs');
+    await lab.down();
+  });
+  afterEach(async () => {
+    await lab.reset();
+    await lab.scrub();
+  });
+
+  /** Where root of a client is somebody else. */
+  const IMAGES = '/mnt/nfs/images';
+
+  async function start(): Promise<number> {
+    await lab.sh('c', 'rm -rf /export/*; mkdir -m 700 /export/images; mkdir -m 777 /export/tcp');
+    for (const host of ['a', 'b']) await lab.sh(host, 'ln -sfT /mnt/nfs/tcp /srv/tcp');
+    return lab.startService({ memoryMiB: 16 });
+  }
+
+  /** @param between what is done on the server once the images are written */
+  const move = (pid: number, between: string = ':'): Promise<RunSummary> =>
+    lab.run({
+      workload: `pid: ${pid}`,
+      network: `connections: keep, address: { cidr: ${lab.lab.serviceAddress} }`,
+      steps: `- uses: preflight
+        - uses: dump
+        - { uses: command, readOnly: true, with: { on: local, argv: [ssh, -F, ${lab.lab.sshConfigFile}, c, '${between}'] } }
+        - { uses: transfer/shared, with: { directory: ${IMAGES} } }
+        - uses: restore`,
+    });
+
+  const expectOn = async (host: 'a' | 'b', pid: number): Promise<void> => {
+    expect(await lab.processStart(host, pid)).not.toBe('');
+    expect(await lab.processStart(host === 'a' ? 'b' : 'a', pid)).toBe('');
+    expect(await lab.untilAnswered(20)).toMatchObject({
+      connected: true,
+      lost: 0,
+      duplicated: 0,
+      forgotten: 0,
+    });
+    expect(await lab.sh('c', 'ls /export/images')).toBe('');
+    for (const each of ['a', 'b'])
+      expect(await lab.sh(each, 'ls /var/lib/criu-flow 2> /dev/null || :')).toBe('');
+  };
+
+  test('nothing travels from the source to the destination', async () => {
+    const pid = await start();
+    const address = await lab.sh('a', "ip -o -4 address show eth0 primary | sed 's/.*inet //; s,/.*,,'");
+    await lab.sh(
+      'b',
+      'nft "add table inet count; add chain inet count all { type filter hook input priority -300; }; add rule inet count all ip saddr $1 counter"',
+      address,
+    );
+    expect(await move(pid)).toMatchObject({ exitCode: 0 });
+    expect(await lab.sh('b', 'nft list table inet count; nft delete table inet count')).toContain(
+      'packets 0 bytes 0',
+    );
+    await expectOn('b', pid);
+  });
+
+  test('a server that is started again in the middle is waited for', async () => {
+    const pid = await start();
+    expect(await move(pid, 'rpc.nfsd 0; exportfs -f; rpc.nfsd -N 3 2')).toMatchObject({ exitCode: 0 });
+    await expectOn('b', pid);
+  });
+
+  test('images that are taken away in the middle, by their handles: the workload runs on where it was', async () => {
+    const pid = await start();
+    const summary = await move(pid, 'rm -rf /export/images/*/images');
+    expect(summary).toMatchObject({ exitCode: 5, workloadIsOn: 'source' });
+    await expectOn('a', pid);
+  });
+
+  describe('that takes root for nobody', () => {
+    beforeAll(() => lab.sh('c', SERVE, 'root_squash'));
+
+    test('refuses before anything is frozen where nobody cannot write', async () => {
+      const pid = await start();
+      const summary = await move(pid);
+      expect(summary).toMatchObject({
+        exitCode: 5,
+        failure: { code: 'NOT_SHARED', message: `root of a cannot write into ${IMAGES}` },
+      });
+      expect(summary.failure?.hint).toContain('no_root_squash');
+      await expectOn('a', pid);
+    });
+
+    test('does as well where that user has a directory', async () => {
+      const pid = await start();
+      await lab.sh('c', 'chown nobody: /export/images');
+      expect(await move(pid)).toMatchObject({ exitCode: 0 });
+      await expectOn('b', pid);
+    });
+  });
+});
