@@ -96,13 +96,16 @@ describe('the key in authorized_keys', () => {
 
   test('goes with those who came by it, and with nobody who has one of their pids by now', async () => {
     await act(AUTHORIZE_SCRIPT, 'r1');
-    const run = ['sh', '-c', 'SSH_ORIGINAL_COMMAND=$1 exec sh "$2"', 'sh'];
-    const [program = '', ...args] = [
-      ...run,
+    const only = home.at('runs', 'r1', 'rsync-only');
+    const command = 'SSH_ORIGINAL_COMMAND=$1 exec sh "$2"';
+    await using server = await startProgram(
+      'sh',
+      '-c',
+      command,
+      'sh',
       'rsync --server -logDtprze . /tmp',
-      home.at('runs', 'r1', 'rsync-only'),
-    ];
-    await using server = await startProgram(program, ...args);
+      only,
+    );
     await using other = await startProgram('cat');
     appendFileSync(home.at('runs', 'r1', 'rsync-servers'), `${other.pid} 1\n`);
     await act(REVOKE_SCRIPT, 'r1');

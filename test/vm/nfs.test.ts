@@ -9,6 +9,10 @@ mkdir -p /export
 if [ ! -e /proc/fs/nfsd/threads ]; then
   modprobe nfsd
   mount -t nfsd nfsd /proc/fs/nfsd
+  # Else the kernel waits for it at each start.
+  mkdir -p /var/lib/nfs/rpc_pipefs
+  mount -t rpc_pipefs sunrpc /var/lib/nfs/rpc_pipefs
+  nfsdcld
 fi
 rpc.nfsd 0
 for time in grace lease; do echo 5 > "/proc/fs/nfsd/nfsv4\${time}time"; done
@@ -16,6 +20,7 @@ exportfs -ua
 exportfs -o "rw,no_subtree_check,fsid=0,$1" '*:/export'
 pidof rpc.mountd > /dev/null || rpc.mountd -N 3
 rpc.nfsd -N 3 2
+echo Y > /proc/fs/nfsd/v4_end_grace
 `;
 
 describe.skipIf(machinesSkipReason !== undefined)('images on an NFSv4 server, a third machine', () => {
