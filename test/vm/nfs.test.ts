@@ -2,40 +2,18 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { RunSummary } from '../../src/events/event.ts';
 import { settleIn } from '../faults/power-faults.ts';
 import { machinesSkipReason, MigrationLab } from '../helpers/migration-lab.ts';
-
-/** Argument: the options of the export. A short lease, and a short grace after a restart: who waits for it holds a frozen process. */
-const SERVE = `
-mkdir -p /export
-if [ ! -e /proc/fs/nfsd/threads ]; then
-  modprobe nfsd
-  mount -t nfsd nfsd /proc/fs/nfsd
-  # Else the kernel waits for it at each start.
-  mkdir -p /var/lib/nfs/rpc_pipefs
-  mount -t rpc_pipefs sunrpc /var/lib/nfs/rpc_pipefs
-  nfsdcld
-fi
-rpc.nfsd 0
-for time in grace lease; do echo 5 > "/proc/fs/nfsd/nfsv4\${time}time"; done
-exportfs -ua
-exportfs -o "rw,no_subtree_check,fsid=0,$1" '*:/export'
-pidof rpc.mountd > /dev/null || rpc.mountd -N 3
-rpc.nfsd -N 3 2
-echo Y > /proc/fs/nfsd/v4_end_grace
-`;
+import { mountNfs, NFS, RESTART_SERVER, serveNfs, unmountNfs } from './nfs-server.ts';
 
 describe.skipIf(machinesSkipReason !== undefined)('images on an NFSv4 server, a third machine', () => {
   let lab: MigrationLab;
   beforeAll(async () => {
     lab = await MigrationLab.up({ driver: 'vm' });
-    await lab.sh('c', SERVE, 'no_root_squash');
-    for (const host of ['a', 'b'] as const) {
-      await settleIn(lab, host);
-      await lab.sh(host, 'mkdir -p /mnt/nfs; mount -t nfs4 c:/ /mnt/nfs');
-    }
+    for (const host of ['a', 'b'] as const) await settleIn(lab, host);
+    await serveNfs(lab, 'no_root_squash');
+    await mountNfs(lab);
   });
   afterAll(async () => {
-    // A client whose server is gone would wait for it.
-    for (const host of ['a', 'b']) await lab.sh(host, 'umount -f -l /mnt/nfs');
+    await unmountNfs(lab);
     await lab.down();
   });
   afterEach(async () => {
@@ -44,11 +22,11 @@ describe.skipIf(machinesSkipReason !== undefined)('images on an NFSv4 server, a 
   });
 
   /** Where root of a client is somebody else. */
-  const IMAGES = '/mnt/nfs/images';
+  const IMAGES = `${NFS}/images`;
 
   async function start(): Promise<number> {
     await lab.sh('c', 'rm -rf /export/*; mkdir -m 700 /export/images; mkdir -m 777 /export/tcp');
-    for (const host of ['a', 'b']) await lab.sh(host, 'ln -sfT /mnt/nfs/tcp /srv/tcp');
+    for (const host of ['a', 'b']) await lab.sh(host, `ln -sfT ${NFS}/tcp /srv/tcp`);
     return lab.startService({ memoryMiB: 16 });
   }
 
@@ -95,7 +73,7 @@ describe.skipIf(machinesSkipReason !== undefined)('images on an NFSv4 server, a 
 
   test('a server that is started again in the middle is waited for', async () => {
     const pid = await start();
-    expect(await move(pid, 'rpc.nfsd 0; exportfs -f; rpc.nfsd -N 3 2')).toMatchObject({ exitCode: 0 });
+    expect(await move(pid, RESTART_SERVER)).toMatchObject({ exitCode: 0 });
     await expectOn('b', pid);
   });
 
@@ -107,7 +85,7 @@ describe.skipIf(machinesSkipReason !== undefined)('images on an NFSv4 server, a 
   });
 
   describe('that takes root for nobody', () => {
-    beforeAll(() => lab.sh('c', SERVE, 'root_squash'));
+    beforeAll(() => serveNfs(lab, 'root_squash'));
 
     test('refuses before anything is frozen where nobody cannot write', async () => {
       const pid = await start();

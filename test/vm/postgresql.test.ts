@@ -4,8 +4,25 @@ import type { RunSummary } from '../../src/events/event.ts';
 import type { Side } from '../faults/fault.ts';
 import { settleIn } from '../faults/power-faults.ts';
 import { machinesSkipReason, MigrationLab } from '../helpers/migration-lab.ts';
+import { mountNfs, NFS, serveNfs, unmountNfs } from './nfs-server.ts';
 
-const DATA = '/srv/pg';
+/** Of a data directory that is on both hosts, nothing moves but the memory. */
+const PLACES = [
+  {
+    title: 'with its data copied',
+    data: '/srv/pg',
+    files: ['/srv/pg'],
+    transfer: '{ uses: transfer/rsync }',
+    moves: 20,
+  },
+  {
+    title: 'with its data on NFS',
+    data: `${NFS}/pg`,
+    files: [],
+    transfer: `{ uses: transfer/shared, with: { directory: ${NFS} } }`,
+    moves: 4,
+  },
+] as const;
 
 /**
  * Starts a server as user postgres, with System V shared memory of its own: that of the whole host belongs to nobody who could move.
@@ -63,68 +80,77 @@ until [ -s acknowledged ]; do sleep 0.1; done
 `;
 
 describe.skipIf(machinesSkipReason !== undefined)('PostgreSQL, with sessions of psql and pgbench', () => {
-  let lab: MigrationLab;
-  let pid: string;
-  beforeAll(async () => {
-    lab = await MigrationLab.up({ driver: 'vm' });
-    for (const host of ['a', 'b'] as const) await settleIn(lab, host);
-    pid = await lab.sh('a', START_SERVER, lab.lab.serviceAddress, DATA);
-    await lab.sh('c', START_CLIENTS, lab.address);
-  });
-  afterAll(() => lab.down());
-
-  const move = (from: Side, to: Side): Promise<RunSummary> =>
-    lab.run({
-      workload: `pid: ${pid}`,
-      network: `connections: keep, address: { cidr: ${lab.lab.serviceAddress} }`,
-      files: [DATA],
-      steps: `- uses: preflight
-        - uses: dump
-        - uses: transfer/rsync
-        - uses: restore
-        - { uses: verify, with: { checks: [{ tcp: { address: ${lab.address}, port: 5432, from: source } }] } }`,
-      from,
-      to,
+  describe.each(PLACES)('$title', ({ data, files, transfer, moves }) => {
+    let lab: MigrationLab;
+    let pid: string;
+    beforeAll(async () => {
+      lab = await MigrationLab.up({ driver: 'vm' });
+      for (const host of ['a', 'b'] as const) await settleIn(lab, host);
+      if (files.length === 0) {
+        await serveNfs(lab, 'no_root_squash');
+        await mountNfs(lab);
+      }
+      pid = await lab.sh('a', START_SERVER, lab.lab.serviceAddress, data);
+      await lab.sh('c', START_CLIENTS, lab.address);
+    });
+    afterAll(async () => {
+      if (files.length === 0) await unmountNfs(lab);
+      await lab.down();
     });
 
-  const acknowledged = async (): Promise<number> =>
-    Number(await lab.sh('c', 'wc -l < /run/clients/acknowledged'));
+    const move = (from: Side, to: Side): Promise<RunSummary> =>
+      lab.run({
+        workload: `pid: ${pid}`,
+        network: `connections: keep, address: { cidr: ${lab.lab.serviceAddress} }`,
+        files,
+        steps: `- uses: preflight
+        - uses: dump
+        - ${transfer}
+        - uses: restore
+        - { uses: verify, with: { checks: [{ tcp: { address: ${lab.address}, port: 5432, from: source } }] } }`,
+        from,
+        to,
+      });
 
-  async function untilAcknowledged(more: number): Promise<void> {
-    const first = await acknowledged();
-    const deadlineMs = performance.now() + 130_000;
-    while ((await acknowledged()) < first + more) {
-      if (performance.now() > deadlineMs) throw new Error(await lab.sh('c', 'cat /run/clients/*.err'));
-      await sleep(200);
-    }
-  }
+    const acknowledged = async (): Promise<number> =>
+      Number(await lab.sh('c', 'wc -l < /run/clients/acknowledged'));
 
-  test('moves to and fro twenty times: what was acknowledged is there once, and nothing else', async () => {
-    for (let number = 1; number <= 20; number++) {
-      const [from, to] = number % 2 === 1 ? (['a', 'b'] as const) : (['b', 'a'] as const);
-      const summary = await move(from, to);
-      expect(summary, `move ${number}: ${JSON.stringify(summary.failure)}`).toMatchObject({ exitCode: 0 });
-      process.stdout.write(`move ${number}: downtime ${Math.round(summary.downtimeMs ?? 0)} ms\n`);
-      await untilAcknowledged(5);
+    async function untilAcknowledged(more: number): Promise<void> {
+      const first = await acknowledged();
+      const deadlineMs = performance.now() + 130_000;
+      while ((await acknowledged()) < first + more) {
+        if (performance.now() > deadlineMs) throw new Error(await lab.sh('c', 'cat /run/clients/*.err'));
+        await sleep(200);
+      }
     }
-    await lab.sh(
-      'c',
-      'cd /run/clients; touch stop; until [ -e psql.exit ] && [ -e pgbench.over ]; do sleep 0.2; done',
-    );
-    expect(
-      await lab.sh('c', 'cat /run/clients/psql.exit /run/clients/*.err; ls /run/clients/*.failed || :'),
-    ).toBe('0');
-    const query = (sql: string): Promise<string> =>
-      lab.sh('c', 'psql -h "$1" -U postgres -qAt -c "$2"', lab.address, sql);
-    const known = await lab.sh('c', 'cat /run/clients/acknowledged');
-    expect(await query('select id from ids order by id')).toBe(known);
-    const processed = await lab.sh(
-      'c',
-      "awk '/actually processed/ { sum += $NF } /failed transactions/ { failed += $5 } END { print sum, failed + 0 }' /run/clients/pgbench.log",
-    );
-    expect(`${await query('select count(*) from pgbench_history')} 0`).toBe(processed);
-    expect(
-      await query('select sum(delta) - (select sum(bbalance) from pgbench_branches) from pgbench_history'),
-    ).toBe('0');
+
+    test(`moves to and fro ${moves} times: what was acknowledged is there once, and nothing else`, async () => {
+      for (let number = 1; number <= moves; number++) {
+        const [from, to] = number % 2 === 1 ? (['a', 'b'] as const) : (['b', 'a'] as const);
+        const summary = await move(from, to);
+        expect(summary, `move ${number}: ${JSON.stringify(summary.failure)}`).toMatchObject({ exitCode: 0 });
+        process.stdout.write(`move ${number}: downtime ${Math.round(summary.downtimeMs ?? 0)} ms\n`);
+        await untilAcknowledged(5);
+      }
+      await lab.sh(
+        'c',
+        'cd /run/clients; touch stop; until [ -e psql.exit ] && [ -e pgbench.over ]; do sleep 0.2; done',
+      );
+      expect(
+        await lab.sh('c', 'cat /run/clients/psql.exit /run/clients/*.err; ls /run/clients/*.failed || :'),
+      ).toBe('0');
+      const query = (sql: string): Promise<string> =>
+        lab.sh('c', 'psql -h "$1" -U postgres -qAt -c "$2"', lab.address, sql);
+      const known = await lab.sh('c', 'cat /run/clients/acknowledged');
+      expect(await query('select id from ids order by id')).toBe(known);
+      const processed = await lab.sh(
+        'c',
+        "awk '/actually processed/ { sum += $NF } /failed transactions/ { failed += $5 } END { print sum, failed + 0 }' /run/clients/pgbench.log",
+      );
+      expect(`${await query('select count(*) from pgbench_history')} 0`).toBe(processed);
+      expect(
+        await query('select sum(delta) - (select sum(bbalance) from pgbench_branches) from pgbench_history'),
+      ).toBe('0');
+    });
   });
 });
