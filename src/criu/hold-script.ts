@@ -23,7 +23,7 @@ export const FENCE_UP = 'nft -f fence.nft';
  * - `post-restore`: writes down in `restored` which tasks it has rebuilt, with their start times: who has one of their pids later is
  *   somebody else.
  * - `post-dump` and `post-restore`: say `held`, with the size of the images in bytes and the milliseconds that criu took for it,
- *   run `on-held` meanwhile, if there is such a script, which an abort ends; and wait for a decision. Exit 0 is
+ *   run `on-held` meanwhile, if there is such a script, which the decision ends; and wait for a decision. Exit 0 is
  *   commit; anything else, the death of this script included, is abort: it fails closed.
  * - `pre-resume` (whole, and let go next): leaves `resuming`; should criu die from now on, the kernel lets it go.
  * - `post-resume` (the workload runs): runs `on-resume`, which lifts the destination's fence without a round trip, be
@@ -101,11 +101,7 @@ began=
 put held "$bytes $((now - \${began:-now}))" || exit 1
 printf x 1<> events
 [ ! -f cut ] || printf x 1<> sending
-job=
-if [ -f on-held ]; then
-  setsid sh ./on-held > on-held.output 2>&1 4>&- &
-  job=$!
-fi
+[ ! -f on-held ] || setsid sh ./on-held > on-held.output 2>&1 4>&- &
 while [ ! -f decision ]; do
   if [ -n "$lease" ] && [ ! -f lease-end ]; then
     timeout "$lease" dd bs=1 count=1 of=/dev/null 2> /dev/null <&4
@@ -116,6 +112,11 @@ while [ ! -f decision ]; do
     dd bs=1 count=1 of=/dev/null 2> /dev/null <&4 || exit 1
   fi
 done
+# What ran beside the hold is needed no more: who commits has waited for what it needs of that.
+if { read -r pid began < on-held.pid; } 2> /dev/null; then
+  look "$pid"
+  [ "$start" != "$began" ] || kill -s TERM -- "-$pid" 2> /dev/null
+fi
 # Whether criu lives. Who followed the link would ask the file system of the images, which may be a server that is gone.
 if [ ! -L "$CRTOOLS_IMAGE_DIR" ] && [ ! -e "$CRTOOLS_IMAGE_DIR" ]; then
   [ ! -f settle ] || sh ./settle killed
@@ -124,7 +125,6 @@ fi
 read -r decision _ < decision
 [ "$decision" != commit ] || exit 0
 [ ! -f on-abort ] || sh ./on-abort
-[ -z "$job" ] || kill -s TERM -- "-$job" 2> /dev/null
 if [ "$CRTOOLS_SCRIPT_ACTION" = post-dump ] && [ -f tasks ]; then
   while read -r pid _; do grep -qx "$pid" stopped || kill -CONT "$pid"; done < tasks
 fi
@@ -250,6 +250,7 @@ ${PUT_FUNCTION}
 dir=$1 goal=$2 before=$3
 shift 3
 sh -c "$before" criu-flow "$@" || exit $?
+: > "$dir/placed"
 set -- "$dir" "$goal"
 read -r uptime _ < /proc/uptime
 put "$1/started" "$uptime" || exit 1
@@ -263,7 +264,7 @@ ${AWAIT_SCRIPT}`;
 export const WAIVE_SCRIPT = `
 cd "$1" 2> /dev/null || { echo none; exit 0; }
 shift
-[ $# -eq 0 ] || sync -- "$@" || exit 1
+sync -- . "$@" || exit 1
 ln lease.waived lease-end 2> /dev/null
 printf x 1<> doorbell
 cat lease-end
@@ -329,7 +330,8 @@ sync decision . || exit 1
 
 /**
  * Lets the workload run from its images on the destination, as may who knows that no other copy can run: be it that it was rebuilt there
- * and given up, or that criu was never started. Arguments: the hold's directory; what else would have run before criu, and its arguments.
+ * and given up, or that criu was never started. Arguments: the hold's directory; what else runs before criu, an idempotent script, and its
+ * arguments. Exits with more than 1 when that refused: as it did, or with 6 for its 1.
  */
 export const REVIVE_SCRIPT: string = `
 cd "$1" || exit 1
@@ -344,7 +346,11 @@ shift 2
   rm -f settled
 ) 9> settle.lock || exit 1
 [ ! -f settled ] || exit 0
-[ -f started ] || sh -c "$before" criu-flow "$@" || exit $?
+# A host that was started again has none, and would answer for an address whose sockets are still to come.
+[ ! -f fence.nft ] || ${FENCE_UP} || exit 6
+sh -c "$before" criu-flow "$@" || { code=$?; [ "$code" -gt 1 ] || code=6; exit "$code"; }
+: > placed
+sync . || exit 6
 sh ./settle again
 `;
 
@@ -358,6 +364,7 @@ cd "$1" 2> /dev/null || exit 0
   flock 9
   settled=
   { read -r settled _ < settled; } 2> /dev/null
+  [ ! -f aborted ] || settled=resumed
   case $settled in resumed | healed | restored) echo "$settled"; exit 0 ;; esac
   ${COMMIT_AFTER_ALL}
 ) 9> settle.lock

@@ -63,7 +63,7 @@ become() {
   while read -r word; do set -- "$@" "$word"; done < "$file"
   (cd / && exec "$@") > "$file.output" 2>&1 < /dev/null 9>&-
 }
-# Argument: of a source, what its directory has when the files are as the images know them.
+# Argument: what the run's directory has when the files are as the images know them.
 restore_again() {
   all_the_same="touch \${PWD%/*}/images.unchecked"
   # The images may be in another directory, by a link.
@@ -171,6 +171,10 @@ settled "$result"
 export const SETTLE_RESTORE_SCRIPT: string = `#!/bin/sh
 ${SETTLE_PRELUDE}
 [ "$1" != again ] || [ "$decision" = commit ] || fail 'it was given up'
+if [ ! -f placed ]; then
+  [ "$1" != again ] || fail 'its files are not in their places: resume the run, which puts them there'
+  settled ended
+fi
 if [ ! -f started ]; then
   [ "$1" = again ] || settled ended
   note_start
@@ -207,7 +211,7 @@ if [ -f values ]; then
   { read -r _; read -r cidr; read -r device; } < values
   ip address replace "$cidr" dev "$device"
 fi
-restore_again
+restore_again ${FILES_SYNCED_MARK}
 [ ! -f on-resume ] || sh ./on-resume
 settled restored
 `;

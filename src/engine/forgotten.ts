@@ -42,5 +42,7 @@ export async function whyLost(
   if (!workload || found.ranOn || found.epochs.length === 0) return undefined;
   if (found.hasImages && !found.areImagesUnsure) return undefined;
   if ((await survivors(source, workload.processes)).length > 0) return undefined;
+  // The program may have been started again by itself, as by systemd.
+  if ((await findTwins(source, workload)).length > 0) return undefined;
   return found.hasImages ? 'unsure' : 'imageless';
 }

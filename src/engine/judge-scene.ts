@@ -276,6 +276,16 @@ function wayBack(scene: Scene): Omit<Verdict, 'standing'> {
   const [source, destination] = [scene.source.hold, scene.destination.hold];
   if (isRevert(plan) && destination?.decision !== 'commit') return imagesAreKept(scene);
   const nowhere = `The workload runs neither on ${plan.source} nor on ${plan.destination}`;
+  if (
+    destination?.decision === 'commit' &&
+    destination.hasImages &&
+    destination.startedAtTicks === undefined
+  ) {
+    return {
+      sentence: `${nowhere}: the copy on ${plan.source} has ended, and the one on ${plan.destination} is to be restored from its images.`,
+      command: command('resume'),
+    };
+  }
   // The source may be cleaned up already.
   if (destination?.decision === 'commit' && destination.hasImages) {
     const since = destination.isFromEarlierBoot ? ' when the host was started again' : '';

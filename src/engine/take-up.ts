@@ -311,6 +311,7 @@ async function goForward(run: StoredRun, taken: Taken, options: TakeUpOptions): 
   runner.state.committed = true;
   // It is past the commit point though the source cannot say so: the destination, the journal or a person does.
   if (taken.connection.lost.source || taken.lostOnSource) runner.state.sourceHasEnded = true;
+  if (taken.lostOnSource) runner.state.isSourceToRelinquish = true;
   return finishRun(session, runner, await runner.run(), taken.connection);
 }
 

@@ -30,7 +30,8 @@ export async function abortSource(context: StepContext, hold: CriuHold): Promise
     });
   }
   // One that criu was never told of, or that has run on since, ended by itself, or with its host.
-  const hasItsTimes = decision === 'none' || end.kind === 'absent' || settled === 'resumed';
+  const hasItsTimes =
+    decision === 'none' || end.kind === 'absent' || settled === 'resumed' || settled === 'healed';
   const isGone = hasItsTimes && (await survivors(source, workload.processes)).length === 0;
   // Then what came to the destination is all that there is of it.
   if (settled === 'gone' && (await isOnDestination(context))) throw onDestinationOnly(context, workload);

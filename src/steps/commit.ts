@@ -7,7 +7,7 @@ import { mustRunScript } from '../host/shell.ts';
 import { ADDRESS_REMOVE_SCRIPT } from '../network/address-script.ts';
 import { survivors } from '../workload/identity.ts';
 import type { StepContext, StepType } from './step.ts';
-import { placeRefused, takePlace } from './take-place.ts';
+import { placeRefused, takePlaceForGood } from './take-place.ts';
 
 /** Milliseconds for which a lost connection is made again: twice the lease of the source. */
 const RECONNECT_MS = 60_000;
@@ -48,7 +48,7 @@ async function endSource(context: StepContext): Promise<void> {
   if (state.sourceHasEnded === true) {
     // What is let go next is the only copy: nothing is taken back from here on.
     state.committed = true;
-    await unlessGone(async () => hold?.relinquish());
+    if (state.isSourceToRelinquish === true) await unlessGone(async () => hold?.relinquish());
     await takeAddressOffLostSource(context);
     return;
   }
@@ -110,7 +110,7 @@ async function releaseDestination(context: StepContext): Promise<void> {
   // Given up for want of a decision, or never started, before a person said that the source is gone: its images are all that there is.
   const neverRan = decision === 'abort' || end.kind === 'absent' || settled === 'ended';
   if (neverRan && decision !== 'none') {
-    const refused = await hold.revive(takePlace(context));
+    const refused = await hold.revive(takePlaceForGood(context));
     if (refused) throw placeRefused(context, refused);
     return;
   }

@@ -8,6 +8,10 @@ import { MANIFEST_ONCE_FUNCTION } from '../transfer/manifest.ts';
  * @see sync(2)
  */
 export const ON_HELD_SCRIPT: string = `
+# Whoever cleans up waits for it.
+exec 8> on-held.lock
+flock 8
+echo "$$ $(cut -d ' ' -f 22 "/proc/$$/stat")" > on-held.pid.new && mv on-held.pid.new on-held.pid
 ${MANIFEST_ONCE_FUNCTION}
 sync held tasks .
 (manifest_once "\${PWD%/*}/images") || exit

@@ -3,6 +3,7 @@ import { restoreArguments } from '../criu/arguments.ts';
 import { criuFailure } from '../criu/failure.ts';
 import { CriuHold, type Recovery } from '../criu/hold.ts';
 import { SETTLE_RESTORE_SCRIPT } from '../criu/settle-script.ts';
+import { FILES_SYNCED_MARK } from '../criu/whole-images.ts';
 import { FlowError } from '../errors/flow-error.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
@@ -193,7 +194,10 @@ async function checkImages(
 ): Promise<void> {
   const [dumped, arrived] = await Promise.all([
     dumpedImages,
-    readManifest(destination, imagesDirectory(context), context.signal, stagedFiles(context)),
+    readManifest(destination, imagesDirectory(context), context.signal, {
+      files: stagedFiles(context),
+      mark: FILES_SYNCED_MARK,
+    }),
   ]);
   requireSameImages(dumped, arrived, destination.name, { isStreamed: isStreamed(context.plan) });
 }

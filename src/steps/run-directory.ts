@@ -3,7 +3,7 @@
  * keep the images; where they are when that is not in it. Who watched over criu writes a last file there: its lock is free when that is done.
  */
 export const REMOVE_RUN_DIRECTORY_SCRIPT = `
-for lock in "$1"/*/process/lock "$1"/images.sha256.lock; do
+for lock in "$1"/*/process/lock "$1"/*/on-held.lock "$1"/images.sha256.lock; do
   [ ! -e "$lock" ] || flock -s -w 5 "$lock" true
 done
 if [ -n "$2" ]; then

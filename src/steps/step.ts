@@ -34,6 +34,8 @@ export interface RunState {
   sourceHasEnded?: boolean;
   /** Why nothing of the workload could be brought back on the source: it ended there, and there are no whole images. */
   lostOnSource?: FlowError;
+  /** The source answers, and only a person's word says that what it has is not to run again: it must hear that before. */
+  isSourceToRelinquish?: boolean;
   /** Set by a rollback once the workload runs on at the source, or has ended there with nothing of it left anywhere else. */
   sourceIsSettled?: boolean;
   /** The controller's monotonic clock, in milliseconds, when the freeze was ordered. */

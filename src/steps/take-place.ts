@@ -20,13 +20,36 @@ done
 printf '%s\\n' "$3" > "$2.new" && mv "$2.new" "$2" || exit 5
 if [ -n "$4" ]; then
   case $4 in *:*) nodad=nodad ;; *) nodad= ;; esac
-  ${ADDRESS_ADD} || exit 4
+  # It may have come before.
+  [ -n "$(ip -o address show dev "$5" to "\${4%/*}" 2> /dev/null)" ] || ${ADDRESS_ADD} || exit 4
 fi
 shift 5
 ${STAGE_SWAP_SCRIPT}`;
 
-/** What runs before criu rebuilds the workload on the destination. */
+/** The same, with the renames on the disk when it ends: after the commit there is no other copy. */
+const TAKE_PLACE_FOR_GOOD_SCRIPT = `
+take_place() {
+  ${TAKE_PLACE_SCRIPT}
+}
+take_place "$@"
+shift 6
+while [ $# -gt 0 ]; do
+  sync -- "\${1%/*}/."
+  shift 3
+done
+`;
+
+/** What runs before criu rebuilds the workload on the destination. Idempotent. */
 export function takePlace(context: StepContext): FirstScript {
+  return { script: TAKE_PLACE_SCRIPT, args: placeArguments(context) };
+}
+
+/** What runs when it is past the commit, and there is nobody but the images. Idempotent. */
+export function takePlaceForGood(context: StepContext): FirstScript {
+  return { script: TAKE_PLACE_FOR_GOOD_SCRIPT, args: placeArguments(context) };
+}
+
+function placeArguments(context: StepContext): readonly string[] {
   const { plan, state, runDirectory } = context;
   const address = plan.network.address;
   const { checkpoint } = state;
@@ -39,18 +62,15 @@ export function takePlace(context: StepContext): FirstScript {
   const tasks = frozenTasks.map(({ pid }) =>
     taskLine({ pid, startTicks: 0, executable: executables.get(pid) ?? '' }),
   );
-  return {
-    script: TAKE_PLACE_SCRIPT,
-    args: [
-      [...ids].join(' '),
-      `${restoreHold(runDirectory)}/tasks`,
-      tasks.join('\n'),
-      address?.cidr ?? '',
-      address?.device ?? '',
-      runDirectory,
-      ...stagingArguments(stagedFiles(context)),
-    ],
-  };
+  return [
+    [...ids].join(' '),
+    `${restoreHold(runDirectory)}/tasks`,
+    tasks.join('\n'),
+    address?.cidr ?? '',
+    address?.device ?? '',
+    runDirectory,
+    ...stagingArguments(stagedFiles(context)),
+  ];
 }
 
 /** Why the place on the destination could not be taken. */

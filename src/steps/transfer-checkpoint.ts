@@ -4,7 +4,7 @@ import { mustRunScript } from '../host/shell.ts';
 import { copyOnHost } from '../transfer/rsync.ts';
 import { stagedFile } from '../transfer/staging.ts';
 import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
-import { finishStaging, prepareStaging, undoStaging } from './staged-files.ts';
+import { finishStaging, prepareStaging, syncFirstCopy, undoStaging } from './staged-files.ts';
 import type { StepContext, StepType } from './step.ts';
 
 /** Take the images of a checkpoint, which stays as it is, and put its files beside their places. */
@@ -17,6 +17,7 @@ export const transferCheckpoint: StepType = {
       await prepareStaging(context);
       context.detail('copy the files of the checkpoint beside their places');
       await copyAllFiles(context, checkpoint);
+      await syncFirstCopy(context);
       // As they were when they were kept: what became of them since, the restore finds out.
       state.dumpedImages = Promise.resolve(await takeImages(destination, checkpoint, runDirectory, signal));
       return undefined;

@@ -48,24 +48,26 @@ export async function readDumpedManifest(
 const ARRIVED_SCRIPT = `
 ${MANIFEST_FUNCTION}
 ${SYNC_CHANGES_FUNCTION}
-images=$1
-shift
+images=$1 mark=$2
+shift 2
 sync_changes "\${images%/*}" "$@" &
 changes=$!
-manifest "$images" && wait "$changes" && cat "$images.sha256"
+manifest "$images" && wait "$changes" || exit
+[ -z "$mark" ] || { : > "\${images%/*}/$mark" && sync "\${images%/*}"; } || exit
+cat "$images.sha256"
 `;
 
 /**
  * The digests of the images on a host, as sha256sum(1) prints them, made anew. Leaves them beside the images too, in `images.sha256`.
- * The images are on the disk then, and what came last of the files.
+ * The images are on the disk then, and what came last of the files, and that is noted as the file `mark` beside them.
  */
 export async function readManifest(
   host: Host,
   directory: string,
   signal: AbortSignal,
-  files: readonly StagedFile[] = [],
+  { files, mark }: { readonly files: readonly StagedFile[]; readonly mark: string } = { files: [], mark: '' },
 ): Promise<string> {
-  return run(host, ARRIVED_SCRIPT, [directory, ...stagingArguments(files)], signal);
+  return run(host, ARRIVED_SCRIPT, [directory, mark, ...stagingArguments(files)], signal);
 }
 
 async function run(

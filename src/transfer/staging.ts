@@ -96,9 +96,11 @@ sync_one() (
     cd -- "$1" 2> /dev/null || return
     set --
     [ ! -f "$run/first-copy" ] || set -- -cnewer "$run/first-copy"
-    find . \\( -type f -o -type d \\) "$@" -print0 | xargs -0 -r sync
+    # What criu makes and removes there meanwhile is no failure.
+    complaints=$(find . \\( -type f -o -type d \\) "$@" -print0 | LC_ALL=C xargs -0 -r sync 2>&1 | grep -v 'No such file')
+    [ -z "$complaints" ] || { printf '%s\\n' "$complaints" >&2; return 2; }
   elif [ -f "$1" ]; then
-    sync -- "$1" 2> /dev/null
+    sync -- "$1" || { ! there "$1" || return 2; return 1; }
   else
     ! there "$1" || return 0
     return 1
@@ -108,15 +110,16 @@ sync_changes() {
   run=$1
   shift
   while [ $# -gt 0 ]; do
-    sync_one "$2" || sync_one "$1" || { echo "$1 cannot be synced" >&2; return 1; }
+    # Which may have taken its place since.
+    sync_one "$2" || { [ $? -ne 2 ] && sync_one "$1"; } || { echo "$1 cannot be synced" >&2; return 1; }
     shift 3
   done
 }
 `;
 
 /**
- * Puts each staged file into its place. Arguments as above. Each rename is noted before it is made: `replaced` when it
- * takes the place of something, else `new`. Idempotent.
+ * Puts each staged file into its place. Arguments as above. Each rename is noted before it is made, by the name of a file, which a power cut
+ * cannot empty: `swapped-N.replaced` when it takes the place of something, else `swapped-N.new`. Idempotent.
  */
 export const STAGE_SWAP_SCRIPT: string = `
 set -e
@@ -127,13 +130,14 @@ number=0
 while [ $# -gt 0 ]; do
   number=$((number + 1))
   if ! there "$2"; then
-    [ -f "$run/swapped-$number" ] && there "$1" || { echo "$2 is missing" >&2; exit 1; }
+    { [ -f "$run/swapped-$number.new" ] || [ -f "$run/swapped-$number.replaced" ]; } && there "$1" ||
+      { echo "$2 is missing" >&2; exit 1; }
     shift 3
     continue
   fi
   note=new
   ! there "$1" || note=replaced
-  echo "$note" > "$run/swapped-$number"
+  : > "$run/swapped-$number.$note"
   [ "$note" = new ] || mv -T -- "$1" "$3"
   mv -T -- "$2" "$1"
   shift 3
@@ -147,17 +151,14 @@ done
 export const STAGE_UNDO_SCRIPT: string = `
 ${THERE_FUNCTION}
 put_back() {
-  note=
-  # A power cut may have lost what it said, and not the renames that came after it.
-  [ ! -f "$run/swapped-$number" ] || read -r note < "$run/swapped-$number" || note=new
   # With nothing at \`before\`, nothing was moved, or all was put back already: what is in place is the original.
   if there "$3"; then
     there "$2" || rm -rf -- "$1" || return
     mv -T -- "$3" "$1" || return
-  elif [ "$note" = new ]; then
+  elif [ -f "$run/swapped-$number.new" ]; then
     there "$2" || rm -rf -- "$1" || return
   fi
-  rm -f "$run/swapped-$number" && rm -rf -- "$2"
+  rm -f "$run/swapped-$number.new" "$run/swapped-$number.replaced" && rm -rf -- "$2"
 }
 run=$1
 shift

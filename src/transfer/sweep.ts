@@ -14,7 +14,7 @@ ${BOOT_FUNCTION}
 now=$(boot)
 for run in "$1"/*; do
   [ -f "$run/boot" ] && [ "$(cat "$run/boot")" != "$now" ] || continue
-  [ ! -f "$run/images.arrived" ] && [ ! -f "$run/restore/started" ] && [ ! -f "$run/dump/started" ] || continue
+  [ ! -f "$run/images.arrived" ] && [ ! -f "$run/images.sha256" ] && [ ! -f "$run/restore/started" ] && [ ! -f "$run/dump/started" ] || continue
   xargs -0 sh -c "$2" criu-flow "$run" < "$run/staging" || continue
   sh -c "$3" criu-flow "$run" "\${run##*/}"
   rm -rf "$run"

@@ -119,16 +119,15 @@ describe('a hold', () => {
     });
   });
 
-  test('what runs beside a criu that holds is ended by an abort, and by nothing else', async () => {
-    const onHeld = 'echo $$ > job.new; mv job.new job; exec sleep 4711';
+  test('what runs beside a criu that holds is ended by the decision', async () => {
+    const onHeld = 'echo "$$ $(cut -d " " -f 22 "/proc/$$/stat")" > job; mv job on-held.pid; exec sleep 4711';
     for (const decision of ['abort', 'commit'] as const) {
       const hold = await prepare({ onHeld });
       await hold.start(signal);
-      const file = join(directory, 'hold', 'job');
+      const file = join(directory, 'hold', 'on-held.pid');
       await expect.poll(() => existsSync(file)).toBe(true);
-      const pid = Number(readFileSync(file, 'utf8'));
+      const pid = Number(readFileSync(file, 'utf8').split(' ')[0]);
       await hold.decide(decision);
-      if (decision === 'commit') process.kill(pid, 'SIGKILL');
       await expect.poll(() => workloadState(host, pid, undefined)).toBe('gone');
       rmSync(join(directory, 'hold'), { recursive: true });
     }
@@ -151,12 +150,12 @@ describe('a hold', () => {
       expect(read('settled-by')).toBe('again\n');
     });
 
-    test('what was given up there is in its place already', async () => {
+    test('what was given up there takes its place again, should that have been lost', async () => {
       const hold = await prepare({ recovery });
       await hold.start(signal);
       await hold.decide('abort');
       expect(await hold.revive(first)).toBeUndefined();
-      expect(existsSync(join(directory, 'hold', 'first'))).toBe(false);
+      expect(read('first')).toBe('$(reboot)\n');
       expect(read('settled-by').trim().split('\n').at(-1)).toBe('again');
       expect(await hold.decide('abort')).toMatchObject({ decision: 'commit' });
     });
@@ -166,6 +165,9 @@ describe('a hold', () => {
       await hold.decide('commit');
       const taken = { script: 'echo "4711 cat" >&2; exit 3', args: [] };
       expect(await hold.revive(taken)).toEqual({ exitCode: 3, stderr: '4711 cat' });
+      const missing = { script: 'echo missing >&2; exit 1', args: [] };
+      expect(await hold.revive(missing)).toEqual({ exitCode: 6, stderr: 'missing' });
+      expect(existsSync(join(directory, 'hold', 'placed'))).toBe(false);
     });
 
     test('the source never brings its copy back, unless it did before', async () => {

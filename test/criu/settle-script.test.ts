@@ -258,7 +258,10 @@ describe('where criu did not do its part', () => {
   });
 
   describe('on the destination', () => {
-    beforeEach(() => put('tasks', String(task.pid)));
+    beforeEach(() => {
+      put('tasks', String(task.pid));
+      put('placed', '');
+    });
     const uptime = (): string => readFileSync('/proc/uptime', 'utf8').split(' ')[0] ?? '';
 
     test('after an abort what criu restored is ended, and nothing that was there before', async () => {
@@ -300,10 +303,23 @@ describe('where criu did not do its part', () => {
       expect(await state()).toBe('running');
     });
 
+    test('a person does not get back what never came to its place', async () => {
+      await task.kill();
+      rmSync(directory.at('hold', 'placed'));
+      put('decision', 'commit');
+      expect(await settle(SETTLE_RESTORE_SCRIPT, 'again')).toMatchObject({
+        exitCode: 1,
+        stderr: expect.stringContaining('resume the run'),
+      });
+      expect(await settle(SETTLE_RESTORE_SCRIPT)).toMatchObject({ stdout: 'ended\n' });
+      expect(again()).toBe('');
+    });
+
     test('what was never started is restored when it must be all the same, and is known by its time', async () => {
       await task.kill();
       put('decision', 'commit');
       put('boot', 'another');
+      writeFileSync(directory.at('files.synced'), '');
       expect(await settle(SETTLE_RESTORE_SCRIPT, 'again')).toMatchObject({
         exitCode: 0,
         stdout: 'restored\n',

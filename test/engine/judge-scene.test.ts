@@ -116,8 +116,13 @@ test.each([
   ],
   [
     'it has ended on the destination',
-    { onSource: [], destination: at('b', { decision: 'commit' }) },
+    { onSource: [], destination: at('b', { decision: 'commit', startedAtTicks: 1 }) },
     ['nowhere', 'restore by hand'],
+  ],
+  [
+    'it never ran on the destination, for which a person has decided',
+    { onSource: [], destination: at('b', { decision: 'commit' }) },
+    ['nowhere', 'criu-flow resume r'],
   ],
   [
     'it runs nowhere, and the source has its images',

@@ -1,4 +1,5 @@
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -90,7 +91,8 @@ test('of the files, what changed since their first copy is put on the disk, in i
   using programs = fakePrograms({
     sync: `for each; do echo "$PWD $each"; done >> '${log}'; exec /bin/sync "$@"`,
   });
-  await readManifest(programs.host, directory, signal, files);
+  await readManifest(programs.host, directory, signal, { files, mark: 'synced' });
+  expect(existsSync(join(around, 'synced'))).toBe(true);
   const synced = readFileSync(log, 'utf8');
   expect(synced).toContain(`${files[0]?.path} ./below/new\n`);
   expect(synced).toContain(`${still} ./below/new\n`);
