@@ -27,6 +27,19 @@ const SOURCE_COMMANDS = 6;
 const DESTINATION_COMMANDS = 4;
 const DESTINATION_COMMANDS_OF_STREAM = 6;
 
+/**
+ * Writes what the host has still to write, ten seconds at most: the hold does so again, beside what the pause waits for, and then has
+ * little to do.
+ */
+const SYNC_BEFORE_SCRIPT = `
+sync > /dev/null 2>&1 &
+rounds=0
+while kill -0 $! 2> /dev/null && [ "$rounds" -lt 200 ]; do
+  sleep 0.05
+  rounds=$((rounds + 1))
+done
+`;
+
 /** Freeze the workload, write its images, and hold it. The only undo that matters: let it run on. */
 export const dump: StepType = {
   timeoutMs: 120_000,
@@ -78,6 +91,8 @@ export const dump: StepType = {
       if (!hold || !workload) throw new Error('dump: not prepared');
       // A checkpoint stays on its host.
       const hosts = new Set([source, context.destination]);
+      if (context.plan.kind === 'move')
+        await mustRunScript(source, SYNC_BEFORE_SCRIPT, [], { what: 'Writing to the disk' });
       await Promise.all([
         requireSameProcess(source, workload),
         ...[...hosts].map((host) => touchMemory(host, context.runDirectory, bytesToTouch(context, host))),

@@ -75,7 +75,7 @@ function placeArguments(context: StepContext): readonly string[] {
 
 /** Why the place on the destination could not be taken. */
 export function placeRefused(
-  { plan, destination }: StepContext,
+  { plan, destination, state }: StepContext,
   result: { readonly exitCode: number; readonly stderr: string },
 ): FlowError {
   const said = result.stderr;
@@ -85,7 +85,7 @@ export function placeRefused(
     return new FlowError('RESTORE_FAILED', `PID ${pid} of the workload is taken on ${destination.name}`, {
       host: destination.name,
       evidence: `${pid} is ${command.join(' ') || 'a kernel thread'}`,
-      hint: 'A process keeps its PID when it moves. End that process there, or choose another destination.',
+      hint: `A process keeps its PID when it moves. End that process there, ${state.committed ? 'then resume the run' : 'or choose another destination'}.`,
       command: commandOn(destination, ['ps', '-fp', pid ?? '']),
     });
   }
