@@ -14,11 +14,15 @@ export class Wire {
 
   private constructor(socket: Socket) {
     this.#socket = socket;
-    createInterface(socket).on('line', (line) => {
-      this.#said.add(line.trim());
-      this.#onWord();
-    });
-    socket.on('error', () => this.#onWord()).on('close', () => this.#onWord());
+    const onEnd = (): void => this.#onWord();
+    createInterface(socket)
+      .on('line', (line) => {
+        this.#said.add(line.trim());
+        this.#onWord();
+      })
+      // It passes on what the socket has: a QEMU that is killed resets its connections.
+      .on('error', onEnd);
+    socket.on('error', onEnd).on('close', onEnd);
   }
 
   /**
