@@ -14,7 +14,8 @@ else
     [ -f "$3/probe" ] || { echo "$3 is not there: is the shared file system mounted?" >&2; exit 1; }
     rm -rf "$3" || exit 1
   fi
-  [ -z "$3" ] || rm -rf "$3" || exit 1
+  # Where root may not even look, it has made nothing.
+  [ -z "$3" ] || [ ! -e "$3" ] || rm -rf "$3" || exit 1
   rm -rf "$1" || exit 1
 fi
 rmdir "\${1%/*}" 2> /dev/null

@@ -61,7 +61,7 @@ describe.skipIf(machinesSkipReason !== undefined)('images on an NFSv4 server, a 
     const address = await lab.sh('a', "ip -o -4 address show eth0 primary | sed 's/.*inet //; s,/.*,,'");
     await lab.sh(
       'b',
-      'nft "add table inet count; add chain inet count all { type filter hook input priority -300; }; add rule inet count all ip saddr $1 counter"',
+      'nft "add table inet count; add chain inet count arrivals { type filter hook input priority -300; }; add rule inet count arrivals ip saddr $1 counter"',
       address,
     );
     expect(await move(pid)).toMatchObject({ exitCode: 0 });

@@ -124,33 +124,41 @@ describe.skipIf(machinesSkipReason !== undefined)('PostgreSQL, with sessions of 
       }
     }
 
-    test(`moves to and fro ${moves} times: what was acknowledged is there once, and nothing else`, async () => {
-      for (let number = 1; number <= moves; number++) {
-        const [from, to] = number % 2 === 1 ? (['a', 'b'] as const) : (['b', 'a'] as const);
-        const summary = await move(from, to);
-        expect(summary, `move ${number}: ${JSON.stringify(summary.failure)}`).toMatchObject({ exitCode: 0 });
-        process.stdout.write(`move ${number}: downtime ${Math.round(summary.downtimeMs ?? 0)} ms\n`);
-        await untilAcknowledged(5);
-      }
-      await lab.sh(
-        'c',
-        'cd /run/clients; touch stop; until [ -e psql.exit ] && [ -e pgbench.over ]; do sleep 0.2; done',
-      );
-      expect(
-        await lab.sh('c', 'cat /run/clients/psql.exit /run/clients/*.err; ls /run/clients/*.failed || :'),
-      ).toBe('0');
-      const query = (sql: string): Promise<string> =>
-        lab.sh('c', 'psql -h "$1" -U postgres -qAt -c "$2"', lab.address, sql);
-      const known = await lab.sh('c', 'cat /run/clients/acknowledged');
-      expect(await query('select id from ids order by id')).toBe(known);
-      const processed = await lab.sh(
-        'c',
-        "awk '/actually processed/ { sum += $NF } /failed transactions/ { failed += $5 } END { print sum, failed + 0 }' /run/clients/pgbench.log",
-      );
-      expect(`${await query('select count(*) from pgbench_history')} 0`).toBe(processed);
-      expect(
-        await query('select sum(delta) - (select sum(bbalance) from pgbench_branches) from pgbench_history'),
-      ).toBe('0');
-    });
+    test(
+      `moves to and fro ${moves} times: what was acknowledged is there once, and nothing else`,
+      { timeout: moves * 150_000 },
+      async () => {
+        for (let number = 1; number <= moves; number++) {
+          const [from, to] = number % 2 === 1 ? (['a', 'b'] as const) : (['b', 'a'] as const);
+          const summary = await move(from, to);
+          expect(summary, `move ${number}: ${JSON.stringify(summary.failure)}`).toMatchObject({
+            exitCode: 0,
+          });
+          process.stdout.write(`move ${number}: downtime ${Math.round(summary.downtimeMs ?? 0)} ms\n`);
+          await untilAcknowledged(5);
+        }
+        await lab.sh(
+          'c',
+          'cd /run/clients; touch stop; until [ -e psql.exit ] && [ -e pgbench.over ]; do sleep 0.2; done',
+        );
+        expect(
+          await lab.sh('c', 'cat /run/clients/psql.exit /run/clients/*.err; ls /run/clients/*.failed || :'),
+        ).toBe('0');
+        const query = (sql: string): Promise<string> =>
+          lab.sh('c', 'psql -h "$1" -U postgres -qAt -c "$2"', lab.address, sql);
+        const known = await lab.sh('c', 'cat /run/clients/acknowledged');
+        expect(await query('select id from ids order by id')).toBe(known);
+        const processed = await lab.sh(
+          'c',
+          "awk '/actually processed/ { sum += $NF } /failed transactions/ { failed += $5 } END { print sum, failed + 0 }' /run/clients/pgbench.log",
+        );
+        expect(`${await query('select count(*) from pgbench_history')} 0`).toBe(processed);
+        expect(
+          await query(
+            'select sum(delta) - (select sum(bbalance) from pgbench_branches) from pgbench_history',
+          ),
+        ).toBe('0');
+      },
+    );
   });
 });
