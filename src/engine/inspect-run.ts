@@ -36,22 +36,25 @@ export interface RunTruth extends Verdict {
 
 /**
  * Prints how a hold stands, its decision, whether it is of this boot, whether there are images, when criu was told to start, in
- * hundredths of a second since boot (clock ticks, USER_HZ, are that on Linux), and whether the images are `unsure`. Argument: its directory.
+ * hundredths of a second since boot (clock ticks, USER_HZ, are that on Linux), whether the images are `unsure`, and whether what a restore
+ * needs is in its place. Argument: its directory.
  */
 const HOLD_TRUTH_SCRIPT: string = `
 ${BOOT_FUNCTION}
 ${WHOLE_FUNCTION}
 ${SURE_FUNCTION}
-stands=absent boots=same images=none started=-
+stands=absent boots=same images=none started=- placed=none
 ! whole "\${1%/*}" || images=whole
 if cd "$1" 2> /dev/null; then
   stands=armed
   if [ -f started ]; then
     stands=working
-    read -r started < started
+    # A power cut may have kept the file and not what it says.
+    read -r started _ < started || started=-
     started=\${started%.*}\${started#*.}
   fi
   [ ! -f held ] || stands=holds
+  [ ! -f placed ] || placed=placed
   if [ -e process/lock ] && flock -n -s process/lock true; then stands=ended; fi
   [ ! -f exit ] || stands=ended
   [ ! -f boot ] || [ "$(cat boot)" = "$(boot)" ] || boots=earlier
@@ -59,7 +62,7 @@ fi
 read -r decision _ 2> /dev/null < decision || decision=none
 sure=sure
 [ "$boots" = same ] || sure "\${1%/*}" || sure=unsure
-echo "$stands $decision $boots $images $started $sure"
+echo "$stands $decision $boots $images $started $sure $placed"
 `;
 
 /** Asks both hosts; the journal only says what to ask for. Changes nothing. */
@@ -134,9 +137,8 @@ async function look(host: Host, found: RunOnHost | FailureData, directory: strin
   const { lock } = found;
   try {
     const { stdout } = await mustRunScript(host, HOLD_TRUTH_SCRIPT, [directory], { what: 'Looking at criu' });
-    const [stands = '', decision = '', boots = '', images = '', started = '', isUnsure = ''] = stdout
-      .trim()
-      .split(' ');
+    const [stands = '', decision = '', boots = '', images = '', started = '', isUnsure = '', placed = ''] =
+      stdout.trim().split(' ');
     return {
       host: host.name,
       hold: {
@@ -145,6 +147,7 @@ async function look(host: Host, found: RunOnHost | FailureData, directory: strin
         isFromEarlierBoot: boots === 'earlier',
         hasImages: images === 'whole',
         areImagesUnsure: isUnsure === 'unsure',
+        isPlaced: placed === 'placed',
         ...(/^\d+$/.test(started) ? { startedAtTicks: Number(started) } : {}),
       },
       ...(lock ? { lock } : {}),

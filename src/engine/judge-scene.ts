@@ -16,6 +16,8 @@ export interface HoldTruth {
   readonly hasImages: boolean;
   /** The host was started again before they had digests, and nobody has said yet that they will do. */
   readonly areImagesUnsure: boolean;
+  /** What a restore needs was put in its place: files and address. */
+  readonly isPlaced: boolean;
   /** Clock ticks since boot at which criu was told to start; undefined when it was not. */
   readonly startedAtTicks?: number;
 }
@@ -276,11 +278,7 @@ function wayBack(scene: Scene): Omit<Verdict, 'standing'> {
   const [source, destination] = [scene.source.hold, scene.destination.hold];
   if (isRevert(plan) && destination?.decision !== 'commit') return imagesAreKept(scene);
   const nowhere = `The workload runs neither on ${plan.source} nor on ${plan.destination}`;
-  if (
-    destination?.decision === 'commit' &&
-    destination.hasImages &&
-    destination.startedAtTicks === undefined
-  ) {
+  if (destination?.decision === 'commit' && destination.hasImages && !destination.isPlaced) {
     return {
       sentence: `${nowhere}: the copy on ${plan.source} has ended, and the one on ${plan.destination} is to be restored from its images.`,
       command: command('resume'),

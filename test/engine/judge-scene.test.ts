@@ -10,6 +10,7 @@ const UNREACHABLE = { code: 'HOST_UNREACHABLE', message: 'no answer' } as const;
 
 const hold = (change: Partial<HoldTruth> = {}): HoldTruth => ({
   ...{ stands: 'holds', decision: 'none', isFromEarlierBoot: false, hasImages: true, areImagesUnsure: false },
+  isPlaced: true,
   ...change,
 });
 const ABSENT = hold({ stands: 'absent', hasImages: false });
@@ -116,12 +117,12 @@ test.each([
   ],
   [
     'it has ended on the destination',
-    { onSource: [], destination: at('b', { decision: 'commit', startedAtTicks: 1 }) },
+    { onSource: [], destination: at('b', { decision: 'commit' }) },
     ['nowhere', 'restore by hand'],
   ],
   [
     'it never ran on the destination, for which a person has decided',
-    { onSource: [], destination: at('b', { decision: 'commit' }) },
+    { onSource: [], destination: at('b', { decision: 'commit', isPlaced: false }) },
     ['nowhere', 'criu-flow resume r'],
   ],
   [
