@@ -21,7 +21,7 @@ printf '%s\\n' "$3" > "$2.new" && mv "$2.new" "$2" || exit 5
 if [ -n "$4" ]; then
   case $4 in *:*) nodad=nodad ;; *) nodad= ;; esac
   # It may have come before.
-  [ -n "$(ip -o address show dev "$5" to "\${4%/*}" 2> /dev/null)" ] || ${ADDRESS_ADD} || exit 4
+  ${ADDRESS_ADD} || [ -n "$(ip -o address show dev "$5" to "\${4%/*}" 2> /dev/null)" ] || exit 4
 fi
 shift 5
 ${STAGE_SWAP_SCRIPT}`;
