@@ -15,6 +15,7 @@ import { FILES_SYNCED_MARK } from './whole-images.ts';
  *
  *     boot     the host's boot in which it was made
  *     tasks    a line for each task: its pid, its start time (field 22 of /proc/PID/stat)
+ *     placed   of a restore: what it needs was put in its place, its files and the address; without that a person restores nothing
  *     again    criu's command that restores from the images, a word a line; none when the memory is on another host
  *     before-again  what is done before that: it puts the service address back, which a host that was started again does not have
  *     heal     of a dump with connections: criu's command that dumps once more and leaves the tasks running
