@@ -32,15 +32,32 @@ function common(options: CriuOptions): string[] {
 
 /**
  * `criu dump` of the tree whose root is `pid`, a word for it before it is known; criu ends the tasks when the hold commits.
- * @param pageServerPort where the memory goes, on 127.0.0.1, instead of into the images' directory
+ * @param memory.pageServerPort where the memory goes, on 127.0.0.1, instead of into the images' directory
+ * @param memory.parent images that have the memory which was not written to since, from the images' directory on
  */
 export function dumpArguments(
   pid: number | string,
   options: CriuOptions,
-  pageServerPort?: number | string,
+  { pageServerPort, parent }: { readonly pageServerPort?: number | string; readonly parent?: string } = {},
 ): string[] {
-  const argv = ['criu', 'dump', '--tree', String(pid), '--log-file', 'dump.log', ...common(options)];
-  return pageServerPort === undefined ? argv : [...argv, '--page-server', ...at(pageServerPort)];
+  return [
+    ...['criu', 'dump', '--tree', String(pid), '--log-file', 'dump.log', ...common(options)],
+    ...(pageServerPort === undefined ? [] : ['--page-server', ...at(pageServerPort)]),
+    ...(parent === undefined ? [] : since(parent)),
+  ];
+}
+
+/**
+ * `criu pre-dump`: the memory of the tree that is not in `parent`, while it runs; from then on the kernel tracks what it writes to.
+ * @see criu(8), `--track-mem`; the kernel's documentation, soft-dirty
+ */
+export function preDumpArguments(pid: number | string, options: CriuOptions, parent?: string): string[] {
+  const argv = ['criu', 'pre-dump', '--tree', String(pid), '--log-file', 'pre-dump.log', ...common(options)];
+  return parent === undefined ? [...argv, '--track-mem'] : [...argv, ...since(parent)];
+}
+
+function since(parent: string): string[] {
+  return ['--track-mem', '--prev-images-dir', parent];
 }
 
 /**

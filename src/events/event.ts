@@ -61,6 +61,27 @@ export interface ProbeReport {
   readonly outageMs?: number;
 }
 
+/** How the memory was copied while the workload ran. */
+export interface PreCopyReport {
+  readonly rounds: readonly PreCopyRound[];
+  /**
+   * Why there was no other round: `objective`, the pause could be expected to be as short as it is to be; `nothing-left` to copy;
+   * `no-progress`, the workload writes as fast as is copied; `limit`, no more were allowed.
+   */
+  readonly stoppedBy: 'objective' | 'nothing-left' | 'no-progress' | 'limit';
+  /** Milliseconds: how long the pause was expected to be after the last round. */
+  readonly expectedDowntimeMs: number;
+}
+
+export interface PreCopyRound {
+  /** Of the memory in it. */
+  readonly sizeBytes: number;
+  /** Milliseconds that criu took to write it, in a part of which the workload stands still. */
+  readonly dumpMs: number;
+  /** Milliseconds that it took to bring it to the destination. */
+  readonly sendMs: number;
+}
+
 export interface RunSummary {
   readonly runId: string;
   readonly kind: RunKind;
@@ -81,6 +102,7 @@ export interface RunSummary {
   /** Of these, what criu itself took, ten at a time: from the freeze until all was written, and until all was rebuilt. */
   readonly criuMs?: { readonly dump?: number; readonly restore?: number };
   readonly downtimeObjectiveMs?: number;
+  readonly preCopy?: PreCopyReport;
   /** Milliseconds spent in each phase. */
   readonly phasesMs: Partial<Record<Phase, number>>;
   readonly durationMs: number;

@@ -1,11 +1,13 @@
-import { dumpArguments, restoreArguments } from '../criu/arguments.ts';
+import { dumpArguments, preDumpArguments, restoreArguments } from '../criu/arguments.ts';
 import { actionScriptOf } from '../criu/hold.ts';
 import { FENCE_UP } from '../criu/hold-script.ts';
 import { removeFenceCommand } from '../criu/lock-table.ts';
 import { addressAddCommand, addressOffCommand, announceCommand } from '../network/address-script.ts';
 import { FENCE_SCRIPT, fenceTable, liftBothCommand, serviceFence } from '../network/fence.ts';
-import { type ActingStep, isStreamed } from '../plan/plan.ts';
+import { type ActingStep, isPreCopied, isStreamed } from '../plan/plan.ts';
 import { criuOptions, dumpHold, restoreHold } from '../steps/criu-options.ts';
+import { imagesDirectory } from '../steps/step.ts';
+import { LAST_ROUND, roundName } from '../transfer/rounds.ts';
 import { describeSelector } from '../workload/find.ts';
 import { command, mark, type RunNames, work } from './act.ts';
 import type { Act } from './forecast.ts';
@@ -34,6 +36,7 @@ export const MOVE_ACTS: Readonly<
     work('destination', 'see that pids, files, room and the address fit'),
   ],
   prepare: (names) => [...prepareDump(), ...transferActs(names).prepare(names), ...prepareRestore(names)],
+  'pre-copy': preCopyActs,
   dump: dumpActs,
   'transfer/rsync': TRANSFER_ACTS['transfer/rsync'].main,
   'transfer/sftp': TRANSFER_ACTS['transfer/sftp'].main,
@@ -67,6 +70,31 @@ function prepareRestore({ plan, attemptId }: RunNames): readonly Act[] {
   ];
 }
 
+/** The first round; each other one is the same since the one before. */
+function preCopyActs(names: RunNames): readonly Act[] {
+  const { plan, pid } = names;
+  const round = roundName(1);
+  const options = {
+    ...optionsOf(names, `${names.runDirectory}/${round}`),
+    imagesDirectory: `${imagesDirectory(names)}/${round}`,
+  };
+  const carry = transferActs(names).carryRound?.(names, round);
+  return [
+    work(
+      'source',
+      `write its memory while it runs, in at most ${roundsOf(plan)} rounds: each has what it has written to since the one before`,
+      [command('source', criuLine(names, preDumpArguments(pid, options)))],
+    ),
+    ...(carry ? [carry] : []),
+    work('both', 'compare the digests of each round'),
+  ];
+}
+
+function roundsOf({ steps }: RunNames['plan']): number {
+  const step = steps.find((each) => each.uses === 'pre-copy');
+  return step?.uses === 'pre-copy' ? step.rounds : 0;
+}
+
 function dumpActs(names: RunNames): readonly Act[] {
   const { plan, runDirectory, pid } = names;
   const { address } = plan.network;
@@ -92,7 +120,18 @@ function dumpActs(names: RunNames): readonly Act[] {
         port === undefined
           ? 'freeze it, write its images, and hold it'
           : 'freeze it, send its memory to the page server, write its other images, and hold it',
-        [command('source', criuLine(names, dumpArguments(pid, options, port)))],
+        [
+          command(
+            'source',
+            criuLine(
+              names,
+              dumpArguments(pid, options, {
+                ...(port !== undefined && { pageServerPort: port }),
+                ...(isPreCopied(plan) && { parent: LAST_ROUND }),
+              }),
+            ),
+          ),
+        ],
       ),
       roundTrips: 1,
     },

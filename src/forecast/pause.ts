@@ -1,4 +1,4 @@
-import { actingSteps, type Plan } from '../plan/plan.ts';
+import { actingSteps, isPreCopied, type Plan } from '../plan/plan.ts';
 import { timeoutOf } from '../steps/registry.ts';
 import type { ForecastStep, PauseEstimate } from './forecast.ts';
 import { type Transfer, transferOf } from './transfer-acts.ts';
@@ -16,6 +16,9 @@ const ROUND_TRIP_MS = 1;
  * when what criu takes for the memory is taken off: starting criu twice, compressing, digests, and the disk.
  */
 const FIXED_MS = 275;
+
+/** Of the memory. */
+const LEFT_BY_ROUNDS = 1 / 20;
 
 /** Milliseconds for the start of criu, and for letting it go. */
 const CHECKPOINT_FIXED_MS = 100;
@@ -129,7 +132,17 @@ export function estimatePause(
 
 function ratesOf(plan: Plan): Rates {
   if (plan.kind === 'checkpoint') return CHECKPOINT_RATES;
-  return TRANSFER_RATES[transferOf(plan) ?? 'transfer/rsync'];
+  const rates = TRANSFER_RATES[transferOf(plan) ?? 'transfer/rsync'];
+  if (!isPreCopied(plan)) return rates;
+  return {
+    ...rates,
+    assumptions: [
+      'what it writes to while the last round travels is a twentieth of its memory (assumed: the run measures it)',
+      ...rates.assumptions,
+    ],
+    dumpMsPerMiB: rates.dumpMsPerMiB * LEFT_BY_ROUNDS,
+    transferMsPerMiB: rates.transferMsPerMiB * LEFT_BY_ROUNDS,
+  };
 }
 
 /** Of what is done one after the other while the workload stands still. */

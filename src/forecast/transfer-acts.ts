@@ -1,10 +1,16 @@
 import { pageServerArguments } from '../criu/arguments.ts';
-import { type Plan, sharedDirectoryOf } from '../plan/plan.ts';
+import { isPreCopied, type Plan, sharedDirectoryOf } from '../plan/plan.ts';
 import { imagesPath, MOST_WAITING } from '../steps/direct-copy.ts';
 import { imagesDirectory } from '../steps/step.ts';
 import { pageServerDirectory } from '../steps/transfer-stream.ts';
 import { directPathConfig } from '../transfer/one-run-key.ts';
-import { directoryCommand, filesCommand, imagesCommand, type ImagesWanted } from '../transfer/rsync.ts';
+import {
+  directoryCommand,
+  filesCommand,
+  imagesCommand,
+  type ImagesWanted,
+  roundCommand,
+} from '../transfer/rsync.ts';
 import { stagedFile, stagingPath } from '../transfer/staging.ts';
 import { command, type RunNames, work } from './act.ts';
 import type { Act, ForecastCommand } from './forecast.ts';
@@ -21,6 +27,8 @@ export type Transfer = 'transfer/rsync' | 'transfer/sftp' | 'transfer/shared' | 
 interface TransferActs {
   readonly prepare: (names: RunNames) => readonly Act[];
   readonly main: (names: RunNames) => readonly Act[];
+  /** Brings a round of memory over while the workload runs, where the destination does not see it anyway. */
+  readonly carryRound?: (names: RunNames, round: string) => Act;
   readonly cleanUp: readonly Act[];
   /** What is removed from the destination at the end, besides what every move leaves there. */
   readonly leaves: readonly string[];
@@ -34,9 +42,15 @@ export const TRANSFER_ACTS: Readonly<Record<Transfer, TransferActs>> = {
   'transfer/rsync': {
     prepare: (names) => [
       work('destination', `make room for the images${directoriesOf(names)}`),
-      ...openWay(names, 'all'),
+      ...openWay(names, isPreCopied(names.plan) ? 'without-rounds' : 'all'),
     ],
     main: (names) => send(names, SEND),
+    carryRound: (names, round) => {
+      const { from, to } = imagesPath(names);
+      return work('source', 'copy each round to the destination', [
+        command('source', roundCommand({ sshConfigFile: sshConfig(names), from: `${from}${round}`, to })),
+      ]);
+    },
     cleanUp: CLOSE,
     leaves: ['the key'],
   },
@@ -85,6 +99,7 @@ export const TRANSFER_ACTS: Readonly<Record<Transfer, TransferActs>> = {
           ]
         : []),
     ],
+    carryRound: () => work('source', 'copy each round through this machine'),
     cleanUp: [],
     leaves: [],
   },

@@ -12,7 +12,7 @@ import type {
   Retry,
   Rollback,
 } from '../recipe/recipe.generated.ts';
-import type { AnyStep, BLOCK_LISTS, TopStep } from '../recipe/walk-steps.ts';
+import type { AddedStep, AnyStep, BLOCK_LISTS, TopStep } from '../recipe/walk-steps.ts';
 import type { UsedRecipe } from '../recipe/finding.ts';
 import type { ResolvedInputs } from './inputs.ts';
 import { resolveGiven } from './used-inputs.ts';
@@ -35,6 +35,7 @@ import { RecipeRenderer } from './render-recipe.ts';
 const TITLES: Readonly<Record<Exclude<ActingStep['uses'], 'command' | 'give-up'>, string>> = {
   preflight: 'Check both hosts and the workload',
   prepare: 'Prepare both hosts',
+  'pre-copy': 'Copy the memory while the workload runs',
   dump: 'Freeze the workload and dump it',
   'transfer/rsync': 'Transfer the images with rsync',
   'transfer/sftp': 'Transfer the images through this machine',
@@ -92,9 +93,9 @@ export class StepBuilder {
   /** A step at the top, once for each item of its `forEach`. */
   build({ step, path, number, isAdded }: TopStep): PlanStep[] {
     if (!isAdded) return this.#each(step as AnyStep, path, number);
-    const uses = step.uses === 'prepare' ? 'prepare' : 'commit';
-    const id = uses === 'prepare' ? uses : `${number}-${uses}`;
-    return [{ id, title: this.#titles[uses], uses, rollback: [] }];
+    const added = step as AddedStep;
+    const id = added.uses === 'commit' ? `${number}-commit` : added.uses;
+    return [{ id, title: this.#titles[added.uses], ...added, rollback: [] }];
   }
 
   #each(step: AnyStep, path: Path, number: string, item?: string): PlanStep[] {

@@ -5,6 +5,7 @@ import type { Plan, PlanStep } from './plan.ts';
 const MOVE: ReadonlySet<PlanStep['uses']> = new Set([
   'preflight',
   'prepare',
+  'pre-copy',
   'dump',
   'transfer/rsync',
   'transfer/sftp',

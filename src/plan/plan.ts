@@ -204,6 +204,13 @@ export type TransferSharedStep = PlanStepBase & {
   readonly directory: string;
 };
 
+/** Copies of the memory while the workload runs. Added before a `dump` with that strategy. */
+export type PreCopyStep = PlanStepBase & {
+  readonly uses: 'pre-copy';
+  /** How many at most. */
+  readonly rounds: number;
+};
+
 export type CheckpointStep = PlanStepBase & {
   readonly uses: 'checkpoint';
   readonly series: string;
@@ -252,12 +259,13 @@ export type ActingStep =
         | 'commit';
     })
   | TransferSharedStep
+  | PreCopyStep
   | CheckpointStep
   | (PlanStepBase & { readonly uses: 'verify'; readonly checks: readonly Check[] })
   | (PlanStepBase & Approval & { readonly uses: 'approve' })
   | CommandStep;
 
-/** `prepare` is added before `dump`; `commit` is added after `restore` when a recipe does not name it. */
+/** `prepare`, and `pre-copy` when that is its strategy, are added before `dump`; `commit` is added after `restore` when a recipe does not name it. */
 export type PlanStep = ActingStep | BlockStep;
 
 /** All steps that do something, those of blocks in the place of their block. */
@@ -270,6 +278,11 @@ export function actingSteps(steps: readonly PlanStep[]): readonly ActingStep[] {
 /** Whether the memory goes to the destination as it is dumped, and never to the disk of the source. */
 export function isStreamed({ steps }: Pick<Plan, 'steps'>): boolean {
   return steps.some(({ uses }) => uses === 'transfer/stream');
+}
+
+/** Whether memory is copied while the workload runs. */
+export function isPreCopied({ steps }: Pick<Plan, 'steps'>): boolean {
+  return steps.some(({ uses }) => uses === 'pre-copy');
 }
 
 /** Whether the source reaches the destination itself, to copy something there. */

@@ -1,7 +1,7 @@
 import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
-import { type Plan, sharedDirectoryOf } from '../plan/plan.ts';
+import { isPreCopied, type Plan, sharedDirectoryOf } from '../plan/plan.ts';
 import { idsOf, type WorkloadFacts } from '../workload/facts.ts';
 import type { Finding } from './finding.ts';
 
@@ -50,7 +50,7 @@ export async function destinationFindings(
   plan: Plan,
   source?: Host,
 ): Promise<Finding[]> {
-  const memoryBytes = workload.processes.reduce((sum, process) => sum + process.memoryBytes, 0);
+  const imageBytes = imageBytesOf(workload, plan);
   const address = plan.network.address;
   const records = [
     ...workload.files
@@ -65,14 +65,7 @@ export async function destinationFindings(
   const { stdout } = await mustRunScript(
     destination,
     COMPARE_SCRIPT,
-    // The images of a checkpoint are there already.
-    [
-      idsOf(workload).join(' '),
-      isFromImages(plan) ? '0' : String(memoryBytes),
-      address?.cidr ?? '',
-      address?.device ?? '',
-      roomOf(plan),
-    ],
+    [idsOf(workload).join(' '), String(imageBytes), address?.cidr ?? '', address?.device ?? '', roomOf(plan)],
     { what: 'Comparing the destination', stdin: records.map((record) => `${record}\0`).join('') },
   );
   const found = stdout
@@ -80,7 +73,7 @@ export async function destinationFindings(
     .filter(Boolean)
     .map((record) => record.split('\t'));
   const differing = source ? await dropShared(source, found) : found;
-  return differing.map((fields) => toFinding(fields, destination, plan, memoryBytes));
+  return differing.map((fields) => toFinding(fields, destination, plan, imageBytes));
 }
 
 /** Prints the size of each file, or `missing`. */
@@ -112,6 +105,14 @@ async function dropShared(
   return found.filter((fields) => !isShared.has(fields));
 }
 
+/** How much room the images take at most. Those of a checkpoint are there already. */
+function imageBytesOf({ processes }: WorkloadFacts, plan: Plan): number {
+  if (isFromImages(plan)) return 0;
+  const memoryBytes = processes.reduce((sum, process) => sum + process.memoryBytes, 0);
+  // What is written to between rounds is copied again, and the first copy stays.
+  return isPreCopied(plan) ? 2 * memoryBytes : memoryBytes;
+}
+
 /** The directory whose disk takes the images. */
 function roomOf(plan: Plan): string {
   return sharedDirectoryOf(plan) ?? '/var/lib';
@@ -126,7 +127,7 @@ function movesWithWorkload(plan: Plan, path: string): boolean {
   return plan.files.some((file) => path === file.path || path.startsWith(`${file.path}/`));
 }
 
-function toFinding(fields: readonly string[], host: Host, plan: Plan, memoryBytes: number): Finding {
+function toFinding(fields: readonly string[], host: Host, plan: Plan, imageBytes: number): Finding {
   const [kind = '', first = '', second = '', third = '', ...path] = fields;
   const { name } = host;
   const address = plan.network.address;
@@ -143,7 +144,7 @@ function toFinding(fields: readonly string[], host: Host, plan: Plan, memoryByte
     case 'room':
       return {
         host: name,
-        message: `${roomOf(plan)} on ${name} has ${first} bytes free; the images need up to ${memoryBytes}`,
+        message: `${roomOf(plan)} on ${name} has ${first} bytes free; the images need up to ${imageBytes}`,
         remedy: 'Free some space.',
         command: commandOn(host, ['df', '-h', roomOf(plan)]),
       };

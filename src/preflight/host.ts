@@ -72,3 +72,25 @@ export async function hostFindings(host: Host, tools: readonly string[]): Promis
   }
   return findings;
 }
+
+/** Whether the kernel there can say what memory was written to, as copies of the memory while the workload runs need. */
+export async function trackingFindings(host: Host): Promise<Finding[]> {
+  const { stdout } = await mustRunScript(host, TRACKING_SCRIPT, [], { what: 'Looking at the kernel' });
+  if (stdout.trim() !== 'no') return [];
+  return [
+    {
+      host: host.name,
+      message: `The kernel of ${host.name} does not track what memory is written to (CONFIG_MEM_SOFT_DIRTY), as \`strategy: pre-copy\` needs`,
+      remedy:
+        'Take the strategy out; `transfer/stream` makes the pause short, too. Debian’s kernels track it.',
+      command: commandOn(host, ['criu', 'check', '--feature', 'mem_dirty_track']),
+    },
+  ];
+}
+
+/** A host without criu, or root, is another finding. @see criu(8), check */
+const TRACKING_SCRIPT = `
+if [ "$(id -u)" = 0 ] && command -v criu > /dev/null; then
+  criu check --feature mem_dirty_track > /dev/null 2>&1 || echo no
+fi
+`;

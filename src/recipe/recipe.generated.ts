@@ -793,6 +793,19 @@ export interface DumpStep {
    */
   name?: string;
   /**
+   * How the memory comes to the destination.
+   */
+  with?: {
+    /**
+     * When the memory is copied: all of it in the pause; or most of it before, while the workload runs, which needs a kernel on the source that tracks changes of memory (CONFIG_MEM_SOFT_DIRTY).
+     */
+    strategy?: 'stop-and-copy' | 'pre-copy';
+    /**
+     * With `strategy: pre-copy`: how many rounds there are at most. There are fewer when another one would not make the pause shorter, or when `objectives.downtime` can be expected to be met.
+     */
+    rounds?: number;
+  };
+  /**
    * How long the step may take.
    */
   timeout?: string;

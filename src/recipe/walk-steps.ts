@@ -6,7 +6,10 @@ import type { AlwaysStep, BlockItem, Hook, HookStep, Recipe, Step } from './reci
 export type AnyStep = Step | BlockItem | AlwaysStep | HookStep;
 
 /** What a recipe need not name: it is done all the same. */
-export type AddedStep = { readonly uses: 'prepare' } | { readonly uses: 'commit' };
+export type AddedStep =
+  | { readonly uses: 'prepare' }
+  | { readonly uses: 'pre-copy'; readonly rounds: number }
+  | { readonly uses: 'commit' };
 
 /** Where a step stands to the point of no return; `end` is done however the run ended. */
 export type Stage = 'before-commit' | 'commit' | 'after-commit' | 'end';
@@ -75,6 +78,10 @@ export function orderSteps(recipe: WithSteps): readonly TopStep[] {
     // A restore from a checkpoint freezes nothing, and has its preparation before it takes that.
     if (step.uses === 'dump' || step.uses === 'transfer/checkpoint')
       add({ step: PREPARE, path, number: 'prepare', isAdded: true }, 'prepare');
+    if (step.uses === 'dump' && step.with?.strategy === 'pre-copy') {
+      const { rounds = DEFAULT_ROUNDS } = step.with;
+      add({ step: { uses: 'pre-copy', rounds }, path, number: 'pre-copy', isAdded: true }, undefined);
+    }
     count += 1;
     const own = { step, path, number: String(count), isAdded: false };
     if (step.uses === 'verify') {
@@ -96,6 +103,9 @@ export function orderSteps(recipe: WithSteps): readonly TopStep[] {
   }
   return ordered;
 }
+
+/** Copies of the memory while the workload runs, when a recipe does not say how many. */
+const DEFAULT_ROUNDS = 8;
 
 const PREPARE: AddedStep = { uses: 'prepare' };
 const COMMIT: AddedStep = { uses: 'commit' };

@@ -155,6 +155,7 @@ function tableRows(summary: RunSummary): Row[] {
         : ['images', size],
     );
   }
+  rows.push(...preCopyRows(summary));
   if (summary.downtimeMs !== undefined)
     rows.push([summary.kind === 'checkpoint' ? 'pause' : 'downtime', downtime(summary, summary.downtimeMs)]);
   rows.push(...criuRow(summary));
@@ -178,6 +179,24 @@ function downtime(summary: RunSummary, downtimeMs: number): string {
   if (summary.downtimeObjectiveMs === undefined) return bound;
   const missed = downtimeMs > summary.downtimeObjectiveMs ? ', missed' : '';
   return `${bound} (objective ${formatDuration(summary.downtimeObjectiveMs)}${missed})`;
+}
+
+const STOPS: Readonly<Record<NonNullable<RunSummary['preCopy']>['stoppedBy'], string>> = {
+  objective: 'the objective could be met',
+  'nothing-left': 'nothing was left to copy',
+  'no-progress': 'the workload writes as fast as is copied',
+  limit: 'there were to be no more',
+};
+
+/** What was copied while the workload ran, and what was expected of that. */
+function preCopyRows({ preCopy }: RunSummary): readonly Row[] {
+  if (preCopy === undefined) return [];
+  const { rounds, stoppedBy, expectedDowntimeMs } = preCopy;
+  const sizes = rounds.map(({ sizeBytes }) => formatBytes(sizeBytes)).join(', ');
+  return [
+    ['copied before', `${sizes}, in ${rounds.length === 1 ? '1 round' : `${rounds.length} rounds`}`],
+    ['', `then ${STOPS[stoppedBy]}; downtime expected: ${formatDuration(expectedDowntimeMs)}`],
+  ];
 }
 
 /** What is left of the downtime is the transfer, and what lies between. */

@@ -11,6 +11,7 @@ import {
   BrokenTransfer,
   copyFiles,
   copyFilesAgain,
+  copyRound,
   type ImagesWanted,
   WaitingCopy,
 } from '../transfer/rsync.ts';
@@ -54,6 +55,13 @@ export async function openWay(
     { source, sshConfigFile: directPath(context), ...imagesPath(context) },
     images,
   );
+  const { from: directory, to } = imagesPath(context);
+  state.carryRound = (round, signal, onProgress) =>
+    copyRound(
+      { source, sshConfigFile: directPath(context), from: `${directory}${round}`, to },
+      signal,
+      onProgress,
+    );
 }
 
 /** For hosts that do not reach each other: what only ssh of theirs can read goes through this machine. */

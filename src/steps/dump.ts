@@ -1,18 +1,19 @@
 import { lookUpWorkload } from '../checkpoint/look-up.ts';
 import { dumpArguments, healArguments, restoreArguments } from '../criu/arguments.ts';
 import { criuFailure } from '../criu/failure.ts';
-import { CriuHold, type Recovery } from '../criu/hold.ts';
+import { CriuHold, describeEnd, type Recovery } from '../criu/hold.ts';
 import { SETTLE_DUMP_SCRIPT } from '../criu/settle-script.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { ADDRESS_BACK_SCRIPT } from '../network/address-script.ts';
 import { serviceFence } from '../network/fence.ts';
-import { isStreamed } from '../plan/plan.ts';
+import { isPreCopied, isStreamed } from '../plan/plan.ts';
 import { choosePort } from '../criu/page-server.ts';
 import { CUT_SCRIPT } from '../transfer/one-run-key.ts';
 import { followMemory } from '../transfer/follow.ts';
 import type { TransferProgress } from '../transfer/progress.ts';
 import { touchMemory } from '../transfer/reserve.ts';
+import { LAST_ROUND } from '../transfer/rounds.ts';
 import { needsShellJob, requireSameProcess } from '../workload/identity.ts';
 import { criuOptions, dumpHold } from './criu-options.ts';
 import { ON_HELD_SCRIPT } from './on-held-script.ts';
@@ -79,7 +80,15 @@ export const dump: StepType = {
           // Of a checkpoint they are made when the workload runs on.
           ...(plan.kind === 'move' && { onHeld: ON_HELD_SCRIPT }),
         },
-        ({ actionScript }) => dumpArguments(workload.rootPid, { ...options, actionScript }, pageServerPort),
+        ({ actionScript }) =>
+          dumpArguments(
+            workload.rootPid,
+            { ...options, actionScript },
+            {
+              ...(pageServerPort !== undefined && { pageServerPort }),
+              ...(isPreCopied(plan) && { parent: LAST_ROUND }),
+            },
+          ),
       );
       return undefined;
     },
@@ -105,7 +114,7 @@ export const dump: StepType = {
       if (held.kind !== 'held') {
         // Where the memory was to go is the cause of what the sender says of it.
         await state.pageServer?.requireSound();
-        throw await criuFailure('DUMP_FAILED', hold, 'dump', held, context.keep);
+        throw await criuFailure('DUMP_FAILED', hold, 'dump', describeEnd(held), context.keep);
       }
       state.imageBytes = held.imageBytes;
       state.criuMs = { ...state.criuMs, dump: held.criuMs };
@@ -120,9 +129,14 @@ export const dump: StepType = {
   cleanUps: [{ on: 'source', run: cleanUpSource }],
 };
 
-/** A memory that is streamed is nothing on the source, and on the destination the image and the memory of the process. */
+/**
+ * A memory that is streamed is nothing on the source, and on the destination the image and the memory of the process. Of one that was copied
+ * before, the source has about as much to write as in the last round.
+ */
 function bytesToTouch({ source, state }: StepContext, host: Host): number {
   const memoryBytes = memoryBytesOf(state);
+  const lastRound = state.preCopy?.rounds.at(-1);
+  if (lastRound && host === source) return lastRound.sizeBytes;
   if (state.pageServer === undefined) return memoryBytes;
   return host === source ? 0 : 2 * memoryBytes;
 }

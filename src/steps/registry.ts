@@ -5,6 +5,7 @@ import { command } from './command.ts';
 import { commit } from './commit.ts';
 import { dump } from './dump.ts';
 import { giveUp } from './give-up.ts';
+import { preCopy } from './pre-copy.ts';
 import { preflight } from './preflight.ts';
 import { prepare } from './prepare.ts';
 import { restore } from './restore.ts';
@@ -20,6 +21,7 @@ import { verify } from './verify.ts';
 export const STEP_TYPES: Readonly<Record<ActingStep['uses'], StepType>> = {
   preflight,
   prepare,
+  'pre-copy': preCopy,
   dump,
   'give-up': giveUp,
   'transfer/rsync': transferRsync,

@@ -1,7 +1,7 @@
 import { hasEnded } from '../checkpoint/look-up.ts';
 import { restoreArguments } from '../criu/arguments.ts';
 import { criuFailure } from '../criu/failure.ts';
-import { CriuHold, type Recovery } from '../criu/hold.ts';
+import { CriuHold, describeEnd, type Recovery } from '../criu/hold.ts';
 import { SETTLE_RESTORE_SCRIPT } from '../criu/settle-script.ts';
 import { FILES_SYNCED_MARK } from '../criu/whole-images.ts';
 import { FlowError } from '../errors/flow-error.ts';
@@ -103,7 +103,7 @@ export const restore: StepType = {
       const held = started.status === 'fulfilled' ? started.value : undefined;
       if (held?.kind === 'refused') throw placeRefused(context, held);
       if (held && held.kind !== 'held') {
-        throw await criuFailure('RESTORE_FAILED', hold, 'restore', held, context.keep);
+        throw await criuFailure('RESTORE_FAILED', hold, 'restore', describeEnd(held), context.keep);
       }
       if (held) state.criuMs = { ...state.criuMs, restore: held.criuMs };
       return undefined;

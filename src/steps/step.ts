@@ -1,10 +1,10 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import type { CriuHold, Task } from '../criu/hold.ts';
 import type { FlowError } from '../errors/flow-error.ts';
-import type { Phase } from '../events/event.ts';
+import type { Phase, PreCopyReport } from '../events/event.ts';
 import type { Host } from '../host/host.ts';
 import type { Detour } from '../host/ssh-detour.ts';
-import type { ActingStep, Plan } from '../plan/plan.ts';
+import { type ActingStep, isPreCopied, type Plan } from '../plan/plan.ts';
 import type { StepResult, TemplateValues } from '../template/scope.ts';
 import type { PageServer } from '../criu/page-server.ts';
 import type { TransferProgress } from '../transfer/progress.ts';
@@ -60,6 +60,14 @@ export interface RunState {
   imagesTransfer?: WaitingCopy;
   /** Wait for what changes in the plan's directories, by their paths. */
   directoryTransfers?: ReadonlyMap<string, WaitingCopy>;
+  /** Brings images to the destination while the workload runs; undefined where it sees them anyway. */
+  carryRound?: (
+    round: string,
+    signal: AbortSignal,
+    onProgress: (progress: TransferProgress) => void,
+  ) => Promise<void>;
+  /** How the memory was copied while the workload ran. */
+  preCopy?: PreCopyReport;
   /** By which the source reaches the destination when it cannot by itself. Closed at the end of the run, however that comes. */
   detour?: Detour;
   /** Through this machine, when files go by SFTP. Closed at the end of the run, however that comes. */
@@ -165,4 +173,9 @@ export function imagesDirectory(context: Pick<StepContext, 'runDirectory'>): str
 /** How much memory the workload had when it was read. */
 export function memoryBytesOf({ workload }: Pick<RunState, 'workload'>): number {
   return workload?.processes.reduce((sum, process) => sum + process.memoryBytes, 0) ?? 0;
+}
+
+/** How much memory of each process may have to be copied in the pause, where that is known beforehand. */
+export function bytesInPause({ plan, state }: Pick<StepContext, 'plan' | 'state'>): readonly number[] {
+  return isPreCopied(plan) ? [] : (state.workload?.processes ?? []).map(({ memoryBytes }) => memoryBytes);
 }

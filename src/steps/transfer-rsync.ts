@@ -1,10 +1,12 @@
 import { posix } from 'node:path';
+import { isPreCopied } from '../plan/plan.ts';
 import { reserveImages } from '../transfer/reserve.ts';
+import type { ImagesWanted } from '../transfer/rsync.ts';
 import { sweepLostRuns } from '../transfer/sweep.ts';
 import { noteArrival, readDigests } from './carried-images.ts';
 import { cleanUpArrival, closeWay, openWay, sendOnWay } from './direct-copy.ts';
 import { prepareStaging, undoStaging } from './staged-files.ts';
-import { imagesDirectory, type StepType } from './step.ts';
+import { bytesInPause, imagesDirectory, type StepContext, type StepType } from './step.ts';
 
 /**
  * Copy the images, and what changed in the workload's files, straight from the source to the destination. The files
@@ -15,12 +17,11 @@ export const transferRsync: StepType = {
   timeoutMs: 3_600_000,
   prepare: {
     async run(context) {
-      const { destination, runDirectory, state } = context;
+      const { destination, runDirectory } = context;
       await sweepLostRuns(destination, posix.dirname(runDirectory));
       await prepareStaging(context);
-      const memoryBytes = state.workload?.processes.map((process) => process.memoryBytes) ?? [];
-      await reserveImages(destination, imagesDirectory(context), memoryBytes);
-      await openWay(context, { images: 'all' });
+      await reserveImages(destination, imagesDirectory(context), bytesInPause(context));
+      await openWay(context, { images: imagesInPause(context) });
       return undefined;
     },
     undo: {
@@ -32,7 +33,7 @@ export const transferRsync: StepType = {
     async run(context) {
       context.phase('transfer');
       readDigests(context);
-      await sendOnWay(context, 'all');
+      await sendOnWay(context, imagesInPause(context));
       noteArrival(context);
       return undefined;
     },
@@ -42,3 +43,7 @@ export const transferRsync: StepType = {
     { on: 'destination', run: cleanUpArrival },
   ],
 };
+
+function imagesInPause({ plan }: StepContext): ImagesWanted {
+  return isPreCopied(plan) ? 'without-rounds' : 'all';
+}

@@ -12,7 +12,7 @@ import { noteArrival, readDigests } from './carried-images.ts';
 import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
 import { aroundCopy, sharedSinceFirstCopy } from './shared-files.ts';
 import { finishStaging, prepareStaging, syncFirstCopy, undoStaging } from './staged-files.ts';
-import { imagesDirectory, memoryBytesOf, type StepContext, type StepType } from './step.ts';
+import { bytesInPause, imagesDirectory, memoryBytesOf, type StepContext, type StepType } from './step.ts';
 
 /**
  * Copy the images, and what changed in the workload's files, by SFTP from the source to this machine and from here to the
@@ -27,8 +27,7 @@ export const transferSftp: StepType = {
       await sweepLostRuns(destination, posix.dirname(runDirectory));
       await prepareStaging(context);
       const images = imagesDirectory(context);
-      const memoryBytes = state.workload?.processes.map((process) => process.memoryBytes) ?? [];
-      await reserveImages(destination, images, memoryBytes);
+      await reserveImages(destination, images, bytesInPause(context));
       context.detail(`connect to ${source.name} and ${destination.name} by SFTP`);
       const relay = await Relay.open({ source, destination }, (lost) => {
         context.warn(`${lost.message} There is a new one, and the copy went on where it was.`);
@@ -59,10 +58,9 @@ export const transferSftp: StepType = {
         });
         await syncFirstCopy(context);
       }
-      state.relayed = {
-        images: await TreeCopy.begin({ ...ends, from: images, to: images, keeps: 'contents' }),
-        files,
-      };
+      const copy = await TreeCopy.begin({ ...ends, from: images, to: images, keeps: 'contents' });
+      state.relayed = { images: copy, files };
+      state.carryRound = (_, signal) => copy.copy({ signal, isLast: false });
       return undefined;
     },
     undo: {

@@ -1,7 +1,13 @@
 import { FlowError } from '../errors/flow-error.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
+import { ROUNDS } from './rounds.ts';
 import { type StagedFile, stagingArguments, SYNC_CHANGES_FUNCTION } from './staging.ts';
+
+/** The digests of a tree, by `-P 2` in no order. Arguments: of find(1). */
+const DIGESTS_FUNCTION = `
+digests() { find "$@" -type f -print0 | xargs -0 -r -n 8 -P 2 nice -n 5 sha256sum; }
+`;
 
 /**
  * `manifest IMAGES`: a SHA-256 digest of each image, sorted by name, in `IMAGES.sha256`. It runs beside the transfer and the restore, and gives way to them a
@@ -9,14 +15,16 @@ import { type StagedFile, stagingArguments, SYNC_CHANGES_FUNCTION } from './stag
  * commit waits for it: at 19 a busy host would leave it next to no time, and the pause would last for seconds.
  * They are kept beside the images: who restores from these a second time looks first whether they are the same. Images and
  * digests are on the disk when it ends: the source's copy is ended for them, and a host that loses its power must find them.
+ * What was copied while the workload ran has its digests already, which are taken as they are.
  * @see sync(1), which calls fsync(2) for each file; sha256sum(1): processors have instructions for it; sched(7), autogroup
  */
 const MANIFEST_FUNCTION = `
+${DIGESTS_FUNCTION}
 manifest() {
   { echo 5 > /proc/self/autogroup; } 2> /dev/null
   cd "$1" || return
   find . -print0 | xargs -0 sync &
-  find . -type f -print0 | xargs -0 -r -n 8 -P 2 nice -n 5 sha256sum | sort -k 2 > "$1.sha256.new" &&
+  { digests . ! -path './${ROUNDS}/*'; cat "\${1%/*}"/${ROUNDS}.sha256 2> /dev/null; } | sort -k 2 > "$1.sha256.new" &&
     sync "$1.sha256.new" && mv "$1.sha256.new" "$1.sha256" && wait $! && sync "\${1%/*}"
 }
 `;
@@ -43,6 +51,25 @@ export async function readDumpedManifest(
   signal: AbortSignal,
 ): Promise<string> {
   return run(host, DUMPED_SCRIPT, [directory], signal);
+}
+
+/** The digests of a round, which is over, as those of all images: on the disk with it. Arguments: the images' directory, its name. */
+const ROUND_SCRIPT = `
+${DIGESTS_FUNCTION}
+cd "$1" || exit
+digests=\${1%/*}/$2.sha256
+find "./$2" -print0 | xargs -0 sync &
+digests "./$2" | sort -k 2 > "$digests" && wait $! && sync . "$digests" "\${1%/*}" && cat "$digests"
+`;
+
+/** The digests of a round on a host, made anew, as {@link readManifest} gives them. They are kept for the manifest of all images. */
+export async function readRoundManifest(
+  host: Host,
+  directory: string,
+  round: string,
+  signal: AbortSignal,
+): Promise<string> {
+  return run(host, ROUND_SCRIPT, [directory, round], signal);
 }
 
 const ARRIVED_SCRIPT = `

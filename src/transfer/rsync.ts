@@ -1,6 +1,7 @@
 import { FlowError } from '../errors/flow-error.ts';
 import type { CommandResult, Host } from '../host/host.ts';
 import { parseRsyncProgress, type TransferProgress } from './progress.ts';
+import { ROUNDS } from './rounds.ts';
 
 /** From where to where. Both are directories with a slash at the end, or neither is. */
 interface Path {
@@ -15,8 +16,8 @@ interface Way extends Path {
   readonly source: Host;
 }
 
-/** Which of the images the source has: all of them, or all but the memory, which the destination has already. */
-export type ImagesWanted = 'all' | 'without-memory';
+/** Which of the images the destination lacks: all of them; all but the memory, which was streamed; all but what was copied in rounds. */
+export type ImagesWanted = 'all' | 'without-memory' | 'without-rounds';
 
 /** The connection between the hosts broke, and what had come until then is there. */
 export class BrokenTransfer extends FlowError {}
@@ -222,7 +223,38 @@ export function imagesCommand(way: Path, images: ImagesWanted): string[] {
 }
 
 function imageFlags(images: ImagesWanted): readonly string[] {
-  return IMAGE_FLAGS.filter((flag) => images === 'all' || flag !== '--delete');
+  if (images === 'without-memory') return IMAGE_FLAGS.filter((flag) => flag !== '--delete');
+  // What is excluded is not deleted either.
+  return images === 'all' ? IMAGE_FLAGS : [...IMAGE_FLAGS, `--exclude=/${ROUNDS}/`];
+}
+
+/** The rsync of a round of images, which are all new. */
+export function roundCommand(way: Path): string[] {
+  const asked: readonly string[] = ['--files-from=-', '--delete'];
+  return rsyncCommand(
+    way,
+    IMAGE_FLAGS.filter((flag) => !asked.includes(flag)),
+  );
+}
+
+/**
+ * Copies a round of images, a directory without a slash at the end, into the directory of the images on the destination.
+ * @throws FlowError TRANSFER_FAILED, with rsync's own line
+ */
+export async function copyRound(
+  way: Way,
+  signal: AbortSignal,
+  onProgress: (progress: TransferProgress) => void,
+): Promise<void> {
+  const result = await way.source.run(roundCommand(way), {
+    timeoutMs: TIMEOUT_MS,
+    signal,
+    onLine: (line) => {
+      const progress = parseRsyncProgress(line);
+      if (progress) onProgress(progress);
+    },
+  });
+  requireSuccess(way, result);
 }
 
 /** The rsync of {@link WaitingCopy.ofDirectory}: the same copy as that of {@link copyFiles}. */

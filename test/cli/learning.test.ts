@@ -51,6 +51,7 @@ describe('recipes', () => {
     expect(JSON.parse(json)).toMatchObject([
       { name: 'checkpoint-and-keep-running' },
       { name: 'evacuate', inputs: { pids: { type: 'list', items: 'pid' } } },
+      { name: 'process-pre-copy' },
       { name: 'process-rsync', inputs: { pid: { type: 'pid' } } },
       { name: 'process-sftp' },
       { name: 'process-shared', inputs: { directory: { type: 'path' } } },

@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest';
-import { dumpArguments, restoreArguments, type CriuOptions } from '../../src/criu/arguments.ts';
+import {
+  dumpArguments,
+  preDumpArguments,
+  restoreArguments,
+  type CriuOptions,
+} from '../../src/criu/arguments.ts';
 
 const options: CriuOptions = {
   imagesDirectory: '/run/images',
@@ -42,4 +47,13 @@ test.each([
   const plain = new Set(dumpArguments(1, options));
   const more = dumpArguments(1, { ...options, connections, shellJob }).filter((each) => !plain.has(each));
   expect(more).toEqual(expected);
+});
+
+test('rounds of memory, and the dump after them, have what was not written to since in their parent', () => {
+  const first = preDumpArguments(4711, options);
+  expect(first.slice(0, 6)).toEqual(['criu', 'pre-dump', '--tree', '4711', '--log-file', 'pre-dump.log']);
+  expect(first.at(-1)).toBe('--track-mem');
+  const since = (parent: string): string[] => ['--track-mem', '--prev-images-dir', parent];
+  expect(preDumpArguments(4711, options, '../round-1').slice(-3)).toEqual(since('../round-1'));
+  expect(dumpArguments(4711, options, { parent: 'last-round' }).slice(-3)).toEqual(since('last-round'));
 });

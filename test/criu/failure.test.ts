@@ -1,7 +1,7 @@
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { beforeEach, afterEach, expect, test } from 'vitest';
 import { criuFailure } from '../../src/criu/failure.ts';
-import type { CriuHold, HoldEnd } from '../../src/criu/hold.ts';
+import { type CriuHold, describeEnd, type HoldEnd } from '../../src/criu/hold.ts';
 import { LocalHost } from '../../src/host/local.ts';
 import { heldByFakeCriu } from '../helpers/fake-criu.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts';
@@ -19,7 +19,9 @@ afterEach(() => directory[Symbol.dispose]());
 const exited: HoldEnd = { kind: 'exited', exitCode: 1 };
 const failure = async (end: HoldEnd = exited): Promise<{ error: unknown; kept: [string, string][] }> => {
   const kept: [string, string][] = [];
-  const error = await criuFailure('RESTORE_FAILED', hold, 'restore', end, (...file) => kept.push(file));
+  const error = await criuFailure('RESTORE_FAILED', hold, 'restore', describeEnd(end), (...file) =>
+    kept.push(file),
+  );
   return { error, kept };
 };
 

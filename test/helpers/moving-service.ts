@@ -2,6 +2,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import type { LabDriverName } from '../../src/lab/lab.ts';
+import { settleIn } from '../faults/power-faults.ts';
 import { type CliResult, runCli } from './cli.ts';
 import { MigrationLab } from './migration-lab.ts';
 
@@ -30,11 +32,17 @@ export class MovingService {
   constructor({
     steps = MOVE_STEPS,
     hasSharedData = false,
-  }: { readonly steps?: string; readonly hasSharedData?: boolean } = {}) {
+    driver = 'namespace',
+  }: {
+    readonly steps?: string;
+    readonly hasSharedData?: boolean;
+    readonly driver?: LabDriverName;
+  } = {}) {
     this.#steps = steps;
     this.#hasSharedData = hasSharedData;
     beforeAll(async () => {
-      this.#lab = await MigrationLab.up();
+      this.#lab = await MigrationLab.up({ driver });
+      if (driver === 'vm') for (const host of ['a', 'b'] as const) await settleIn(this.#lab, host);
     });
     afterAll(() => this.#lab?.down());
     beforeEach(async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { hostFindings } from '../../src/preflight/host.ts';
+import { hostFindings, trackingFindings } from '../../src/preflight/host.ts';
 import { fakePrograms } from '../helpers/fake-programs.ts';
 
 /** A host on which everything is as it should be. */
@@ -49,4 +49,18 @@ test('an rsync that cannot compress with lz4 is too old', async () => {
   expect(await find({ rsync: 'echo "rsync  version 3.1.3  protocol 31"' })).toMatchObject([
     { message: 'rsync on local cannot compress with lz4: rsync  version 3.1.3  protocol 31' },
   ]);
+});
+
+test('a kernel that does not track what memory is written to is named, with what else is quick', async () => {
+  const criu = '[ "$*" != "check --feature mem_dirty_track" ] || exit 1';
+  for (const [id, expected] of [
+    ['echo 0', [{ message: expect.stringContaining('CONFIG_MEM_SOFT_DIRTY'), host: 'local' }]],
+    // Who may not ask, does not know: another finding says so.
+    ['echo 1000', []],
+  ] as const) {
+    using fakes = fakePrograms({ ...GOOD, criu, id });
+    expect(await trackingFindings(fakes.host)).toMatchObject(expected);
+  }
+  using fakes = fakePrograms(GOOD);
+  expect(await trackingFindings(fakes.host)).toEqual([]);
 });

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { LocalHost } from '../../src/host/local.ts';
 import { mustRunScript } from '../../src/host/shell.ts';
-import { readManifest, requireSameImages } from '../../src/transfer/manifest.ts';
+import { readManifest, readRoundManifest, requireSameImages } from '../../src/transfer/manifest.ts';
 import { reserveImages } from '../../src/transfer/reserve.ts';
 import { stagedFile, stagingArguments, SYNC_FIRST_SCRIPT } from '../../src/transfer/staging.ts';
 import { fakePrograms } from '../helpers/fake-programs.ts';
@@ -98,6 +98,25 @@ test('of the files, what changed since their first copy is put on the disk, in i
   expect(synced).toContain(`${still} ./below/new\n`);
   expect(synced).toContain(`${file}\n`);
   expect(synced).not.toMatch(/old|nowhere/);
+});
+
+test('a round that was copied before has its digests, which are not made again', async () => {
+  mkdirSync(join(directory, 'round-1'));
+  const pages = join(directory, 'round-1', 'pages-1.img');
+  writeFileSync(pages, 'all pages');
+  symlinkSync('round-1', join(directory, 'last-round'));
+  const round = await readRoundManifest(host, directory, 'round-1', signal);
+  expect(round).toMatch(/^[0-9a-f]{64} {2}\.\/round-1\/pages-1\.img\n$/);
+  // In the pause nobody reads it.
+  writeFileSync(pages, 'changed');
+  const manifest = await readManifest(host, directory, signal);
+  expect(manifest.split('\n').filter((line) => line !== '')).toHaveLength(3);
+  expect(manifest).toContain(round);
+  // Whoever restores from it a second time does.
+  const check = ['sh', '-c', 'cd "$1" && sha256sum --check --quiet "$1.sha256"', 'sh', directory];
+  expect(await host.run(check)).toMatchObject({ exitCode: 1 });
+  writeFileSync(pages, 'all pages');
+  expect(await host.run(check)).toMatchObject({ exitCode: 0 });
 });
 
 test('digests are beside the images, also where these are elsewhere by a link', async () => {

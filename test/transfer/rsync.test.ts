@@ -19,6 +19,7 @@ import {
   BrokenTransfer,
   copyFiles,
   copyFilesAgain,
+  copyRound,
   copyOnHostAgain,
   WaitingCopy,
 } from '../../src/transfer/rsync.ts';
@@ -126,6 +127,29 @@ describe.skipIf(sshdSkipReason !== undefined)(
       rmSync(from('link'));
       await idle.cancel();
       expect(readdirSync(to())).toContain('link');
+    });
+
+    test('rounds of images travel before, and what was dumped since without them', async () => {
+      const transfer = WaitingCopy.ofImages(way(), 'without-rounds');
+      for (const round of ['round-1', 'round-2']) {
+        mkdirSync(directory.at('from', round));
+        writeFileSync(directory.at('from', round, 'pages-1.img'), round);
+        symlinkSync('../round-1', directory.at('from', round, 'parent'));
+        const { from, ...rest } = way();
+        await copyRound({ ...rest, from: `${from}${round}` }, signal, () => undefined);
+      }
+      // What is not sent again is as it came.
+      writeFileSync(directory.at('from', 'round-1', 'pages-1.img'), 'another');
+      symlinkSync('round-2', directory.at('from', 'last-round'));
+      writeFileSync(directory.at('from', 'pages-1.img'), 'rest');
+      writeFileSync(directory.at('to', 'pages-9.img'), 'room');
+      await transfer.send(signal, () => undefined);
+      expect(readdirSync(directory.at('to')).toSorted()).toEqual([
+        ...['last-round', 'pages-1.img', 'round-1', 'round-2'],
+      ]);
+      expect(readFileSync(directory.at('to', 'round-1', 'pages-1.img'), 'utf8')).toBe('round-1');
+      expect(readFileSync(directory.at('to', 'last-round', 'pages-1.img'), 'utf8')).toBe('round-2');
+      expect(readlinkSync(directory.at('to', 'round-2', 'parent'))).toBe('../round-1');
     });
 
     test('memory that came there another way stays', async () => {

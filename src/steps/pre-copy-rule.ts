@@ -1,0 +1,32 @@
+import type { PreCopyReport, PreCopyRound } from '../events/event.ts';
+
+/** Of memory: to copy less takes as long as the rest of a round. */
+const LEAST_BYTES = 256 * 1024;
+
+/** A round must be so much smaller than the one before: the next one costs time too, and wears the workload. */
+const LEAST_PROGRESS = 0.1;
+
+/**
+ * How long the pause would be if the workload was frozen after these rounds, in milliseconds: a dump and a transfer as in the last one, while which
+ * it writes no more than it did then; and all of the memory is rebuilt, about as fast as the first round was written.
+ */
+export function expectedDowntimeMs(rounds: readonly PreCopyRound[]): number {
+  const [first, last] = [rounds[0], rounds.at(-1)];
+  return first && last ? last.dumpMs + last.sendMs + first.dumpMs : 0;
+}
+
+/**
+ * Why there is to be no other round.
+ * @returns undefined when there is to be one
+ */
+export function whyStop(
+  rounds: readonly PreCopyRound[],
+  { most, objectiveMs }: { readonly most: number; readonly objectiveMs: number | undefined },
+): PreCopyReport['stoppedBy'] | undefined {
+  const [before, last] = [rounds.at(-2), rounds.at(-1)];
+  if (!last) return undefined;
+  if (objectiveMs !== undefined && expectedDowntimeMs(rounds) <= objectiveMs) return 'objective';
+  if (last.sizeBytes < LEAST_BYTES) return 'nothing-left';
+  if (before && last.sizeBytes > before.sizeBytes * (1 - LEAST_PROGRESS)) return 'no-progress';
+  return rounds.length >= most ? 'limit' : undefined;
+}

@@ -1,0 +1,156 @@
+import { describe, expect, test } from 'vitest';
+import { labKillHost, labStartHost } from '../../src/lab/lab.ts';
+import type { RunSummary } from '../../src/events/event.ts';
+import { settleIn } from '../faults/power-faults.ts';
+import { machinesSkipReason } from '../helpers/migration-lab.ts';
+import { MovingService } from '../helpers/moving-service.ts';
+
+const TITLE = 'Copy the memory while the workload runs';
+
+const steps = (transfer = '{ uses: transfer/rsync }'): string =>
+  `- uses: preflight\n- { uses: dump, with: { strategy: pre-copy } }\n- ${transfer}\n- uses: restore`;
+
+/**
+ * Numbers its writes, and writes each into the next of its hot pages: the number tells what is in every page. Says with `/srv/writer/ask`
+ * there whether that is so. Arguments: MiB of memory, MiB of hot pages, pages that it writes to each 10 ms.
+ */
+const WRITER = `
+import mmap, os, struct, sys, time
+total, hot, burst = int(sys.argv[1]) * 256, int(sys.argv[2]) * 256, int(sys.argv[3])
+memory = mmap.mmap(-1, total * 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+for page in range(total):
+    struct.pack_into('<QQ', memory, page * 4096, page, 0)
+number = 0
+open('/srv/writer/pid', 'w').write(str(os.getpid()))
+while True:
+    for _ in range(burst):
+        number += 1
+        struct.pack_into('<QQ', memory, number % hot * 4096, number % hot, number)
+    if os.path.exists('/srv/writer/ask'):
+        os.remove('/srv/writer/ask')
+        wrong = 0
+        for page in range(total):
+            last = number - (number - page) % hot if page < hot else 0
+            wrong += struct.unpack_from('<QQ', memory, page * 4096) != (page, max(last, 0))
+        with open('/srv/writer/answer.new', 'w') as answer:
+            answer.write(f'{number > 0} {wrong} wrong\\n')
+        os.rename('/srv/writer/answer.new', '/srv/writer/answer')
+    time.sleep(0.01)
+`;
+
+describe.skipIf(machinesSkipReason !== undefined)('strategy: pre-copy', () => {
+  const service = new MovingService({ steps: steps(), driver: 'vm' });
+  const { cli, killedAt, expectCopyOn, expectOnly } = service;
+
+  /** @returns its pid */
+  async function startWriter(...numbers: readonly number[]): Promise<number> {
+    const { lab } = service;
+    for (const host of ['a', 'b']) await lab.sh(host, 'rm -rf /srv/writer; mkdir -p /srv/writer');
+    return Number(
+      await lab.sh(
+        'a',
+        `printf %s "$1" > /shared/examples/writer.py
+        shift
+        cd /
+        setsid python3 /shared/examples/writer.py "$@" < /dev/null > /dev/null 2>&1 &
+        until [ -s /srv/writer/pid ]; do sleep 0.1; done
+        cat /srv/writer/pid`,
+        WRITER,
+        ...numbers.map(String),
+      ),
+    );
+  }
+
+  const moveWriter = (
+    pid: number,
+    how: Partial<Parameters<typeof service.lab.run>[0]> = {},
+  ): Promise<RunSummary> => service.lab.run({ workload: `pid: ${pid}`, steps: steps(), ...how });
+
+  const expectMemory = async (host: 'a' | 'b'): Promise<void> => {
+    const answer = 'touch /srv/writer/ask; until [ -s /srv/writer/answer ]; do sleep 0.1; done';
+    expect(await service.lab.sh(host, `rm -f /srv/writer/answer; ${answer}; cat /srv/writer/answer`)).toBe(
+      'True 0 wrong',
+    );
+  };
+
+  test('takes a service with its connection', async () => {
+    const { exitCode, stdout, stderr } = await service.run();
+    expect(exitCode, stdout + stderr).toBe(0);
+    expect(stdout).toMatch(/copied before +\S+ MiB, .* in \d+ rounds/);
+    await expectCopyOn('b');
+  });
+
+  test.each(['{ uses: transfer/rsync }', '{ uses: transfer/sftp }'])(
+    'brings all of the memory, and little of it in the pause: %s',
+    async (transfer) => {
+      const pid = await startWriter(32, 1, 4);
+      const summary = await moveWriter(pid, { steps: steps(transfer) });
+      expect(summary, JSON.stringify(summary.failure)).toMatchObject({ exitCode: 0 });
+      const { rounds = [] } = summary.preCopy ?? {};
+      expect(rounds.length).toBeGreaterThan(1);
+      expect(rounds[0]?.sizeBytes).toBeGreaterThan(32 * 1024 ** 2);
+      expect(summary.imageBytes).toBeLessThan(8 * 1024 ** 2);
+      await expectMemory('b');
+      await service.lab.sh('b', 'rm -f /srv/writer/pid');
+      const back = await moveWriter(pid, {
+        steps: steps(transfer).replace(', with: { strategy: pre-copy }', ''),
+        from: 'b',
+        to: 'a',
+      });
+      expect(back).toMatchObject({ exitCode: 0 });
+      expect(back.imageBytes).toBeGreaterThan(32 * 1024 ** 2);
+      await expectMemory('a');
+      const sizes = rounds.map(({ sizeBytes }) => `${(sizeBytes / 1024 ** 2).toFixed(1)} MiB`).join(', ');
+      process.stdout.write(
+        `${transfer}: ${sizes}, ${summary.preCopy?.stoppedBy}; downtime ${Math.round(summary.downtimeMs ?? 0)} ms (${Math.round(summary.preCopy?.expectedDowntimeMs ?? 0)} expected), of stop-and-copy ${Math.round(back.downtimeMs ?? 0)} ms\n`,
+      );
+    },
+  );
+
+  test('stops after the round with which the objective can be met', async () => {
+    const pid = await startWriter(4, 1, 4);
+    const file = service.lab.writeRecipe({
+      workload: `pid: ${pid}`,
+      steps: steps(),
+      more: 'objectives: { downtime: 5m }',
+    });
+    const { exitCode, stdout } = await service.run(undefined, file);
+    expect(exitCode, stdout).toBe(0);
+    expect(stdout).toMatch(/in 1 round\n.*the objective could be met/);
+    await expectMemory('b');
+  });
+
+  test('says before it freezes anything that the objective will be missed, and why', async () => {
+    const pid = await startWriter(4, 4, 2000);
+    const file = service.lab.writeRecipe({
+      workload: `pid: ${pid}`,
+      steps: steps(),
+      more: 'objectives: { downtime: 1ms }',
+    });
+    const { exitCode, stdout } = await service.run(undefined, file);
+    expect(exitCode, stdout).toBe(7);
+    expect(stdout).toMatch(
+      /The pause is expected to be \S+ s, and the objective is 0\.001 s: the workload writes to its memory about as fast[^]*freeze/,
+    );
+    await expectMemory('b');
+  });
+
+  test('is taken back when its controller is killed in a round', async () => {
+    const run = await killedAt(TITLE);
+    const back = await cli('rollback', run);
+    expect(back.exitCode, back.stdout + back.stderr).toBe(0);
+    await expectOnly('a');
+  });
+
+  test('a source that loses its power restores from the rounds and what was dumped since', async () => {
+    const run = await killedAt('phase restore');
+    const { lab } = service;
+    await lab.sh('a', 'until [ -f "$1/files.synced" ]; do sleep 0.1; done', `/var/lib/criu-flow/${run}-1`);
+    await labKillHost(lab.lab.name, 'a');
+    await labStartHost(lab.lab.name, 'a');
+    await settleIn(lab, 'a');
+    const back = await cli('rollback', run);
+    expect(back.exitCode, back.stdout + back.stderr).toBe(0);
+    await expectCopyOn('a');
+  });
+});
