@@ -93,7 +93,8 @@ sync_one() (
   if [ -L "$1" ]; then
     return 0
   elif [ -d "$1" ]; then
-    cd -- "$1" 2> /dev/null || return
+    # It may have taken its place since it was looked at: dash gives 2 for that.
+    cd -- "$1" 2> /dev/null || return 1
     set --
     [ ! -f "$run/first-copy" ] || set -- -cnewer "$run/first-copy"
     # What criu makes and removes there meanwhile is no failure.

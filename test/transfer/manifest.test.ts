@@ -15,7 +15,12 @@ import { LocalHost } from '../../src/host/local.ts';
 import { mustRunScript } from '../../src/host/shell.ts';
 import { readManifest, readRoundManifest, requireSameImages } from '../../src/transfer/manifest.ts';
 import { reserveImages } from '../../src/transfer/reserve.ts';
-import { stagedFile, stagingArguments, SYNC_FIRST_SCRIPT } from '../../src/transfer/staging.ts';
+import {
+  stagedFile,
+  stagingArguments,
+  SYNC_CHANGES_FUNCTION,
+  SYNC_FIRST_SCRIPT,
+} from '../../src/transfer/staging.ts';
 import { fakePrograms } from '../helpers/fake-programs.ts';
 
 const host = new LocalHost();
@@ -98,6 +103,21 @@ test('of the files, what changed since their first copy is put on the disk, in i
   expect(synced).toContain(`${still} ./below/new\n`);
   expect(synced).toContain(`${file}\n`);
   expect(synced).not.toMatch(/old|nowhere/);
+});
+
+test('a directory that takes its place while it is looked at is synced there', async () => {
+  const file = stagedFile({ path: join(around, 'data') }, 'x1');
+  mkdirSync(file.staged);
+  writeFileSync(join(file.staged, 'new'), 'x');
+  const log = join(around, 'log');
+  using programs = fakePrograms({ sync: `echo "$PWD $*" >> '${log}'` });
+  // Between the look and the entry the restore puts the files into their place.
+  const script = `
+    cd() { [ ! -d '${file.staged}' ] || mv '${file.staged}' '${file.path}'; command cd "$@"; }
+    ${SYNC_CHANGES_FUNCTION}
+    sync_changes "$@"`;
+  await mustRunScript(programs.host, script, [around, ...stagingArguments([file])], { what: 'Syncing' });
+  expect(readFileSync(log, 'utf8')).toContain(`${file.path} . ./new`);
 });
 
 test('a round that was copied before has its digests, which are not made again', async () => {

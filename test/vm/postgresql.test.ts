@@ -24,6 +24,22 @@ const PLACES = [
   },
 ] as const;
 
+/** Makes a data directory, on the machine whose disk it is on. Arguments: the directory, the server's address. */
+const MAKE_DATA = `
+bin=$(echo /usr/lib/postgresql/*/bin)
+install -d -o postgres -g postgres -m 700 "$1"
+cd /
+setpriv --reuid postgres --regid postgres --init-groups "$bin/initdb" -D "$1" --no-sync --auth trust --locale C > /dev/null
+cat >> "$1/postgresql.conf" <<EOF
+listen_addresses = '$2'
+unix_socket_directories = ''
+dynamic_shared_memory_type = mmap
+shared_buffers = 16MB
+jit = off
+EOF
+echo 'host all all samenet trust' >> "$1/pg_hba.conf"
+`;
+
 /**
  * Starts a server as user postgres, with System V shared memory of its own: that of the whole host belongs to nobody who could move.
  * Arguments: its address with prefix length, the data directory.
@@ -31,17 +47,7 @@ const PLACES = [
 const START_SERVER = `
 bin=$(echo /usr/lib/postgresql/*/bin)
 ip address replace "$1" dev eth0
-install -d -o postgres -g postgres -m 700 "$2"
 cd /
-setpriv --reuid postgres --regid postgres --init-groups "$bin/initdb" -D "$2" --no-sync --auth trust --locale C > /dev/null
-cat >> "$2/postgresql.conf" <<EOF
-listen_addresses = '\${1%/*}'
-unix_socket_directories = ''
-dynamic_shared_memory_type = mmap
-shared_buffers = 16MB
-jit = off
-EOF
-echo 'host all all samenet trust' >> "$2/pg_hba.conf"
 setsid unshare --ipc setpriv --reuid postgres --regid postgres --init-groups "$bin/postgres" -D "$2" \\
   < /dev/null > "$2/server.log" 2>&1 &
 until "$bin/pg_isready" -q -h "\${1%/*}"; do sleep 0.2; done
@@ -90,6 +96,8 @@ describe.skipIf(machinesSkipReason !== undefined)('PostgreSQL, with sessions of 
         await serveNfs(lab, 'no_root_squash');
         await mountNfs(lab);
       }
+      const [host, directory] = files.length === 0 ? ['c', `/export${data.slice(NFS.length)}`] : ['a', data];
+      await lab.sh(host, MAKE_DATA, directory, lab.address);
       pid = await lab.sh('a', START_SERVER, lab.lab.serviceAddress, data);
       await lab.sh('c', START_CLIENTS, lab.address);
     });
