@@ -65,10 +65,10 @@ export interface ProbeReport {
 export interface PreCopyReport {
   readonly rounds: readonly PreCopyRound[];
   /**
-   * Why there was no other round: `objective`, the pause could be expected to be as short as it is to be; `nothing-left` to copy;
-   * `no-progress`, the workload writes as fast as is copied; `limit`, no more were allowed.
+   * Why there was but one more round: `objective`, the pause could be expected to be as short as it is to be; `nothing-left` to copy;
+   * `no-progress`, the workload writes as fast as is copied; `no-room`, a disk was too full for more; `limit`, no more were allowed.
    */
-  readonly stoppedBy: 'objective' | 'nothing-left' | 'no-progress' | 'limit';
+  readonly stoppedBy: 'objective' | 'nothing-left' | 'no-progress' | 'no-room' | 'limit';
   /** Milliseconds: how long the pause was expected to be after the last round. */
   readonly expectedDowntimeMs: number;
 }

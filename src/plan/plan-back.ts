@@ -1,11 +1,13 @@
 import { digestOf } from './digest.ts';
 import type { Plan, PlanStep } from './plan.ts';
 
-/** What a move is made of: all else in a plan is of the way there. */
+/**
+ * What a move is made of: all else in a plan is of the way there. Copies while the workload runs are, too: they make the pause short, and
+ * need a kernel that the other host may not have.
+ */
 const MOVE: ReadonlySet<PlanStep['uses']> = new Set([
   'preflight',
   'prepare',
-  'pre-copy',
   'dump',
   'transfer/rsync',
   'transfer/sftp',

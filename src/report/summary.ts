@@ -185,6 +185,7 @@ const STOPS: Readonly<Record<NonNullable<RunSummary['preCopy']>['stoppedBy'], st
   objective: 'the objective could be met',
   'nothing-left': 'nothing was left to copy',
   'no-progress': 'the workload writes as fast as is copied',
+  'no-room': 'there was no room for more',
   limit: 'there were to be no more',
 };
 

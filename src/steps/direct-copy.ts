@@ -47,8 +47,12 @@ export async function openWay(
   if (context.plan.files.length > 0) {
     context.detail('copy the files while the workload runs');
     state.directories = await findDirectories(context);
-    state.sharedMappings = await aroundCopy(context, () => copyInTurn(context, context.plan.files, true));
-    await syncFirstCopy(context);
+    const copy = async (): Promise<void> => {
+      state.sharedMappings = await aroundCopy(context, () => copyInTurn(context, context.plan.files, true));
+      await syncFirstCopy(context);
+    };
+    await copy();
+    state.copyFilesAgain = copy;
   }
   state.directoryTransfers = waitForDirectories(context);
   state.imagesTransfer = WaitingCopy.ofImages(
@@ -56,7 +60,7 @@ export async function openWay(
     images,
   );
   const { from: directory, to } = imagesPath(context);
-  state.carryRound = (round, signal, onProgress) =>
+  state.carryRound = (round, { signal, onProgress }) =>
     copyRound(
       { source, sshConfigFile: directPath(context), from: `${directory}${round}`, to },
       signal,

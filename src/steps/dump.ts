@@ -3,7 +3,6 @@ import { dumpArguments, healArguments, restoreArguments } from '../criu/argument
 import { criuFailure } from '../criu/failure.ts';
 import { CriuHold, describeEnd, type Recovery } from '../criu/hold.ts';
 import { SETTLE_DUMP_SCRIPT } from '../criu/settle-script.ts';
-import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { ADDRESS_BACK_SCRIPT } from '../network/address-script.ts';
 import { serviceFence } from '../network/fence.ts';
@@ -12,10 +11,10 @@ import { choosePort } from '../criu/page-server.ts';
 import { CUT_SCRIPT } from '../transfer/one-run-key.ts';
 import { followMemory } from '../transfer/follow.ts';
 import type { TransferProgress } from '../transfer/progress.ts';
-import { touchMemory } from '../transfer/reserve.ts';
 import { LAST_ROUND } from '../transfer/rounds.ts';
 import { needsShellJob, requireSameProcess } from '../workload/identity.ts';
 import { criuOptions, dumpHold } from './criu-options.ts';
+import { makeReady } from './make-ready.ts';
 import { ON_HELD_SCRIPT } from './on-held-script.ts';
 import { cleanUpSource, resumeSource, SOURCE_LEASE_SECONDS } from './source-copy.ts';
 import { imagesDirectory, memoryBytesOf, type StepContext, type StepType } from './step.ts';
@@ -27,19 +26,6 @@ import { imagesDirectory, memoryBytesOf, type StepContext, type StepType } from 
 const SOURCE_COMMANDS = 6;
 const DESTINATION_COMMANDS = 4;
 const DESTINATION_COMMANDS_OF_STREAM = 6;
-
-/**
- * Writes what the host has still to write, ten seconds at most: the hold does so again, beside what the pause waits for, and then has
- * little to do.
- */
-const SYNC_BEFORE_SCRIPT = `
-sync > /dev/null 2>&1 &
-rounds=0
-while kill -0 $! 2> /dev/null && [ "$rounds" -lt 200 ]; do
-  sleep 0.05
-  rounds=$((rounds + 1))
-done
-`;
 
 /** Freeze the workload, write its images, and hold it. The only undo that matters: let it run on. */
 export const dump: StepType = {
@@ -100,12 +86,9 @@ export const dump: StepType = {
       if (!hold || !workload) throw new Error('dump: not prepared');
       // A checkpoint stays on its host.
       const hosts = new Set([source, context.destination]);
-      if (context.plan.kind === 'move')
-        await mustRunScript(source, SYNC_BEFORE_SCRIPT, [], { what: 'Writing to the disk' });
-      await Promise.all([
-        requireSameProcess(source, workload),
-        ...[...hosts].map((host) => touchMemory(host, context.runDirectory, bytesToTouch(context, host))),
-      ]);
+      // What was copied in rounds was made ready before the last of them.
+      if (state.rounds === undefined) await makeReady(context);
+      await requireSameProcess(source, workload);
       const there = state.pageServer ? DESTINATION_COMMANDS_OF_STREAM : DESTINATION_COMMANDS;
       await Promise.all([...hosts].map((host) => host.standBy(host === source ? SOURCE_COMMANDS : there)));
       context.phase('freeze');
@@ -128,18 +111,6 @@ export const dump: StepType = {
   },
   cleanUps: [{ on: 'source', run: cleanUpSource }],
 };
-
-/**
- * A memory that is streamed is nothing on the source, and on the destination the image and the memory of the process. Of one that was copied
- * before, the source has about as much to write as in the last round.
- */
-function bytesToTouch({ source, state }: StepContext, host: Host): number {
-  const memoryBytes = memoryBytesOf(state);
-  const lastRound = state.preCopy?.rounds.at(-1);
-  if (lastRound && host === source) return lastRound.sizeBytes;
-  if (state.pageServer === undefined) return memoryBytes;
-  return host === source ? 0 : 2 * memoryBytes;
-}
 
 /** Shows how the memory comes to the destination while it is dumped. */
 async function whileFollowed<Result>(context: StepContext, dumped: () => Promise<Result>): Promise<Result> {

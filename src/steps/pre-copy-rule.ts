@@ -15,18 +15,28 @@ export function expectedDowntimeMs(rounds: readonly PreCopyRound[]): number {
   return first && last ? last.dumpMs + last.sendMs + first.dumpMs : 0;
 }
 
+export interface Rule {
+  /** How many at most. */
+  readonly most: number;
+  readonly objectiveMs: number | undefined;
+  /** What is free on the host that has less. */
+  readonly roomBytes: number;
+}
+
 /**
- * Why there is to be no other round.
+ * Why there is to be no other round but the last one, which comes after all else that can be done before the pause.
  * @returns undefined when there is to be one
  */
 export function whyStop(
   rounds: readonly PreCopyRound[],
-  { most, objectiveMs }: { readonly most: number; readonly objectiveMs: number | undefined },
+  { most, objectiveMs, roomBytes }: Rule,
 ): PreCopyReport['stoppedBy'] | undefined {
   const [before, last] = [rounds.at(-2), rounds.at(-1)];
+  if (rounds.length >= most) return 'limit';
   if (!last) return undefined;
   if (objectiveMs !== undefined && expectedDowntimeMs(rounds) <= objectiveMs) return 'objective';
   if (last.sizeBytes < LEAST_BYTES) return 'nothing-left';
   if (before && last.sizeBytes > before.sizeBytes * (1 - LEAST_PROGRESS)) return 'no-progress';
-  return rounds.length >= most ? 'limit' : undefined;
+  // That of the next one, and of what is left for the pause.
+  return roomBytes < 2 * last.sizeBytes ? 'no-room' : undefined;
 }

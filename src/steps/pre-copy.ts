@@ -1,43 +1,53 @@
 import { preDumpArguments } from '../criu/arguments.ts';
 import { preDump, untilPreDumpsEnd } from '../criu/pre-dump.ts';
 import type { PreCopyReport, PreCopyRound } from '../events/event.ts';
+import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import type { ActingStep } from '../plan/plan.ts';
 import { readRoundManifest, requireSameImages } from '../transfer/manifest.ts';
 import { LAST_ROUND, roundName } from '../transfer/rounds.ts';
 import { needsShellJob, requireSameProcess } from '../workload/identity.ts';
 import { criuOptions } from './criu-options.ts';
+import { makeReady } from './make-ready.ts';
 import { expectedDowntimeMs, whyStop } from './pre-copy-rule.ts';
 import { imagesDirectory, memoryBytesOf, type StepContext, type StepType } from './step.ts';
 
 /**
- * Copy the memory while the workload runs: all of it, then round after round what it has written to since. What is left for the pause is
- * what it writes while the last round travels. Each round is whole on the destination, and on both disks, before the next one begins.
+ * Copy the memory while the workload runs: all of it, then round after round what it has written to since. Each round is whole on the
+ * destination, and on both disks, before the next one begins. Before the last one all else is done that the pause would wait for: what is
+ * left for the pause is what the workload writes while the last round travels.
  */
 export const preCopy: StepType = {
   timeoutMs: 24 * 3_600_000,
   main: {
     async run(context, step) {
       const { plan, state, detail, warn } = context;
+      const objectiveMs = plan.objectives.downtimeMs;
       const rounds: PreCopyRound[] = [];
-      const rule = { most: roundsOf(step), objectiveMs: plan.objectives.downtimeMs };
-      let stoppedBy: PreCopyReport['stoppedBy'] | undefined;
+      state.rounds = rounds;
+      await warnOfUntracked(context);
+      const most = roundsOf(step) - 1;
+      let stoppedBy = whyStop(rounds, { most, objectiveMs, roomBytes: 0 });
       while (stoppedBy === undefined) {
-        const number = rounds.length + 1;
-        detail(
-          `round ${number}: copy ${number === 1 ? 'all of the memory' : 'what it has written to since'}`,
-        );
-        rounds.push(await copyRound(context, number));
-        stoppedBy = whyStop(rounds, rule);
+        rounds.push(await copyRound(context, rounds.length + 1));
+        stoppedBy = whyStop(rounds, { most, objectiveMs, roomBytes: await roomOf(context) });
       }
+      detail('do what the pause would wait for');
+      await state.copyFilesAgain?.();
+      await makeReady(context);
+      rounds.push(await copyRound(context, rounds.length + 1));
+      // The dump that waits has it for its parent.
+      const link = [imagesDirectory(context), roundName(rounds.length), LAST_ROUND];
+      await mustRunScript(context.source, 'cd "$1" && ln -s "$2" "$3"', link, { what: 'Noting the round' });
       const report = { rounds, stoppedBy, expectedDowntimeMs: expectedDowntimeMs(rounds) };
       state.preCopy = report;
-      if (rule.objectiveMs !== undefined && report.expectedDowntimeMs > rule.objectiveMs) {
+      if (objectiveMs !== undefined && report.expectedDowntimeMs > objectiveMs) {
         warn(
-          `The pause is expected to be ${seconds(report.expectedDowntimeMs)}, and the objective is ${seconds(rule.objectiveMs)}: ${WHY_LONG[stoppedBy]}.`,
+          `The pause is expected to be ${seconds(report.expectedDowntimeMs)}, and the objective is ${seconds(objectiveMs)}: ${WHY_LONG[stoppedBy]}.`,
         );
       }
-      return `${rounds.map(({ sizeBytes }) => `${(sizeBytes / 1024 ** 2).toFixed(1)} MiB`).join(', ')}; the pause is expected to be ${seconds(report.expectedDowntimeMs)}`;
+      const sizes = rounds.map(({ sizeBytes }) => `${mebibytes(sizeBytes)} MiB`).join(', ');
+      return `${sizes}; the pause is expected to be ${seconds(report.expectedDowntimeMs)}`;
     },
     undo: {
       title: 'let criu come to the end of its round',
@@ -51,14 +61,19 @@ export const preCopy: StepType = {
 };
 
 const WHY_LONG: Readonly<Record<PreCopyReport['stoppedBy'], string>> = {
-  objective: 'it was met',
-  'nothing-left': 'what the memory takes to be rebuilt is more',
+  objective: 'it wrote more to its memory in the last round than in those before',
+  'nothing-left': 'what is left takes that long, however little the workload writes',
   'no-progress': 'the workload writes to its memory about as fast as that is copied',
+  'no-room': 'more rounds would make it shorter, and there is no room for them on the disk',
   limit: 'more rounds would make it shorter, and the recipe allows no more',
 };
 
 function seconds(ms: number): string {
   return `${Number((ms / 1000).toPrecision(2))} s`;
+}
+
+function mebibytes(bytes: number): string {
+  return (bytes / 1024 ** 2).toFixed(1);
 }
 
 function roundsOf(step: ActingStep): number {
@@ -71,13 +86,13 @@ function workDirectory({ runDirectory }: Pick<StepContext, 'runDirectory'>, numb
   return `${runDirectory}/${roundName(number)}`;
 }
 
-/** What the images of the run have for their parent is the last round that is whole. */
-const LINK_SCRIPT = 'cd "$1" && ln -sfn "$2" "$3"';
-
 async function copyRound(context: StepContext, number: number): Promise<PreCopyRound> {
   const { source, destination, state, signal, keep } = context;
   const { workload } = state;
   if (!workload) throw new Error('pre-copy: not prepared');
+  context.detail(
+    `round ${number}: copy ${number === 1 ? 'all of the memory' : 'what it has written to since'}`,
+  );
   const images = imagesDirectory(context);
   const round = roundName(number);
   const directory = workDirectory(context, number);
@@ -88,24 +103,58 @@ async function copyRound(context: StepContext, number: number): Promise<PreCopyR
   const parent = number === 1 ? undefined : `../${roundName(number - 1)}`;
   await requireSameProcess(source, workload);
   const beganAt = performance.now();
-  const sizeBytes = await preDump(
-    source,
-    {
-      ...options,
-      directory,
-      argv: preDumpArguments(workload.rootPid, options, parent),
-    },
-    { signal, keep },
-  );
+  const argv = preDumpArguments(workload.rootPid, options, parent);
+  const request = { directory, imagesDirectory: options.imagesDirectory, argv };
+  const sizeBytes = await preDump(source, request, { signal, keep });
   const dumpedAt = performance.now();
-  const totalBytes = number === 1 ? memoryBytesOf(state) : sizeBytes;
-  await state.carryRound?.(round, signal, (progress) => context.progress(progress, totalBytes));
+  await state.carryRound?.(round, {
+    sizeBytes,
+    signal,
+    onProgress: (progress) => context.progress(progress, sizeBytes),
+  });
   const sentAt = performance.now();
   const [dumped, arrived] = await Promise.all([
     readRoundManifest(source, images, round, signal),
     readRoundManifest(destination, images, round, signal),
   ]);
   requireSameImages(dumped, arrived, destination.name);
-  await mustRunScript(source, LINK_SCRIPT, [images, round, LAST_ROUND], { what: 'Noting the round' });
   return { sizeBytes, dumpMs: dumpedAt - beganAt, sendMs: sentAt - dumpedAt };
+}
+
+/** Prints the bytes that are free. Argument: a directory. */
+const ROOM_SCRIPT = 'df --output=avail -B1 -- "$1" | tail -n 1';
+
+/** What is free on the host that has less. */
+async function roomOf(context: StepContext): Promise<number> {
+  const freeOn = async (host: Host): Promise<number> => {
+    const what = 'Looking for room';
+    const { stdout } = await mustRunScript(host, ROOM_SCRIPT, [imagesDirectory(context)], { what });
+    return Number(stdout);
+  };
+  return Math.min(...(await Promise.all([context.source, context.destination].map(freeOn))));
+}
+
+/** Prints for each process the KiB that it has of memory which it may share, and of huge pages. Arguments: the pids. */
+const UNTRACKED_SCRIPT = `
+for pid; do
+  awk '/^(RssShmem|HugetlbPages):/ { sum += $2 } END { print sum + 0 }' "/proc/$pid/status" 2> /dev/null || :
+done
+`;
+
+/** Of so much nobody need know. */
+const LEAST_UNTRACKED_BYTES = 64 * 1024 ** 2;
+
+/**
+ * criu does not track what is written to shared memory, and leaves huge pages to the last dump.
+ * @see CRIU's source, shmem.c (is_shmem_tracking_en) and mem.c (generate_vma_iovs)
+ */
+async function warnOfUntracked({ source, state, warn }: StepContext): Promise<void> {
+  const pids = (state.workload?.processes ?? []).map(({ pid }) => String(pid));
+  const { stdout } = await mustRunScript(source, UNTRACKED_SCRIPT, pids, { what: 'Looking at the memory' });
+  // Processes that share it have the same.
+  const bytes = 1024 * Math.max(0, ...stdout.split('\n').map(Number));
+  if (bytes < LEAST_UNTRACKED_BYTES) return;
+  warn(
+    `${mebibytes(bytes)} of ${mebibytes(memoryBytesOf(state))} MiB of the memory can be shared with others, or are huge pages. criu does not track what is written to such memory: all of it is copied in the pause again, and each round stops the workload for as long as it takes to write what can be shared.`,
+  );
 }

@@ -1,11 +1,12 @@
 import { mergeMappings, readSharedMappings, type SharedMappings } from '../workload/shared-mappings.ts';
 import type { StepContext } from './step.ts';
 
-/** Does the first copy of the files, while the workload runs. @returns what was mapped shared before or after it */
+/** Does a copy of the files, while the workload runs. @returns what was mapped shared before or after it, or one that was done before */
 export async function aroundCopy(context: StepContext, copy: () => Promise<void>): Promise<SharedMappings> {
-  const before = await look(context, context.state.workload?.processes);
+  const { workload, sharedMappings = new Map() } = context.state;
+  const before = await look(context, workload?.processes);
   await copy();
-  return mergeMappings(before, await look(context, context.state.workload?.processes));
+  return mergeMappings(sharedMappings, before, await look(context, workload?.processes));
 }
 
 /** What is mapped shared by what is frozen now, or was around the first copy. One round trip. */

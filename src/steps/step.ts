@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import type { CriuHold, Task } from '../criu/hold.ts';
 import type { FlowError } from '../errors/flow-error.ts';
-import type { Phase, PreCopyReport } from '../events/event.ts';
+import type { Phase, PreCopyReport, PreCopyRound } from '../events/event.ts';
 import type { Host } from '../host/host.ts';
 import type { Detour } from '../host/ssh-detour.ts';
 import { type ActingStep, isPreCopied, type Plan } from '../plan/plan.ts';
@@ -60,13 +60,21 @@ export interface RunState {
   imagesTransfer?: WaitingCopy;
   /** Wait for what changes in the plan's directories, by their paths. */
   directoryTransfers?: ReadonlyMap<string, WaitingCopy>;
-  /** Brings images to the destination while the workload runs; undefined where it sees them anyway. */
+  /** Brings a round of images to the destination while the workload runs; undefined where it sees them anyway. */
   carryRound?: (
     round: string,
-    signal: AbortSignal,
-    onProgress: (progress: TransferProgress) => void,
+    options: {
+      /** Of its memory. */
+      readonly sizeBytes: number;
+      readonly signal: AbortSignal;
+      readonly onProgress: (progress: TransferProgress) => void;
+    },
   ) => Promise<void>;
-  /** How the memory was copied while the workload ran. */
+  /** Copies the files once more while the workload runs; undefined when there are none. */
+  copyFilesAgain?: () => Promise<void>;
+  /** Copies of the memory while the workload runs. */
+  rounds?: PreCopyRound[];
+  /** What came of them. */
   preCopy?: PreCopyReport;
   /** By which the source reaches the destination when it cannot by itself. Closed at the end of the run, however that comes. */
   detour?: Detour;

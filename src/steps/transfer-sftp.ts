@@ -26,8 +26,8 @@ export const transferSftp: StepType = {
       const { source, destination, runDirectory, state, plan, attemptId } = context;
       await sweepLostRuns(destination, posix.dirname(runDirectory));
       await prepareStaging(context);
-      const images = imagesDirectory(context);
-      await reserveImages(destination, images, bytesInPause(context));
+      const directory = imagesDirectory(context);
+      await reserveImages(destination, directory, bytesInPause(context));
       context.detail(`connect to ${source.name} and ${destination.name} by SFTP`);
       const relay = await Relay.open({ source, destination }, (lost) => {
         context.warn(`${lost.message} There is a new one, and the copy went on where it was.`);
@@ -53,14 +53,23 @@ export const transferSftp: StepType = {
       }
       if (files.length > 0) {
         context.detail('copy the files while the workload runs');
-        state.sharedMappings = await aroundCopy(context, async () => {
-          for (const file of files) await file.copy({ signal: context.signal, isLast: false });
-        });
-        await syncFirstCopy(context);
+        const copy = async (): Promise<void> => {
+          state.sharedMappings = await aroundCopy(context, async () => {
+            for (const file of files) await file.copy({ signal: context.signal, isLast: false });
+          });
+          await syncFirstCopy(context);
+        };
+        await copy();
+        state.copyFilesAgain = copy;
       }
-      const copy = await TreeCopy.begin({ ...ends, from: images, to: images, keeps: 'contents' });
-      state.relayed = { images: copy, files };
-      state.carryRound = (_, signal) => copy.copy({ signal, isLast: false });
+      const images = await TreeCopy.begin({
+        ...{ ...ends, from: directory, to: directory, keeps: 'contents' },
+      });
+      state.relayed = { images, files };
+      state.carryRound = async (_, { sizeBytes, signal, onProgress }) => {
+        const meter = new ByteMeter(sizeBytes, onProgress);
+        await images.copy({ signal, isLast: false, onBytes: (bytes) => meter.add(bytes) });
+      };
       return undefined;
     },
     undo: {

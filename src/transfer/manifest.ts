@@ -4,7 +4,7 @@ import { mustRunScript } from '../host/shell.ts';
 import { ROUNDS } from './rounds.ts';
 import { type StagedFile, stagingArguments, SYNC_CHANGES_FUNCTION } from './staging.ts';
 
-/** The digests of a tree, by `-P 2` in no order. Arguments: of find(1). */
+/** The digests of trees, by `-P 2` in no order. Arguments: of find(1). */
 const DIGESTS_FUNCTION = `
 digests() { find "$@" -type f -print0 | xargs -0 -r -n 8 -P 2 nice -n 5 sha256sum; }
 `;
@@ -15,17 +15,26 @@ digests() { find "$@" -type f -print0 | xargs -0 -r -n 8 -P 2 nice -n 5 sha256su
  * commit waits for it: at 19 a busy host would leave it next to no time, and the pause would last for seconds.
  * They are kept beside the images: who restores from these a second time looks first whether they are the same. Images and
  * digests are on the disk when it ends: the source's copy is ended for them, and a host that loses its power must find them.
- * What was copied while the workload ran has its digests already, which are taken as they are.
+ * Rounds that were copied while the workload ran are on the disk, and have digests beside the images, which are taken as they are.
  * @see sync(1), which calls fsync(2) for each file; sha256sum(1): processors have instructions for it; sched(7), autogroup
  */
 const MANIFEST_FUNCTION = `
 ${DIGESTS_FUNCTION}
+known_rounds() {
+  for digests in "\${1%/*}"/${ROUNDS}.sha256; do [ ! -f "$digests" ] || cat "$digests"; done
+}
 manifest() {
   { echo 5 > /proc/self/autogroup; } 2> /dev/null
   cd "$1" || return
-  find . -print0 | xargs -0 sync &
-  { digests . ! -path './${ROUNDS}/*'; cat "\${1%/*}"/${ROUNDS}.sha256 2> /dev/null; } | sort -k 2 > "$1.sha256.new" &&
-    sync "$1.sha256.new" && mv "$1.sha256.new" "$1.sha256" && wait $! && sync "\${1%/*}"
+  images=$1
+  shift
+  for digests in "\${images%/*}"/${ROUNDS}.sha256; do
+    round=\${digests##*/}
+    [ ! -f "$digests" ] || set -- "$@" ! -path "./\${round%.sha256}/*"
+  done
+  find . "$@" -print0 | xargs -0 sync &
+  { digests . "$@"; known_rounds "$images"; } | sort -k 2 > "$images.sha256.new" &&
+    sync "$images.sha256.new" && mv "$images.sha256.new" "$images.sha256" && wait $! && sync "\${images%/*}"
 }
 `;
 

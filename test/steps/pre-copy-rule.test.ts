@@ -15,28 +15,35 @@ test('the pause is what the last round took, and what it takes to rebuild all of
 });
 
 describe('there is no other round', () => {
-  const most = 8;
+  const rule = { most: 8, roomBytes: 1024 ** 4 };
 
   test('when the objective can be met, be it after the first', () => {
     const rounds = [round(1024, 1000, 9000)];
-    expect(whyStop(rounds, { most, objectiveMs: 11_000 })).toBe('objective');
-    expect(whyStop(rounds, { most, objectiveMs: 10_999 })).toBeUndefined();
-    expect(whyStop(rounds, { most, objectiveMs: undefined })).toBeUndefined();
+    expect(whyStop(rounds, { ...rule, objectiveMs: 11_000 })).toBe('objective');
+    expect(whyStop(rounds, { ...rule, objectiveMs: 10_999 })).toBeUndefined();
+    expect(whyStop(rounds, { ...rule, objectiveMs: undefined })).toBeUndefined();
   });
 
   test('when next to nothing was written to', () => {
-    expect(whyStop([round(64), round(0.2)], { most, objectiveMs: undefined })).toBe('nothing-left');
-    expect(whyStop([round(0)], { most, objectiveMs: 1 })).toBe('nothing-left');
+    expect(whyStop([round(64), round(0.2)], { ...rule, objectiveMs: undefined })).toBe('nothing-left');
+    expect(whyStop([round(0)], { ...rule, objectiveMs: 1 })).toBe('nothing-left');
   });
 
   test('when it would be about as large as the last one', () => {
-    expect(whyStop([round(64), round(60)], { most, objectiveMs: 1 })).toBe('no-progress');
-    expect(whyStop([round(64), round(70)], { most, objectiveMs: undefined })).toBe('no-progress');
-    expect(whyStop([round(64), round(50)], { most, objectiveMs: 1 })).toBeUndefined();
+    expect(whyStop([round(64), round(60)], { ...rule, objectiveMs: 1 })).toBe('no-progress');
+    expect(whyStop([round(64), round(70)], { ...rule, objectiveMs: undefined })).toBe('no-progress');
+    expect(whyStop([round(64), round(50)], { ...rule, objectiveMs: 1 })).toBeUndefined();
   });
 
   test('when no more are allowed', () => {
-    expect(whyStop([round(64), round(30)], { most: 2, objectiveMs: 1 })).toBe('limit');
-    expect(whyStop([round(64)], { most: 1, objectiveMs: undefined })).toBe('limit');
+    expect(whyStop([round(64), round(30)], { ...rule, most: 2, objectiveMs: 1 })).toBe('limit');
+    expect(whyStop([round(64)], { ...rule, most: 1, objectiveMs: undefined })).toBe('limit');
+    expect(whyStop([], { ...rule, most: 0, objectiveMs: undefined })).toBe('limit');
+  });
+
+  test('when the disk has no room for another one, and for what is left', () => {
+    const full = { ...rule, objectiveMs: 1, roomBytes: 128 * MIB };
+    expect(whyStop([round(64)], full)).toBeUndefined();
+    expect(whyStop([round(64)], { ...full, roomBytes: 128 * MIB - 1 })).toBe('no-room');
   });
 });

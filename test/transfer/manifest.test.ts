@@ -132,7 +132,16 @@ test('a round that was copied before has its digests, which are not made again',
   const manifest = await readManifest(host, directory, signal);
   expect(manifest.split('\n').filter((line) => line !== '')).toHaveLength(3);
   expect(manifest).toContain(round);
-  // Whoever restores from it a second time does.
+  // Who has the images and not what is beside them reads all, as of images that were kept.
+  rmSync(join(around, 'round-1.sha256'));
+  const whole = await readManifest(host, directory, signal);
+  expect(() => requireSameImages(manifest, whole, 'b')).toThrow(
+    expect.objectContaining({ evidence: expect.stringContaining('./round-1/pages-1.img: SHA-256 is') }),
+  );
+  writeFileSync(pages, 'all pages');
+  expect(await readManifest(host, directory, signal)).toBe(manifest);
+  writeFileSync(pages, 'changed');
+  // Whoever restores from them a second time does, too.
   const check = ['sh', '-c', 'cd "$1" && sha256sum --check --quiet "$1.sha256"', 'sh', directory];
   expect(await host.run(check)).toMatchObject({ exitCode: 1 });
   writeFileSync(pages, 'all pages');
