@@ -141,14 +141,12 @@ describe.skipIf(machinesSkipReason !== undefined)('strategy: pre-copy', () => {
 
   test('is taken back when its controller is killed in a round, once criu has come to its end', async () => {
     const { lab } = service;
-    const criu = await lab.sh('a', 'command -v criu');
-    const slow = `case $1 in pre-dump) touch /run/at-work; until [ -e /run/go ]; do sleep 0.1; done ;; esac; exec ${criu}.real "$@"`;
-    await lab.sh(
-      'a',
-      'mv "$1" "$1.real"; printf "#!/bin/sh\\n%s\\n" "$2" > "$1"; chmod 755 "$1"',
-      criu,
-      slow,
-    );
+    // It is found before criu itself.
+    const slow = `#!/bin/sh
+case $1 in pre-dump) touch /run/at-work; until [ -e /run/go ]; do sleep 0.1; done ;; esac
+exec /usr/sbin/criu "$@"
+`;
+    await lab.sh('a', 'printf %s "$1" > /usr/local/sbin/criu; chmod 755 /usr/local/sbin/criu', slow);
     try {
       let killed: Promise<void> | undefined;
       const { exitCode } = await service.run((text, kill) => {
@@ -169,7 +167,7 @@ describe.skipIf(machinesSkipReason !== undefined)('strategy: pre-copy', () => {
       const { exitCode: code, stdout, stderr } = await back;
       expect(code, stdout + stderr).toBe(0);
     } finally {
-      await lab.sh('a', 'touch /run/go; mv -f "$1.real" "$1"; rm -f /run/at-work', criu);
+      await lab.sh('a', 'touch /run/go; rm -f /usr/local/sbin/criu /run/at-work');
       await lab.sh('a', 'rm -f /run/go');
     }
     await expectOnly('a');
