@@ -118,3 +118,18 @@ test('a command line longer than a screen is cut', () => {
   const text = formatSummary({ ...base, workload: { pid: 1, command, processes: 1 } });
   expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThan(170);
 });
+
+test.each([
+  ['objective', 2, 'the objective could be met'],
+  ['no-progress', 1, 'the workload writes as fast as is copied'],
+] as const)('what was copied before the pause stands beside the pause: %s', (stoppedBy, count, why) => {
+  const round = { sizeBytes: 3 * 1024 ** 2, dumpMs: 100, sendMs: 200 };
+  const preCopy = {
+    ...{ stoppedBy, expectedDowntimeMs: 400 },
+    rounds: Array.from({ length: count }, () => round),
+  };
+  const text = formatSummary({ ...base, preCopy, imageBytes: 1024 ** 2, downtimeMs: 431 });
+  const sizes = Array.from({ length: count }, () => '3 MiB').join(', ');
+  expect(text).toContain(`copied before  ${sizes}, in ${count === 1 ? '1 round' : `${count} rounds`}\n`);
+  expect(text).toMatch(new RegExp(`^ +no more, since ${why}; downtime expected: 400 ms$`, 'm'));
+});
