@@ -87,6 +87,8 @@ function preCopyActs(names: RunNames): readonly Act[] {
     ),
     ...(carry ? [carry] : []),
     work('both', 'compare the digests of each round'),
+    ...(plan.files.length > 0 ? [work('source', 'before the last round, copy the files once more')] : []),
+    work('both', 'before the last round, touch as much memory as will be used'),
   ];
 }
 
@@ -103,7 +105,9 @@ function dumpActs(names: RunNames): readonly Act[] {
   const fence = address && serviceFence(names.attemptId, address.cidr, 'in');
   const port = isStreamed(plan) ? names.port : undefined;
   return [
-    work('both', 'touch as much memory as the workload has, and see that it is the same process'),
+    isPreCopied(plan)
+      ? work('source', 'see that it is the same process')
+      : work('both', 'touch as much memory as the workload has, and see that it is the same process'),
     ...(address && fence
       ? [
           work(
