@@ -101,7 +101,7 @@ describe('recipes', () => {
     [['show', '../package'], 'There is no bundled recipe `../package`'],
     [
       ['show', './there.yaml'],
-      'The bundled recipes are `checkpoint-and-keep-running`, `evacuate`, `process-rsync`',
+      'The bundled recipes are `checkpoint-and-keep-running`, `evacuate`, `process-pre-copy`, `process-rsync`',
     ],
   ])('%j is refused with 2', async (args, message) => {
     using directory = temporaryDirectory();

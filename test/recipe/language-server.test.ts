@@ -73,7 +73,7 @@ describe('an editor offers', () => {
 
   test.each([
     ['command', ['with', 'register', 'exitCodes', 'retry', 'readOnly', 'irreversible', 'rollback'], 'steps'],
-    ['dump', ['name', 'timeout', 'rollback'], 'with'],
+    ['dump', ['name', 'with', 'timeout', 'rollback'], 'readOnly'],
     ['approve', ['name', 'if', 'with'], 'timeout'],
     ['block', ['steps', 'rescue', 'always', 'forEach'], 'with'],
   ])('the keys of a step of the type %s, and no other', async (type, keys, other) => {
@@ -165,7 +165,7 @@ describe('an editor underlines', () => {
     ['a wrong key of a step', `${STEPS}    argv: [ls]`, 'argv', 'Property argv is not allowed'],
     [
       'a key of another step type',
-      STEPS.replace('- uses: dump', '- { uses: dump, with: {} }'),
+      STEPS.replace('- uses: preflight', '- { uses: preflight, with: {} }'),
       'with',
       'not allowed',
     ],
