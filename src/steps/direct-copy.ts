@@ -47,12 +47,8 @@ export async function openWay(
   if (context.plan.files.length > 0) {
     context.detail('copy the files while the workload runs');
     state.directories = await findDirectories(context);
-    const copy = async (): Promise<void> => {
-      state.sharedMappings = await aroundCopy(context, () => copyInTurn(context, context.plan.files, true));
-      await syncFirstCopy(context);
-    };
-    await copy();
-    state.copyFilesAgain = copy;
+    await copyWhileItRuns(context);
+    state.copyFilesAgain = copyWhileItRuns;
   }
   state.directoryTransfers = waitForDirectories(context);
   state.imagesTransfer = WaitingCopy.ofImages(
@@ -66,6 +62,12 @@ export async function openWay(
       signal,
       onProgress,
     );
+}
+
+async function copyWhileItRuns(context: StepContext): Promise<void> {
+  const { state, plan } = context;
+  state.sharedMappings = await aroundCopy(context, () => copyInTurn(context, plan.files, true));
+  await syncFirstCopy(context);
 }
 
 /** For hosts that do not reach each other: what only ssh of theirs can read goes through this machine. */

@@ -33,7 +33,7 @@ export const preCopy: StepType = {
         stoppedBy = whyStop(rounds, { most, objectiveMs, roomBytes: await roomOf(context) });
       }
       detail('do what the pause would wait for');
-      await state.copyFilesAgain?.();
+      await state.copyFilesAgain?.(context);
       await makeReady(context);
       rounds.push(await copyRound(context, rounds.length + 1));
       // The dump that waits has it for its parent.

@@ -71,7 +71,7 @@ export interface RunState {
     },
   ) => Promise<void>;
   /** Copies the files once more while the workload runs; undefined when there are none. */
-  copyFilesAgain?: () => Promise<void>;
+  copyFilesAgain?: (context: StepContext) => Promise<void>;
   /** Copies of the memory while the workload runs. */
   rounds?: PreCopyRound[];
   /** What came of them. */

@@ -53,13 +53,13 @@ export const transferSftp: StepType = {
       }
       if (files.length > 0) {
         context.detail('copy the files while the workload runs');
-        const copy = async (): Promise<void> => {
-          state.sharedMappings = await aroundCopy(context, async () => {
-            for (const file of files) await file.copy({ signal: context.signal, isLast: false });
+        const copy = async (now: StepContext): Promise<void> => {
+          state.sharedMappings = await aroundCopy(now, async () => {
+            for (const file of files) await file.copy({ signal: now.signal, isLast: false });
           });
-          await syncFirstCopy(context);
+          await syncFirstCopy(now);
         };
-        await copy();
+        await copy(context);
         state.copyFilesAgain = copy;
       }
       const images = await TreeCopy.begin({
