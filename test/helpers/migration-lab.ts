@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { onTestFailed } from 'vitest';
+import { onTestFailed, TestRunner } from 'vitest';
 import { runPlan } from '../../src/engine/run-plan.ts';
 import type { FlowEvent, RunSummary } from '../../src/events/event.ts';
 import { connectHost } from '../../src/host/connect.ts';
@@ -67,6 +67,8 @@ export class MigrationLab {
 
   /** To machines, which have no other door; each of one boot. */
   readonly #connections = new Map<string, { readonly pid: number; readonly host: Host }>();
+
+  #toldOf: unknown;
 
   private constructor(lab: Lab) {
     this.lab = lab;
@@ -201,8 +203,12 @@ export class MigrationLab {
     return Number(pid);
   }
 
-  /** Ends what the tests started, on all hosts, and removes its traces. A host that a test left off is started. */
+  /**
+   * Ends what the tests started, on all hosts, and removes its traces. A host that a test left off is started. When the
+   * test has failed, it prints before that what a person needs.
+   */
   async reset(): Promise<void> {
+    await this.#tellOfFailure();
     const { hosts } = await labStatus(this.lab.name);
     for (const { name, pid } of hosts) {
       if (pid === undefined) await labStartHost(this.lab.name, name);
@@ -242,6 +248,14 @@ export class MigrationLab {
         this.lab.driver,
       );
     }
+  }
+
+  /** Once for each test that has failed. */
+  async #tellOfFailure(): Promise<void> {
+    const test = TestRunner.getCurrentTest();
+    if (test?.result?.state !== 'fail' || test === this.#toldOf) return;
+    this.#toldOf = test;
+    process.stderr.write(await this.diagnosis(join(this.directory, 'state')));
   }
 
   async clientReport(): Promise<ClientReport> {
@@ -338,9 +352,7 @@ export class MigrationLab {
   }): Promise<RunSummary> {
     const file = this.writeRecipe(options);
     const plan = await loadPlan({ recipe: file, inputs: [], cwd: this.directory });
-    onTestFailed(async () => {
-      process.stderr.write(await this.diagnosis(join(this.directory, 'state')));
-    });
+    onTestFailed(() => this.#tellOfFailure());
     return runPlan(plan, {
       emit: (event) => options.onEvent?.(event),
       signal: options.signal ?? new AbortController().signal,
