@@ -3,11 +3,15 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { setUp, setUpMachines } from './setup.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+/** Of what a failed test said. */
+const MOST_LINES = 15;
+
 const isCi = process.env['CI'] === 'true';
 const labMissing = await setUp({ forTests: true });
 if (labMissing !== undefined) console.log(`Lab tests are skipped. ${labMissing}`);
@@ -52,6 +56,15 @@ const brokenFiles = counts.testResults.filter(
   (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
 ).length;
 const failed = counts.numFailedTests + brokenFiles;
+// In lines of their own at the end: who has only the end of what was printed must know what to look for.
+for (const file of counts.testResults) {
+  for (const { status, fullName, failureMessages } of file.assertionResults) {
+    if (status !== 'failed') continue;
+    console.log(`failed: ${relative(root, file.name)}: ${fullName}`);
+    const lines = stripVTControlCharacters(failureMessages.join('\n')).split('\n');
+    for (const line of lines.slice(0, MOST_LINES)) console.log(`failed:   ${line}`);
+  }
+}
 const skipped = counts.numPendingTests + (counts.numTodoTests ?? 0);
 if (isCi && skipped > 0) console.log('CI=true: a skipped test is a failure');
 console.log(`${counts.numPassedTests} passed, ${failed} failed, ${skipped} skipped`);
