@@ -169,7 +169,7 @@ describe('the key in authorized_keys', () => {
     const before = keys();
     using programs = fakePrograms({
       // Writes as much as there is room for.
-      grep: `case $* in *-v*) echo "ssh-rsa BB"; echo "grep: No space left on device" >&2; exit 2 ;; esac; exec /bin/grep "$@"`,
+      grep: `case " $* " in *' -v '*) echo "ssh-rsa BB"; echo "grep: No space left on device" >&2; exit 2 ;; esac; exec /bin/grep "$@"`,
     });
     await expect(act(REVOKE_SCRIPT, 'r1', programs.host)).rejects.toMatchObject({
       code: 'COMMAND_FAILED',
