@@ -34,17 +34,30 @@ function common(options: CriuOptions): string[] {
  * `criu dump` of the tree whose root is `pid`, a word for it before it is known; criu ends the tasks when the hold commits.
  * @param memory.pageServerPort where the memory goes, on 127.0.0.1, instead of into the images' directory
  * @param memory.parent images that have the memory which was not written to since, from the images' directory on
+ * @param memory.lazyPort where the memory can be fetched, on 127.0.0.1, after all else was dumped. The tasks are left stopped at the
+ *   end, however that came: criu takes a connection that was cut for one that had fetched everything. It says on file descriptor 5 when
+ *   it listens.
+ * @see criu(8), `--lazy-pages`; CRIU's source, page-xfer.c (page_server_serve)
  */
 export function dumpArguments(
   pid: number | string,
   options: CriuOptions,
-  { pageServerPort, parent }: { readonly pageServerPort?: number | string; readonly parent?: string } = {},
+  { pageServerPort, parent, lazyPort }: DumpedMemory = {},
 ): string[] {
   return [
     ...['criu', 'dump', '--tree', String(pid), '--log-file', 'dump.log', ...common(options)],
     ...(pageServerPort === undefined ? [] : ['--page-server', ...at(pageServerPort)]),
     ...(parent === undefined ? [] : since(parent)),
+    ...(lazyPort === undefined
+      ? []
+      : ['--lazy-pages', '--leave-stopped', '--status-fd', '5', ...at(lazyPort)]),
   ];
+}
+
+interface DumpedMemory {
+  readonly pageServerPort?: number | string;
+  readonly parent?: string;
+  readonly lazyPort?: number | string;
 }
 
 /**
@@ -89,4 +102,19 @@ export function healArguments(pid: number, options: CriuOptions): string[] {
 /** `criu restore`, which leaves the tree running without criu when the hold commits, or at once without one. */
 export function restoreArguments(options: CriuOptions, logFile = 'restore.log'): string[] {
   return ['criu', 'restore', '--restore-detached', '--log-file', logFile, ...common(options)];
+}
+
+/** The same of a tree whose memory is fetched as it asks for it, by the daemon of {@link lazyPagesArguments} in the same work directory. */
+export function lazyRestoreArguments(options: CriuOptions): string[] {
+  return [...restoreArguments(options), '--lazy-pages'];
+}
+
+/** `criu lazy-pages`, which fetches from the page server at that port of 127.0.0.1 what a restored tree asks for, then all the rest. */
+export function lazyPagesArguments(
+  { imagesDirectory, workDirectory }: Pick<CriuOptions, 'imagesDirectory' | 'workDirectory'>,
+  port: number | string,
+): string[] {
+  const directories = ['--images-dir', imagesDirectory, '--work-dir', workDirectory];
+  const argv = ['criu', 'lazy-pages', ...directories, '--log-file', 'lazy-pages.log', '-v3'];
+  return [...argv, '--page-server', ...at(port)];
 }

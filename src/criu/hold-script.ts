@@ -8,6 +8,39 @@ export const PUT_FUNCTION = `
 put() { printf '%-15s\\n' "$2" 1<> "$1.new" && mv "$1.new" "$1"; }
 `;
 
+/**
+ * Waits for the decision of a hold, in its directory; with a lease, silence of that many seconds is one. The doorbell is open as file
+ * descriptor 4.
+ */
+const UNTIL_DECIDED = `
+lease=
+[ ! -f lease ] || read -r lease < lease
+while [ ! -f decision ]; do
+  if [ -n "$lease" ] && [ ! -f lease-end ]; then
+    timeout "$lease" dd bs=1 count=1 of=/dev/null 2> /dev/null <&4
+    if [ $? -eq 124 ]; then
+      if ln lease.expired lease-end 2> /dev/null; then ln decision.lease decision 2> /dev/null; fi
+    fi
+  else
+    dd bs=1 count=1 of=/dev/null 2> /dev/null <&4 || exit 1
+  fi
+done
+`;
+
+/**
+ * Ends criu, of this boot of the host, unless the decision is to commit: one that serves memory has frozen the workload until it ends,
+ * and a restore that has not come to its hold has run nothing, and may never come to it. In the hold's directory.
+ */
+const END_UNLESS_COMMITTED = `
+decision=
+read -r decision _ < decision
+if [ "$decision" != commit ] && [ ! -f exit ] && [ -s criu ] && [ "$(cat boot)" = "$(boot)" ]; then
+  read -r criu < criu
+  IFS=/ read -r _ _ pid _ < criu
+  { [ ! -L "$criu" ] && [ ! -e "$criu" ]; } || kill -KILL "$pid" 2> /dev/null
+fi
+`;
+
 /** Puts up the fence of a hold, in its directory. */
 export const FENCE_UP = 'nft -f fence.nft';
 
@@ -21,13 +54,15 @@ export const FENCE_UP = 'nft -f fence.nft';
  *   when criu is killed, the kernel lets go of them, and they stop instead of running on. On abort SIGCONT takes it back
  *   before criu does.
  * - `post-restore`: writes down in `restored` which tasks it has rebuilt, with their start times: who has one of their pids later is
- *   somebody else.
+ *   somebody else. Waits for what `guarded` waits for, if there is such a script.
  * - `post-dump` and `post-restore`: say `held`, with the size of the images in bytes and the milliseconds that criu took for it,
  *   run `on-held` meanwhile, if there is such a script, which the decision ends; and wait for a decision. Exit 0 is
  *   commit; anything else, the death of this script included, is abort: it fails closed.
  * - `pre-resume` (whole, and let go next): leaves `resuming`; should criu die from now on, the kernel lets it go.
  * - `post-resume` (the workload runs): runs `on-resume`, which lifts the destination's fence without a round trip, be
  *   the controller lost.
+ *
+ * A dump that `serves` its memory does not wait here, since it serves only after this script: the supervisor does, in its place.
  *
  * A decision is a file that is linked into place, so that the first one wins and is never half-written. The FIFO
  * `doorbell` only wakes the waiter, who has it open before it looks for a file. With a lease, silence of that many seconds
@@ -83,8 +118,6 @@ post-resume)
 *) exit 0 ;;
 esac
 exec 4<> doorbell
-lease=
-[ ! -f lease ] || read -r lease < lease
 bytes=0
 if [ "$CRTOOLS_SCRIPT_ACTION" = post-dump ]; then
   for size in $(stat -c %s "$CRTOOLS_IMAGE_DIR"/*.img); do bytes=$((bytes + size)); done
@@ -94,24 +127,22 @@ if [ "$CRTOOLS_SCRIPT_ACTION" = post-dump ]; then
   fi
 elif [ -n "$CRTOOLS_INIT_PID" ]; then
   tree "$CRTOOLS_INIT_PID" > restored.new && mv restored.new restored
+  [ ! -f guarded ] || sh ./guarded || exit 1
 fi
 now
 began=
 { read -r began < began; } 2> /dev/null
-put held "$bytes $((now - \${began:-now}))" || exit 1
+held="$bytes $((now - \${began:-now}))"
+if [ -f serves ] && [ ! -f decision ]; then
+  put serving "$held" || exit 1
+  [ ! -f on-held ] || setsid sh ./on-held > on-held.output 2>&1 4>&- &
+  exit 0
+fi
+put held "$held" || exit 1
 printf x 1<> events
 [ ! -f cut ] || printf x 1<> sending
 [ ! -f on-held ] || setsid sh ./on-held > on-held.output 2>&1 4>&- &
-while [ ! -f decision ]; do
-  if [ -n "$lease" ] && [ ! -f lease-end ]; then
-    timeout "$lease" dd bs=1 count=1 of=/dev/null 2> /dev/null <&4
-    if [ $? -eq 124 ]; then
-      if ln lease.expired lease-end 2> /dev/null; then ln decision.lease decision 2> /dev/null; fi
-    fi
-  else
-    dd bs=1 count=1 of=/dev/null 2> /dev/null <&4 || exit 1
-  fi
-done
+${UNTIL_DECIDED}
 # What ran beside the hold is needed no more: who commits has waited for what it needs of that.
 if { read -r pid began < on-held.pid; } 2> /dev/null; then
   look "$pid"
@@ -144,7 +175,7 @@ cd "$1"
 shift
 mkfifo events doorbell start sending
 boot > boot
-for file in held started exit settled; do printf '%-15s\\n' nothing > "$file.new"; done
+for file in held serving started exit settled; do printf '%-15s\\n' nothing > "$file.new"; done
 for word in commit abort; do echo "$word" > "decision.$word"; done
 for why in lease criu; do echo "abort $why" > "decision.$why"; done
 for word in expired waived; do echo "$word" > "lease.$word"; done
@@ -165,10 +196,14 @@ sync . ..
  *
  * A dump that sends the memory away, which the file \`cut\` can end, has its lease from the start: it may take minutes in which the
  * workload is frozen. It is renewed at the FIFO \`sending\`, until criu holds.
+ *
+ * A dump that \`serves\` its memory holds from when it says that it listens until somebody has fetched all. It is decided here what
+ * becomes of it; criu would take the end of any connection for that of its work.
  * Arguments: the hold's directory, then criu and its arguments.
  */
 export const SUPERVISE_SCRIPT: string = `
 ${PUT_FUNCTION}
+${BOOT_FUNCTION}
 cd "$1" || exit 1
 shift
 exec 3<> events 4<> start
@@ -185,14 +220,29 @@ watch() {
   ln decision.lease decision 2> /dev/null
   sh ./cut
 }
+serve() {
+  exec 4<> doorbell
+  dd bs=1 count=1 of=/dev/null 2> /dev/null <&5
+  [ ! -f over ] || exit
+  mv serving held
+  printf x >&3
+  ${UNTIL_DECIDED}
+  ${END_UNLESS_COMMITTED}
+}
 if [ -f started ] && [ ! -f decision ]; then
-  if [ -f cut ]; then
-    exec 5<> sending
-    watch 3>&- 4>&- &
+  if [ -f cut ] || [ -f serves ]; then exec 5<> sending; fi
+  [ ! -f cut ] || watch 3>&- 4>&- &
+  if [ -f serves ]; then
+    (serve) &
+    (cd / && exec "$@") 3>&- 4>&-
+    code=$?
+    # It may be that somebody made a connection and closed it: what criu believes says nothing.
+    [ "$code" -ne 0 ] || code=255
+  else
+    (cd / && exec "$@") 3>&- 4>&- 5>&-
+    code=$?
   fi
-  (cd / && exec "$@") 3>&- 4>&- 5>&-
-  code=$?
-  if [ -f cut ]; then
+  if [ -f cut ] || [ -f serves ]; then
     : > over
     printf x >&5
   fi
@@ -288,13 +338,14 @@ if [ -d "$1" ]; then
     read -r decision _ < "$1/decision"
     [ "$decision" = commit ] || sh "$1/cut"
   fi
-  # A restore that has not come to its hold has run nothing, and may never come to it.
-  if [ -f "$1/ends-at-abort" ] && [ ! -f "$1/held" ] && [ ! -f "$1/exit" ] && [ -s "$1/criu" ] &&
-    [ "$(cat "$1/boot")" = "$(boot)" ]; then
-    read -r decision _ < "$1/decision"
-    IFS=/ read -r _ _ pid _ < "$1/criu"
-    [ "$decision" = commit ] || { [ ! -L "$(cat "$1/criu")" ] && [ ! -e "$(cat "$1/criu")" ]; } || kill -KILL "$pid" 2> /dev/null
-  fi
+  if [ "$3" = abort ] && [ -d "$1" ]; then (
+    cd "$1" || exit
+    if [ -f ends-at-abort ] && [ ! -f held ]; then :
+    elif [ -f serves ] && { [ -f serving ] || [ -f held ]; }; then :
+    else exit
+    fi
+    ${END_UNLESS_COMMITTED}
+  ) fi
   cat "$1/decision"
 else
   echo none
@@ -318,6 +369,32 @@ while { [ -L "$criu" ] || [ -e "$criu" ]; } && [ "$rounds" -lt 100 ] && [ "\${cr
 done
 [ "$rounds" -lt 100 ] || { echo "criu is still at work: $criu" >&2; exit 1; }
 sh ./settle "$2"
+`;
+
+/**
+ * Ends what a dump has frozen that served its memory, which was all fetched: criu has ended when nobody is connected any more, and gets ten
+ * seconds for that. Argument: the hold's directory.
+ */
+export const END_SERVED_SCRIPT: string = `
+cd "$1" 2> /dev/null && [ -f serves ] || exit 0
+: > fetched
+rounds=0
+while [ ! -f exit ] && [ -e process/lock ] && [ "$rounds" -lt 100 ] && ! flock -n -s process/lock true; do
+  timeout 0.1 dd bs=1 count=1 of=/dev/null 2> /dev/null <> events
+  rounds=$((rounds + 1))
+done
+sh ./settle killed
+`;
+
+/**
+ * Waits until a dump that serves its memory does so no more, and prints `ended`; or at once `gone`, when the host was started again since.
+ * Argument: the hold's directory.
+ */
+export const UNTIL_SERVED_SCRIPT: string = `
+${BOOT_FUNCTION}
+cd "$1" 2> /dev/null && [ "$(cat boot)" = "$(boot)" ] || { echo gone; exit 0; }
+[ ! -e process/lock ] || flock -s process/lock true
+echo ended
 `;
 
 /** Turns the decision of a hold into one to commit, whatever it was, and puts that on the disk. In its directory. */

@@ -4,9 +4,11 @@ import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { killProcess, processState, startProcess } from '../host/remote-process.ts';
 import { mustRunScript, runScript } from '../host/shell.ts';
+import { LAZY_PAGES_FILES, withLazyPages } from './lazy-pages.ts';
 import {
   AWAIT_SCRIPT,
   DECIDE_SCRIPT,
+  END_SERVED_SCRIPT,
   HOLD_SCRIPT,
   PREPARE_SCRIPT,
   RELINQUISH_SCRIPT,
@@ -14,6 +16,7 @@ import {
   REVIVE_SCRIPT,
   SETTLE_SCRIPT,
   START_SCRIPT,
+  UNTIL_SERVED_SCRIPT,
   SUPERVISE_SCRIPT,
   WAIVE_SCRIPT,
 } from './hold-script.ts';
@@ -84,6 +87,10 @@ export interface HoldOptions {
   readonly cut?: string | undefined;
   /** An abort before the hold ends criu, which has run nothing yet: for a restore. @default false */
   readonly endsAtAbort?: boolean;
+  /** A dump whose memory is fetched from it after the commit: see {@link CriuHold.commitServing}. @default false */
+  readonly serves?: boolean;
+  /** Of a restore: `criu lazy-pages`, which fetches its memory. @default none */
+  readonly lazyPages?: readonly string[];
 }
 
 export interface Recovery {
@@ -102,9 +109,9 @@ export interface Recovery {
 /**
  * What became of the workload on that host when criu did not end as it should: `resumed`, it runs on; `healed`, its sockets
  * had to be put right first; `restored`, from the images, with the pids that it had; `ended`; `gone`, it has ended, and there are no
- * whole images of it.
+ * whole images of it; `stopped`, it has the only whole memory, and another copy may have run since.
  */
-export type Settled = 'resumed' | 'healed' | 'restored' | 'ended' | 'gone';
+export type Settled = 'resumed' | 'healed' | 'restored' | 'ended' | 'gone' | 'stopped';
 
 /**
  * One `criu dump` or `criu restore` that stops at its last point of return and waits for a decision. criu runs in a
@@ -141,7 +148,9 @@ export class CriuHold {
     criu: (hold: { readonly directory: string; readonly actionScript: string }) => readonly string[],
   ): Promise<CriuHold> {
     // criu takes one executable file, without arguments.
-    const argv = criu({ directory, actionScript: actionScriptOf(directory) });
+    const own = criu({ directory, actionScript: actionScriptOf(directory) });
+    const { lazyPages } = options;
+    const argv = lazyPages ? withLazyPages(directory, lazyPages, own) : own;
     await mustRunScript(host, PREPARE_SCRIPT, [directory, ...filesOf(options)], {
       what: 'Preparing the hold',
     });
@@ -249,6 +258,44 @@ export class CriuHold {
     return { decision: counts, end, ...(by ? { by } : {}), ...(settled ? { settled } : {}) };
   }
 
+  /**
+   * Decides that the tasks of a dump that serves its memory may never run on by themselves. They stay frozen until all is fetched.
+   * @returns the decision that counts, `none` when the hold does not exist
+   */
+  async commitServing(): Promise<'commit' | 'abort' | 'none'> {
+    clearInterval(this.#renewal);
+    let counts = '';
+    await this.#await('held', DECIDE_SCRIPT, ['commit'], {
+      onFirstLine: (line) => {
+        [counts = ''] = line.split(' ');
+      },
+    });
+    if (counts === 'commit' || counts === 'abort' || counts === 'none') return counts;
+    throw new FlowError('HOLD_LOST', `The decision cannot be made on ${this.host.name}`, {
+      host: this.host.name,
+      evidence: counts,
+      command: commandOn(this.host, ['df', this.directory]),
+    });
+  }
+
+  /** Waits until a dump that serves its memory does so no more. @returns whether that is since its host was started again */
+  async untilServed(signal: AbortSignal): Promise<'ended' | 'gone'> {
+    const { stdout } = await mustRunScript(this.host, UNTIL_SERVED_SCRIPT, [this.directory], {
+      what: 'Watching the page server',
+      timeoutMs: Number.POSITIVE_INFINITY,
+      signal,
+    });
+    return stdout.trim() === 'gone' ? 'gone' : 'ended';
+  }
+
+  /** Ends the tasks of a dump that served its memory, all of which was fetched. Idempotent. @throws FlowError HOLD_LOST */
+  async endServed(): Promise<void> {
+    await mustRunScript(this.host, END_SERVED_SCRIPT, [this.directory], {
+      what: 'Ending the copy on the source',
+      timeoutMs: SETTLE_TIMEOUT_MS,
+    });
+  }
+
   async #settle(end: HoldEnd): Promise<Settled | undefined> {
     if (end.kind === 'absent' || end.kind === 'refused') return undefined;
     if (end.kind === 'exited' && end.exitCode === 0) return undefined;
@@ -327,7 +374,7 @@ export class CriuHold {
     );
   }
 
-  /** For a person: restores the workload from its images once more, when nothing of it runs there. */
+  /** For a person: restores the workload from its images once more, or lets one run on that stays stopped, when nothing of it runs there. */
   get restoreCommand(): string {
     return commandOn(this.host, ['sh', `${this.directory}/settle`, 'again']);
   }
@@ -413,7 +460,7 @@ function readComplaint(stderr: string): { readonly evidence: string; readonly al
   return { evidence, ...(allTheSame !== undefined && { allTheSame }) };
 }
 
-const SETTLED = ['resumed', 'healed', 'restored', 'ended', 'gone'] as const;
+const SETTLED = ['resumed', 'healed', 'restored', 'ended', 'gone', 'stopped'] as const;
 
 /** By a signal, as the shell tells it (128 + N); criu itself fails with 1 or 255. */
 function wasKilled(end: HoldEnd): boolean {
@@ -434,12 +481,16 @@ function filesOf({
   recovery,
   cut,
   endsAtAbort = false,
+  serves = false,
+  lazyPages,
 }: HoldOptions): string[] {
   const files: [string, string][] = [['hold', HOLD_SCRIPT]];
   if (leaseSeconds !== undefined) files.push(['lease', String(leaseSeconds)]);
   if (cut !== undefined) files.push(['cut', cut]);
   if (onHeld !== undefined) files.push(['on-held', onHeld]);
   if (endsAtAbort) files.push(['ends-at-abort', '']);
+  if (serves) files.push(['serves', '']);
+  if (lazyPages) files.push(...LAZY_PAGES_FILES.map(([name, text]): [string, string] => [name, text]));
   if (fence) files.push(['fence.nft', fence.text], ['fence.table', fence.table]);
   if (onResume) files.push(['on-resume', onResume.script], ['values', onResume.values.join('\n')]);
   if (recovery) {

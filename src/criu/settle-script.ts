@@ -18,6 +18,7 @@ import { FILES_SYNCED_MARK } from './whole-images.ts';
  *     placed   of a restore: what it needs was put in its place, its files and the address; without that a person restores nothing
  *     again    criu's command that restores from the images, a word a line; none when the memory is on another host
  *     before-again  what is done before that: it puts the service address back, which a host that was started again does not have
+ *     serves, fetched  of a dump whose memory is fetched from it after the commit; that all of it was
  *     heal     of a dump with connections: criu's command that dumps once more and leaves the tasks running
  *
  * Prints the result; on failure why, with another exit code than 0: it may then be run again, as soon as a person has run the command
@@ -95,8 +96,25 @@ settled() {
 }
 `;
 
+/** Ends a criu of this boot of the host, and waits until it has. In the hold's directory. */
+const END_CRIU = `
+  criu=
+  [ "$(cat boot)" != "$(boot)" ] || { read -r criu < criu; } 2> /dev/null
+  IFS=/ read -r _ _ pid _ << END
+$criu
+END
+  rounds=0
+  while [ -L "$criu" ] || [ -e "$criu" ]; do
+    kill -KILL "$pid" 2> /dev/null
+    [ "$rounds" -lt 100 ] || fail "criu does not end: $pid"
+    rounds=$((rounds + 1))
+    sleep 0.05
+  done
+`;
+
 /**
- * On the source. After a commit its tasks are ended. After an abort they run on: a task that criu held has a SIGSTOP
+ * On the source. After a commit its tasks are ended; those of a dump that `serves` its memory only when that was `fetched`: until then they
+ * stay stopped, and a person can let them run on, with `again`, when no other copy does. After an abort they run on: a task that criu held has a SIGSTOP
  * pending since the hold, so that the death of criu does not let it run; with connections a second dump takes their
  * sockets out of repair mode, as only criu can; tasks that are gone are restored from the images in place. Where there are no whole
  * images the service address stays away: the destination may have what there is, and this host would answer its clients with resets.
@@ -116,11 +134,20 @@ alive() {
   done < tasks
 }
 address_back() { [ -f aborted ] || [ ! -f on-abort ] || sh ./on-abort; }
-if [ "$decision" = commit ]; then
+read -r root _ < tasks
+# criu does its own part only for a dump that fails before it serves.
+[ ! -f serves ] || { [ ! -f serving ] && [ ! -f held ]; } || [ "$1" != failed ] || set -- killed
+if [ "$decision" = commit ] && [ -f serves ] && [ ! -f fetched ]; then
+  # They have the only whole memory, and stay stopped.
+  [ "$1" = again ] || { echo stopped; exit 0; }
+  [ -n "$(alive)" ] || fail 'the workload has ended here'
+  ${END_CRIU}
+  rm -f settled decision.new && ln decision.abort decision.new && mv -f decision.new decision && sync decision . || exit 1
+  set -- killed
+elif [ "$decision" = commit ]; then
   end_tasks
   settled ended
 fi
-read -r root _ < tasks
 # A host that was started again has no fence, and would answer for sockets that are still to come.
 [ "$1" != killed ] || [ ! -f fence.nft ] || nft -f fence.nft
 result=resumed
@@ -155,7 +182,7 @@ if [ "$1" = killed ]; then
 else
   address_back
 fi
-[ ! -f held ] || for pid in $(alive); do grep -qx "$pid" stopped 2> /dev/null || kill -CONT "$pid"; done
+[ ! -f held ] && [ ! -f serving ] || for pid in $(alive); do grep -qx "$pid" stopped 2> /dev/null || kill -CONT "$pid"; done
 [ ! -f fence.table ] || nft delete table inet "$(cat fence.table)" 2> /dev/null
 settled "$result"
 `;
@@ -198,6 +225,7 @@ alive() {
     printf '%s ' "$pid"
   done < $list
 }
+[ "$1" != again ] || [ -f again ] || fail 'its memory is not here'
 if [ "$1" = again ]; then
   [ -z "$(alive)" ] || fail "it runs: $(alive)"
 elif [ -f resuming ] && [ ! -f tasks.none ]; then
@@ -205,7 +233,11 @@ elif [ -f resuming ] && [ ! -f tasks.none ]; then
   settled restored
 fi
 end_tasks
+# What fetches the memory is of no use without them.
+[ ! -f guard ] || sh ./end-guard
 [ "$decision" = commit ] || settled ended
+# Of a memory that was to be fetched there are no images.
+[ -f again ] || settled gone
 # A host that was started again has neither.
 [ ! -f fence.nft ] || nft -f fence.nft
 if [ -f values ]; then

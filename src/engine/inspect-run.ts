@@ -36,14 +36,14 @@ export interface RunTruth extends Verdict {
 
 /**
  * Prints how a hold stands, its decision, whether it is of this boot, whether there are images, when criu was told to start, in
- * hundredths of a second since boot (clock ticks, USER_HZ, are that on Linux), whether the images are `unsure`, and whether what a restore
- * needs is in its place. Argument: its directory.
+ * hundredths of a second since boot (clock ticks, USER_HZ, are that on Linux), whether the images are `unsure`, whether what a restore
+ * needs is in its place, and whether memory is `here` that is to be fetched. Argument: its directory.
  */
 const HOLD_TRUTH_SCRIPT: string = `
 ${BOOT_FUNCTION}
 ${WHOLE_FUNCTION}
 ${SURE_FUNCTION}
-stands=absent boots=same images=none started=- placed=none
+stands=absent boots=same images=none started=- placed=none memory=none
 ! whole "\${1%/*}" || images=whole
 if cd "$1" 2> /dev/null; then
   stands=armed
@@ -55,6 +55,7 @@ if cd "$1" 2> /dev/null; then
   fi
   [ ! -f held ] || stands=holds
   [ ! -f placed ] || placed=placed
+  [ ! -f serves ] || [ -f fetched ] || memory=here
   if [ -e process/lock ] && flock -n -s process/lock true; then stands=ended; fi
   [ ! -f exit ] || stands=ended
   [ ! -f boot ] || [ "$(cat boot)" = "$(boot)" ] || boots=earlier
@@ -62,7 +63,7 @@ fi
 read -r decision _ 2> /dev/null < decision || decision=none
 sure=sure
 [ "$boots" = same ] || sure "\${1%/*}" || sure=unsure
-echo "$stands $decision $boots $images $started $sure $placed"
+echo "$stands $decision $boots $images $started $sure $placed $memory"
 `;
 
 /** Asks both hosts; the journal only says what to ask for. Changes nothing. */
@@ -99,6 +100,7 @@ export async function inspectRun(run: StoredRun, sshConfigFile?: string): Promis
       ...{ directory, plan, source, destination },
       command: flowCommandOf(run, sshConfigFile),
       uncheckedCommand: commandOn(connection.source, ['touch', `${directory}/images.unchecked`]),
+      runOnCommand: CriuHold.of(connection.source, `${directory}/dump`).restoreCommand,
       restoreCommand: CriuHold.of(connection.destination, `${directory}/restore`).restoreCommand,
       onSource: source.failure ? undefined : await survivors(connection.source, workload.processes),
       onDestination: destination.failure
@@ -137,8 +139,16 @@ async function look(host: Host, found: RunOnHost | FailureData, directory: strin
   const { lock } = found;
   try {
     const { stdout } = await mustRunScript(host, HOLD_TRUTH_SCRIPT, [directory], { what: 'Looking at criu' });
-    const [stands = '', decision = '', boots = '', images = '', started = '', isUnsure = '', placed = ''] =
-      stdout.trim().split(' ');
+    const [
+      stands = '',
+      decision = '',
+      boots = '',
+      images = '',
+      started = '',
+      isUnsure = '',
+      placed = '',
+      memory = '',
+    ] = stdout.trim().split(' ');
     return {
       host: host.name,
       hold: {
@@ -148,6 +158,7 @@ async function look(host: Host, found: RunOnHost | FailureData, directory: strin
         hasImages: images === 'whole',
         areImagesUnsure: isUnsure === 'unsure',
         isPlaced: placed === 'placed',
+        hasMemory: memory === 'here',
         ...(/^\d+$/.test(started) ? { startedAtTicks: Number(started) } : {}),
       },
       ...(lock ? { lock } : {}),

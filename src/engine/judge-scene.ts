@@ -18,6 +18,8 @@ export interface HoldTruth {
   readonly areImagesUnsure: boolean;
   /** What a restore needs was put in its place: files and address. */
   readonly isPlaced: boolean;
+  /** It has frozen tasks whose memory is fetched by another copy, and not all of it was. */
+  readonly hasMemory: boolean;
   /** Clock ticks since boot at which criu was told to start; undefined when it was not. */
   readonly startedAtTicks?: number;
 }
@@ -66,6 +68,8 @@ export interface Scene {
   readonly onDestination: Found | undefined;
   /** Restores it there from its images, by hand. */
   readonly restoreCommand: string;
+  /** Lets a copy on the source run on that is stopped since its memory was to be fetched. */
+  readonly runOnCommand: string;
   /** Says on the source that its images will do, though nobody can tell whether they are whole. */
   readonly uncheckedCommand: string;
   /** As the journal knows. */
@@ -93,6 +97,7 @@ export function judge(scene: Scene): Verdict {
   const released = destination.hold?.decision === 'commit' || destination.hold?.stands === 'absent';
   if (onSource === undefined) return judgeWithoutSource(scene);
   if (onSource.length > 0) {
+    if (source.hold?.hasMemory === true && source.hold.decision === 'commit') return judgePostCopy(scene);
     if (source.hold?.stands === 'holds' && source.hold.decision === 'none' && isRevert(plan)) {
       return {
         standing: 'on-source-unfinished',
@@ -163,6 +168,36 @@ export function judge(scene: Scene): Verdict {
     };
   }
   return { standing: 'on-destination', sentence: runsOnDestination(plan, onDestination) };
+}
+
+/** The source has committed, and its copy is stopped there as long as not all of its memory was fetched. */
+function judgePostCopy({ command, plan, destination, onDestination, runOnCommand }: Scene): Verdict {
+  const stopped = `its copy on ${plan.source} is stopped, as it was when it was frozen`;
+  if (onDestination === undefined) {
+    return {
+      standing: 'unknown',
+      sentence: `The workload was let go on ${plan.destination}, which cannot be asked; ${stopped}.`,
+      command: command('status'),
+    };
+  }
+  if (onDestination.pids.length === 0) {
+    return {
+      standing: 'nowhere',
+      sentence: `The workload has ended on ${plan.destination} before all of its memory had come; ${stopped}. To let that run on loses what it did on ${plan.destination}.`,
+      command: runOnCommand,
+    };
+  }
+  return destination.hold?.decision === 'commit'
+    ? {
+        standing: 'on-destination-unfinished',
+        sentence: `The workload runs on ${plan.destination}, and fetches its memory from ${plan.source}.`,
+        command: command('resume'),
+      }
+    : {
+        standing: 'between',
+        sentence: `Nobody runs: the copy on ${plan.destination} is whole and waits, and ${stopped}.`,
+        command: command('resume'),
+      };
 }
 
 /** A checkpoint, or a restore from one: source and destination are one host. */

@@ -120,6 +120,7 @@ export class Session {
       ...(downtimeMs === undefined ? {} : { downtimeMs }),
       ...(state.criuMs === undefined ? {} : { criuMs: state.criuMs }),
       ...(objectiveMs === undefined ? {} : { downtimeObjectiveMs: objectiveMs }),
+      ...(state.fetchMs === undefined ? {} : { fetchMs: state.fetchMs }),
       ...(state.preCopy === undefined ? {} : { preCopy: state.preCopy }),
       phasesMs: this.#phases.finish(),
       ...(probes.length > 0 ? { probes } : {}),

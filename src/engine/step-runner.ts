@@ -5,10 +5,12 @@ import {
   type ActingStep,
   actingSteps,
   type CommandSpec,
+  isPostCopied,
   type Plan,
   type RevertSelector,
 } from '../plan/plan.ts';
 import { runCommand } from '../steps/command.ts';
+import { isNothingLeft, memoryLost } from '../steps/post-copy.ts';
 import { STEP_TYPES, timeoutOf, undoTitleOf } from '../steps/registry.ts';
 import type { Action, RunState, StepContext } from '../steps/step.ts';
 import { readAnswers, untilAnswered } from '../store/approvals.ts';
@@ -18,6 +20,7 @@ import type { CheckpointRecord } from '../checkpoint/checkpoint.ts';
 import { lookUpWorkload } from '../checkpoint/look-up.ts';
 import { keepCheckpoint } from '../checkpoint/store.ts';
 import { CriuHold, type Task } from '../criu/hold.ts';
+import { lookAtFetch } from '../criu/lazy-pages.ts';
 import { readBoot } from '../lock/workload-lock.ts';
 import type { StepResult, TemplateValues } from '../template/scope.ts';
 import { idsOf, type WorkloadFacts } from '../workload/facts.ts';
@@ -154,17 +157,29 @@ export class StepRunner {
     const ended = failure ?? lost;
     if (committed && ended && this.#options.isToRevert?.(ended) === true) await this.#keepImages(lost);
     const first = failure ?? atEnd ?? (this.replacement && lost && endedThere(lost));
-    if (lost && !this.replacement)
+    // Who takes the run up has been told that there is nothing left to be brought back.
+    const isLost = lost !== undefined && this.#options.earlier !== undefined && (await this.#hasNothing());
+    if (lost && !this.replacement && !isLost)
       return { failure: first ?? lost, undoFailures: first ? [lost] : [], isLost: true };
     const left = await this.#finish(undoFailures);
     const late = left.find(({ code }) => code === 'SUPERSEDED');
     if (late) return { failure: first ?? late, undoFailures: first ? [late] : [] };
     if (left.length === 0)
-      return { failure: first, undoFailures: [...undoFailures, ...this.#lostOnSource()] };
+      return {
+        failure: first ?? (isLost ? lost : undefined),
+        undoFailures: [...undoFailures, ...this.#lostOnSource()],
+        isLost,
+      };
     // Its lock is in the way of another run.
     this.hasFailedMoved = false;
     if (committed) return { failure: first ?? leftBehind(left, this.#command('resume')), undoFailures };
     return { failure: first, undoFailures: [...this.#grave(left), ...this.#lostOnSource()] };
+  }
+
+  /** Whether it has ended on the destination, without images, and on the source, too. */
+  async #hasNothing(): Promise<boolean> {
+    if (!isPostCopied(this.#options.plan)) return false;
+    return isNothingLeft(this.#context('clean-up', new AbortController().signal)).catch(() => false);
   }
 
   /** Taken back or not, the workload is what a person asks for. */
@@ -217,6 +232,7 @@ export class StepRunner {
     const { destinationHold, workload } = this.state;
     if (!destinationHold || !workload) return;
     const { name } = destinationHold.host;
+    const isPostCopy = isPostCopied(this.#options.plan);
     const directory = this.#hostDirectory;
     const found = await destinationHold.findRestored(workload.rootPid);
     if (found !== 'gone') {
@@ -225,14 +241,24 @@ export class StepRunner {
       this.#moved = found;
       return;
     }
+    if (isPostCopy) {
+      const context = this.#context('clean-up', new AbortController().signal);
+      if ((await lookAtFetch(destinationHold.host, destinationHold.directory)) !== 'fetched')
+        throw await memoryLost(context);
+    }
     throw new FlowError(
       'WORKLOAD_LOST',
       `Process ${workload.rootPid} moved to ${name}, and has ended there`,
-      {
-        host: name,
-        hint: `Nothing was cleaned up: its images, of the moment in which it moved, are complete in ${directory}/images on ${name}. The command brings that back; what the process did since is lost. Then resume the run.`,
-        command: destinationHold.restoreCommand,
-      },
+      isPostCopy
+        ? {
+            host: name,
+            hint: 'There are no images of it: start it as it is started otherwise. Then resume the run, which cleans up.',
+          }
+        : {
+            host: name,
+            hint: `Nothing was cleaned up: its images, of the moment in which it moved, are complete in ${directory}/images on ${name}. The command brings that back; what the process did since is lost. Then resume the run.`,
+            command: destinationHold.restoreCommand,
+          },
     );
   }
 
@@ -261,9 +287,11 @@ export class StepRunner {
     const { sourceHold, destinationHold, workload } = this.state;
     const { plan } = this.#options;
     const commit = plan.steps.find(({ uses }) => uses === 'commit');
-    const hasFinished = commit !== undefined && this.#finished.has(commit.id);
     // Of a restore the one host decides, and what it held may be gone with it: the checkpoint is as it was.
     const stands = await (plan.kind === 'restore' ? destinationHold : sourceHold)?.look();
+    // A person may have let a source run on whose memory could not be fetched.
+    const isTakenBack = isPostCopied(plan) && stands?.decision === 'abort';
+    const hasFinished = commit !== undefined && this.#finished.has(commit.id) && !isTakenBack;
     if (hasFinished || stands?.decision === 'commit') throw pastCommit(this.#options.runId, this.#command);
     if (stands?.isThere !== false || !workload || plan.kind === 'restore') return;
     const alive = await survivors(this.#hosts.source, workload.processes);

@@ -3,7 +3,7 @@ import type { EmitEvent, RunSummary } from '../events/event.ts';
 import { describeHolder, stateOf } from '../lock/controller.ts';
 import { type ListedLock, readBoot } from '../lock/workload-lock.ts';
 import { digestOf } from '../plan/digest.ts';
-import { actingSteps, type Plan } from '../plan/plan.ts';
+import { actingSteps, isPostCopied, type Plan } from '../plan/plan.ts';
 import { type FlowCommand, flowCommandOf } from '../store/flow-command.ts';
 import { RunDirectory } from '../store/run-directory.ts';
 import { readRun, type StoredRun } from '../store/read-run.ts';
@@ -135,13 +135,16 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
     ]);
     const locks = [source, destination].flatMap(({ lock }) => (lock ? [lock] : []));
     if (options.takeOver !== true) requireNobodyAtWork(run.runId, locks);
-    const isCommitted =
+    // A source whose memory could not be fetched, which a person has let run on: it has the last word.
+    const isTakenBack = isPostCopied(plan) && source.decision === 'abort';
+    const hasCommitted =
       source.decision === 'commit' ||
       // It is told so when the source's copy has ended.
       destination.decision === 'commit' ||
       progress.sourceHasEnded ||
       // Once the hosts are cleaned up only the journal knows; forward there is nothing left that could end a copy.
       hasFinishedCommit(plan, progress);
+    const isCommitted = hasCommitted && !isTakenBack;
     const isLeft = [source, destination].some(({ lock, epochs }) => lock !== undefined || epochs.length > 0);
     if (!isLeft && OVER.has(progress.outcome)) {
       await connection.close();

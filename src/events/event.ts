@@ -103,6 +103,8 @@ export interface RunSummary {
   readonly criuMs?: { readonly dump?: number; readonly restore?: number };
   readonly downtimeObjectiveMs?: number;
   readonly preCopy?: PreCopyReport;
+  /** Milliseconds after its release in which the workload on the destination had not all of its memory yet. */
+  readonly fetchMs?: number;
   /** Milliseconds spent in each phase. */
   readonly phasesMs: Partial<Record<Phase, number>>;
   readonly durationMs: number;

@@ -1,10 +1,16 @@
-import { dumpArguments, preDumpArguments, restoreArguments } from '../criu/arguments.ts';
+import {
+  dumpArguments,
+  lazyPagesArguments,
+  lazyRestoreArguments,
+  preDumpArguments,
+  restoreArguments,
+} from '../criu/arguments.ts';
 import { actionScriptOf } from '../criu/hold.ts';
 import { FENCE_UP } from '../criu/hold-script.ts';
 import { removeFenceCommand } from '../criu/lock-table.ts';
 import { addressAddCommand, addressOffCommand, announceCommand } from '../network/address-script.ts';
 import { FENCE_SCRIPT, fenceTable, liftBothCommand, serviceFence } from '../network/fence.ts';
-import { type ActingStep, isPreCopied, isStreamed } from '../plan/plan.ts';
+import { type ActingStep, isPostCopied, isPreCopied, isStreamed } from '../plan/plan.ts';
 import { criuOptions, dumpHold, restoreHold } from '../steps/criu-options.ts';
 import { imagesDirectory } from '../steps/step.ts';
 import { LAST_ROUND, roundName } from '../transfer/rounds.ts';
@@ -44,6 +50,13 @@ export const MOVE_ACTS: Readonly<
   'transfer/stream': TRANSFER_ACTS['transfer/stream'].main,
   restore: restoreActs,
   commit: commitActs,
+  'post-copy': () => [
+    work(
+      'destination',
+      'fetch what it has not asked for of its memory, while it runs; when that fails, end it there',
+    ),
+    work('source', 'end its copy, which was frozen until then'),
+  ],
   'clean-up': cleanUpActs,
 };
 
@@ -104,6 +117,10 @@ function dumpActs(names: RunNames): readonly Act[] {
   const options = { ...optionsOf(names, directory), actionScript: actionScriptOf(directory) };
   const fence = address && serviceFence(names.attemptId, address.cidr, 'in');
   const port = isStreamed(plan) ? names.port : undefined;
+  const isLazy = isPostCopied(plan);
+  const does = isLazy
+    ? 'freeze it, write its images without most of its memory, and hold it'
+    : 'freeze it, write its images, and hold it';
   return [
     isPreCopied(plan)
       ? work('source', 'see that it is the same process')
@@ -122,7 +139,7 @@ function dumpActs(names: RunNames): readonly Act[] {
       ...work(
         'source',
         port === undefined
-          ? 'freeze it, write its images, and hold it'
+          ? does
           : 'freeze it, send its memory to the page server, write its other images, and hold it',
         [
           command(
@@ -131,6 +148,7 @@ function dumpActs(names: RunNames): readonly Act[] {
               names,
               dumpArguments(pid, options, {
                 ...(port !== undefined && { pageServerPort: port }),
+                ...(isLazy && { lazyPort: names.port }),
                 ...(isPreCopied(plan) && { parent: LAST_ROUND }),
               }),
             ),
@@ -161,7 +179,12 @@ function restoreActs(names: RunNames): readonly Act[] {
       ...work(
         'destination',
         `${files.slice(2)}${files === '' ? '' : '; '}rebuild it, and hold it before it runs`,
-        [command('destination', criuLine(names, restoreArguments(options)))],
+        isPostCopied(plan)
+          ? [
+              command('destination', lazyPagesArguments(options, names.port)),
+              command('destination', criuLine(names, lazyRestoreArguments(options))),
+            ]
+          : [command('destination', criuLine(names, restoreArguments(options)))],
       ),
       roundTrips: 1,
     },
@@ -175,7 +198,15 @@ function commitActs({ plan, attemptId }: RunNames): readonly Act[] {
   return [
     { ...work('destination', 'let its copy wait for ever'), roundTrips: 1 },
     mark('commit-point'),
-    { ...work('source', 'let criu end its copy, and see that it is gone'), roundTrips: 1 },
+    {
+      ...work(
+        'source',
+        isPostCopied(plan)
+          ? 'note that its copy may not run on there, and leave it frozen'
+          : 'let criu end its copy, and see that it is gone',
+      ),
+      roundTrips: 1,
+    },
     { ...work('destination', 'let criu go: its copy runs'), roundTrips: 1 },
     mark('runs-again'),
     ...(address

@@ -1,4 +1,4 @@
-import { actingSteps, isPreCopied, type Plan } from '../plan/plan.ts';
+import { actingSteps, isPostCopied, isPreCopied, type Plan } from '../plan/plan.ts';
 import { timeoutOf } from '../steps/registry.ts';
 import type { ForecastStep, PauseEstimate } from './forecast.ts';
 import { type Transfer, transferOf } from './transfer-acts.ts';
@@ -59,6 +59,18 @@ const SFTP_RATES: Rates = {
     ...MOVE_RATES.assumptions.slice(2),
   ],
   transferMsPerMiB: RELAY_MS_PER_MIB,
+};
+
+/** What is done for each page in the pause is to find it, and to make a place for it. */
+const POST_COPY_RATES: Rates = {
+  ...MOVE_RATES,
+  assumptions: [
+    'its memory is fetched after the pause, in which a GiB of it takes 0.1 s to be found (assumed)',
+    ...MOVE_RATES.assumptions.slice(2),
+  ],
+  dumpMsPerMiB: 100 / 1024,
+  transferMsPerMiB: 0,
+  restoreMsPerMiB: 0,
 };
 
 /** criu writes to the shared file system, and reads from it what the host does not have in its cache. */
@@ -133,6 +145,7 @@ export function estimatePause(
 function ratesOf(plan: Plan): Rates {
   if (plan.kind === 'checkpoint') return CHECKPOINT_RATES;
   const rates = TRANSFER_RATES[transferOf(plan) ?? 'transfer/rsync'];
+  if (isPostCopied(plan)) return POST_COPY_RATES;
   if (!isPreCopied(plan)) return rates;
   return {
     ...rates,

@@ -1,5 +1,5 @@
 import { pageServerArguments } from '../criu/arguments.ts';
-import { isPreCopied, type Plan, sharedDirectoryOf } from '../plan/plan.ts';
+import { isPostCopied, isPreCopied, type Plan, sharedDirectoryOf } from '../plan/plan.ts';
 import { imagesPath, MOST_WAITING } from '../steps/direct-copy.ts';
 import { imagesDirectory } from '../steps/step.ts';
 import { pageServerDirectory } from '../steps/transfer-stream.ts';
@@ -43,6 +43,7 @@ export const TRANSFER_ACTS: Readonly<Record<Transfer, TransferActs>> = {
     prepare: (names) => [
       work('destination', `make room for the images${directoriesOf(names)}`),
       ...openWay(names, isPreCopied(names.plan) ? 'without-rounds' : 'all'),
+      ...(isPostCopied(names.plan) ? openMemoryWay(names) : []),
     ],
     main: (names) => send(names, SEND),
     carryRound: (names, round) => {
@@ -156,6 +157,13 @@ function openWay(names: RunNames, images: ImagesWanted): readonly Act[] {
     work('source', 'begin the rsync of the images, which waits to be told', [
       command('source', imagesCommand({ sshConfigFile: sshConfig(names), ...imagesPath(names) }, images)),
     ]),
+  ];
+}
+
+function openMemoryWay({ attemptId, port }: RunNames): readonly Act[] {
+  return [
+    work('both', `keep all but root from port ${port} of 127.0.0.1 (nft: table inet ${attemptId})`),
+    work('source', 'connect to the destination once more, and let that port lead back from there'),
   ];
 }
 

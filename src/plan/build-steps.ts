@@ -45,6 +45,7 @@ const TITLES: Readonly<Record<Exclude<ActingStep['uses'], 'command' | 'give-up'>
   restore: 'Restore it on the destination, held',
   checkpoint: 'Keep the checkpoint, let the workload run on',
   commit: 'Commit: end the copy on the source, release the destination',
+  'post-copy': 'Fetch the rest of the memory, end the copy on the source',
   verify: 'Verify that it works',
   approve: 'Wait for approval',
 };

@@ -2,8 +2,8 @@ import { digestOf } from './digest.ts';
 import type { Plan, PlanStep } from './plan.ts';
 
 /**
- * What a move is made of: all else in a plan is of the way there. Copies while the workload runs are, too: they make the pause short, and
- * need a kernel that the other host may not have.
+ * What a move is made of: all else in a plan is of the way there. Copies before and after the pause are, too: they make it short, and need
+ * what the other host may not have.
  */
 const MOVE: ReadonlySet<PlanStep['uses']> = new Set([
   'preflight',

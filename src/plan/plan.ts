@@ -256,7 +256,8 @@ export type ActingStep =
         | 'transfer/stream'
         | 'transfer/checkpoint'
         | 'restore'
-        | 'commit';
+        | 'commit'
+        | 'post-copy';
     })
   | TransferSharedStep
   | PreCopyStep
@@ -265,7 +266,10 @@ export type ActingStep =
   | (PlanStepBase & Approval & { readonly uses: 'approve' })
   | CommandStep;
 
-/** `prepare`, and `pre-copy` when that is its strategy, are added before `dump`; `commit` is added after `restore` when a recipe does not name it. */
+/**
+ * `prepare`, and `pre-copy` when that is its strategy, are added before `dump`; `commit` is added after `restore` when a recipe does not
+ * name it, and `post-copy` after that when it is the strategy.
+ */
 export type PlanStep = ActingStep | BlockStep;
 
 /** All steps that do something, those of blocks in the place of their block. */
@@ -283,6 +287,11 @@ export function isStreamed({ steps }: Pick<Plan, 'steps'>): boolean {
 /** Whether memory is copied while the workload runs. */
 export function isPreCopied({ steps }: Pick<Plan, 'steps'>): boolean {
   return steps.some(({ uses }) => uses === 'pre-copy');
+}
+
+/** Whether memory is fetched after the commit. */
+export function isPostCopied({ steps }: Pick<Plan, 'steps'>): boolean {
+  return steps.some(({ uses }) => uses === 'post-copy');
 }
 
 /** Whether the source reaches the destination itself, to copy something there. */

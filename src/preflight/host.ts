@@ -14,6 +14,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   ss: 'iproute2',
   ip: 'iproute2',
   arping: 'iputils-arping',
+  perl: 'perl-base',
 };
 
 /** Prints `uid N`, `missing TOOL`, `rsync VERSION` for one without lz4, and criu's own verdict. Arguments: the tools. */

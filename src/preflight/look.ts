@@ -1,10 +1,11 @@
 import type { Host } from '../host/host.ts';
-import { goesStraight, isPreCopied, type Plan } from '../plan/plan.ts';
+import { goesStraight, isPostCopied, isPreCopied, type Plan } from '../plan/plan.ts';
 import { type FoundWorkload, lookUpWorkload } from '../checkpoint/look-up.ts';
 import { checkpointFindings, revertFindings } from './checkpoint.ts';
 import { destinationFindings } from './destination.ts';
 import type { Finding } from './finding.ts';
 import { hostFindings, trackingFindings } from './host.ts';
+import { lazyFindings } from './lazy-pages.ts';
 import { workloadFindings } from './workload.ts';
 
 /** What is found of the hosts and the workload. */
@@ -48,16 +49,19 @@ async function lookBeforeMove(
   const tools = addressTools(plan);
   const isDirect = goesStraight(plan);
   detail('look at both hosts');
-  const [onSource, tracking, onDestination, found] = await Promise.all([
+  const isLazy = isPostCopied(plan);
+  const [onSource, tracking, lazy, onDestination, found] = await Promise.all([
     hostFindings(source, [...(isDirect ? [...COPYING_TOOLS, 'ssh', 'ssh-keygen'] : TOOLS), 'ss', ...tools]),
     isPreCopied(plan) ? trackingFindings(source) : [],
-    hostFindings(destination, [...(isDirect ? COPYING_TOOLS : TOOLS), ...tools]),
+    isLazy ? lazyFindings(source, destination) : [],
+    hostFindings(destination, [...(isDirect ? COPYING_TOOLS : TOOLS), ...(isLazy ? ['perl'] : []), ...tools]),
     lookUpWorkload({ source, destination }, plan.workload),
   ]);
   detail('compare with the destination');
   const findings = [
     ...onSource,
     ...tracking,
+    ...lazy,
     ...onDestination,
     ...workloadFindings(found.workload, source, plan.network),
     ...(await destinationFindings(destination, found.workload, plan, source)),

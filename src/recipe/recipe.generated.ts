@@ -797,9 +797,9 @@ export interface DumpStep {
    */
   with?: {
     /**
-     * When the memory is copied: all of it in the pause; or most of it before, while the workload runs, which needs a kernel on the source that tracks changes of memory (CONFIG_MEM_SOFT_DIRTY).
+     * When the memory is copied: all of it in the pause; or most of it before, while the workload runs, which needs a kernel on the source that tracks changes of memory (CONFIG_MEM_SOFT_DIRTY); or most of it after, when the workload runs on the destination already, and is lost when either host or the connection between them is lost before all has come.
      */
-    strategy?: 'stop-and-copy' | 'pre-copy';
+    strategy?: 'stop-and-copy' | 'pre-copy' | 'post-copy';
     /**
      * With `strategy: pre-copy`: how many rounds there are at most. There are fewer when another one would not make the pause shorter, or when `objectives.downtime` can be expected to be met.
      */

@@ -9,7 +9,8 @@ export type AnyStep = Step | BlockItem | AlwaysStep | HookStep;
 export type AddedStep =
   | { readonly uses: 'prepare' }
   | { readonly uses: 'pre-copy'; readonly rounds: number }
-  | { readonly uses: 'commit' };
+  | { readonly uses: 'commit' }
+  | { readonly uses: 'post-copy' };
 
 /** Where a step stands to the point of no return; `end` is done however the run ended. */
 export type Stage = 'before-commit' | 'commit' | 'after-commit' | 'end';
@@ -69,7 +70,10 @@ export function orderSteps(recipe: WithSteps): readonly TopStep[] {
     ordered.push({ ...top, stage: isCommit ? 'commit' : stage });
     if (isCommit) stage = 'after-commit';
     hook(after, 'after');
+    if (top.step.uses === 'commit' && isPostCopied)
+      ordered.push({ step: POST_COPY, path: top.path, number: 'post-copy', stage, isAdded: true });
   };
+  const isPostCopied = steps.some((step) => step.uses === 'dump' && step.with?.strategy === 'post-copy');
   const verifies = steps.flatMap(({ uses }, index) => (uses === 'verify' ? [index] : []));
   const hasCommit = steps.some(({ uses }) => uses === 'commit');
   let count = 0;
@@ -109,6 +113,7 @@ const DEFAULT_ROUNDS = 8;
 
 const PREPARE: AddedStep = { uses: 'prepare' };
 const COMMIT: AddedStep = { uses: 'commit' };
+const POST_COPY: AddedStep = { uses: 'post-copy' };
 
 /** The hooks of each step type that has some of its own. */
 export const HOOK_NAMES: Readonly<Partial<Record<AnyStep['uses'], HookName>>> = {

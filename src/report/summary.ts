@@ -159,6 +159,8 @@ function tableRows(summary: RunSummary): Row[] {
   if (summary.downtimeMs !== undefined)
     rows.push([summary.kind === 'checkpoint' ? 'pause' : 'downtime', downtime(summary, summary.downtimeMs)]);
   rows.push(...criuRow(summary));
+  if (summary.fetchMs !== undefined)
+    rows.push(['', `then its memory was fetched in ${formatDuration(summary.fetchMs)}`]);
   rows.push(...(summary.probes ?? []).map(probeRow));
   rows.push(['took', formatDuration(summary.durationMs)]);
   rows.push(...phaseRows(summary));

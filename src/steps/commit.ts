@@ -5,7 +5,9 @@ import { FlowError } from '../errors/flow-error.ts';
 import { commandOn } from '../host/command-on.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { ADDRESS_REMOVE_SCRIPT } from '../network/address-script.ts';
+import { isPostCopied } from '../plan/plan.ts';
 import { survivors } from '../workload/identity.ts';
+import { memoryLost } from './post-copy.ts';
 import type { StepContext, StepType } from './step.ts';
 import { placeRefused, takePlaceForGood } from './take-place.ts';
 
@@ -55,7 +57,11 @@ async function endSource(context: StepContext): Promise<void> {
   if (!hold || !workload || !state.destinationHold) throw new Error('commit: nothing is held');
   // From here on nobody may roll back, whatever we hear: the decision may have reached the source.
   state.committed = true;
-  const { decision, end } = await untilHeard(() => hold.decide('commit'));
+  const serves = isPostCopied(context.plan);
+  const { decision, end } = await untilHeard(async () =>
+    // It stays frozen as long as its memory is fetched.
+    serves ? { decision: await hold.commitServing(), end: undefined } : hold.decide('commit'),
+  );
   // An earlier attempt has committed and cleaned the source up, though its journal does not say so.
   const isCleanedUp = decision === 'none' && wasCommitted;
   if (decision !== 'commit' && !isCleanedUp) {
@@ -65,7 +71,7 @@ async function endSource(context: StepContext): Promise<void> {
       hint: 'The controller or the connection was silent for too long. The workload runs on at the source.',
     });
   }
-  if (end.kind === 'exited' && end.exitCode === 0) return;
+  if (!end || (end.kind === 'exited' && end.exitCode === 0)) return;
   const deadline = performance.now() + DEATH_MS;
   const tasks = frozenTasks ?? workload.processes;
   let alive = await survivors(source, tasks);
@@ -107,6 +113,11 @@ async function releaseDestination(context: StepContext): Promise<void> {
   const { destinationHold: hold, workload } = state;
   if (!hold || !workload) throw new Error('commit: nothing is held on the destination');
   const { decision, end, settled } = await untilHeard(() => hold.decide('commit'));
+  // It has no images to be restored from.
+  if (isPostCopied(context.plan) && decision !== 'none') {
+    if (end.kind === 'exited' && end.exitCode === 0) return;
+    throw await memoryLost(context);
+  }
   // Given up for want of a decision, or never started, before a person said that the source is gone: its images are all that there is.
   const neverRan = decision === 'abort' || end.kind === 'absent' || settled === 'ended';
   if (neverRan && decision !== 'none') {

@@ -27,10 +27,15 @@ import { imagesDirectory, memoryBytesOf, type StepContext } from './step.ts';
  * Opens the way from the source straight to the destination, copies the files there while the workload runs, and has an rsync
  * wait for the images.
  * @param port of 127.0.0.1 that leads to the destination too
+ * @param portBack of 127.0.0.1 on the destination that may be led back: then there is no detour, on which more could be lost
  */
 export async function openWay(
   context: StepContext,
-  { images, port }: { readonly images: ImagesWanted; readonly port?: number },
+  {
+    images,
+    port,
+    portBack,
+  }: { readonly images: ImagesWanted; readonly port?: number; readonly portBack?: number | undefined },
 ): Promise<void> {
   const { source, destination, attemptId, runDirectory, state } = context;
   context.detail(`connect ${source.name} to ${destination.name}`);
@@ -42,7 +47,9 @@ export async function openWay(
     runDirectory,
     imageBytes: memoryBytesOf(state),
     port,
-    ...(source.name !== 'local' && { detour: (why: string) => goThroughHere(context, why) }),
+    portBack,
+    ...(source.name !== 'local' &&
+      portBack === undefined && { detour: (why: string) => goThroughHere(context, why) }),
   });
   if (context.plan.files.length > 0) {
     context.detail('copy the files while the workload runs');

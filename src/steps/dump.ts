@@ -6,7 +6,7 @@ import { SETTLE_DUMP_SCRIPT } from '../criu/settle-script.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { ADDRESS_BACK_SCRIPT } from '../network/address-script.ts';
 import { serviceFence } from '../network/fence.ts';
-import { isPreCopied, isStreamed } from '../plan/plan.ts';
+import { isPostCopied, isPreCopied, isStreamed } from '../plan/plan.ts';
 import { choosePort } from '../criu/page-server.ts';
 import { CUT_SCRIPT } from '../transfer/one-run-key.ts';
 import { followMemory } from '../transfer/follow.ts';
@@ -42,7 +42,8 @@ export const dump: StepType = {
       const fence = address && { fence: serviceFence(context.attemptId, address.cidr, 'in') };
       const directory = dumpHold(context.runDirectory);
       const options = criuOptions(context, directory, needsShellJob(workload));
-      if (isStreamed(plan)) state.pageServerPort = await choosePort([source, context.destination]);
+      const isLazy = isPostCopied(plan);
+      if (isStreamed(plan) || isLazy) state.pageServerPort = await choosePort([source, context.destination]);
       const { pageServerPort } = state;
       const recovery: Recovery = {
         script: SETTLE_DUMP_SCRIPT,
@@ -62,7 +63,8 @@ export const dump: StepType = {
           leaseSeconds: SOURCE_LEASE_SECONDS,
           recovery,
           ...fence,
-          ...(pageServerPort !== undefined && { cut: CUT_SCRIPT }),
+          ...(pageServerPort !== undefined && !isLazy && { cut: CUT_SCRIPT }),
+          serves: isLazy,
           // Of a checkpoint they are made when the workload runs on.
           ...(plan.kind === 'move' && { onHeld: ON_HELD_SCRIPT }),
         },
@@ -71,7 +73,8 @@ export const dump: StepType = {
             workload.rootPid,
             { ...options, actionScript },
             {
-              ...(pageServerPort !== undefined && { pageServerPort }),
+              ...(pageServerPort !== undefined &&
+                (isLazy ? { lazyPort: pageServerPort } : { pageServerPort })),
               ...(isPreCopied(plan) && { parent: LAST_ROUND }),
             },
           ),

@@ -5,6 +5,7 @@ import { command } from './command.ts';
 import { commit } from './commit.ts';
 import { dump } from './dump.ts';
 import { giveUp } from './give-up.ts';
+import { postCopy } from './post-copy.ts';
 import { preCopy } from './pre-copy.ts';
 import { preflight } from './preflight.ts';
 import { prepare } from './prepare.ts';
@@ -31,6 +32,7 @@ export const STEP_TYPES: Readonly<Record<ActingStep['uses'], StepType>> = {
   'transfer/checkpoint': transferCheckpoint,
   restore,
   commit,
+  'post-copy': postCopy,
   checkpoint,
   verify,
   command,

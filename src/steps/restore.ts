@@ -1,7 +1,8 @@
 import { hasEnded } from '../checkpoint/look-up.ts';
-import { restoreArguments } from '../criu/arguments.ts';
+import { lazyPagesArguments, lazyRestoreArguments, restoreArguments } from '../criu/arguments.ts';
 import { criuFailure } from '../criu/failure.ts';
 import { CriuHold, describeEnd, type Recovery } from '../criu/hold.ts';
+import { lookAtFetch } from '../criu/lazy-pages.ts';
 import { SETTLE_RESTORE_SCRIPT } from '../criu/settle-script.ts';
 import { FILES_SYNCED_MARK } from '../criu/whole-images.ts';
 import { FlowError } from '../errors/flow-error.ts';
@@ -16,7 +17,7 @@ import {
 } from '../network/address-script.ts';
 import { FENCE_SCRIPT, fenceTable, LIFT_BOTH_SCRIPT, serviceFence } from '../network/fence.ts';
 import { endOrphanSockets } from '../network/orphan-sockets.ts';
-import { isStreamed } from '../plan/plan.ts';
+import { isPostCopied, isStreamed } from '../plan/plan.ts';
 import { readManifest, requireSameImages } from '../transfer/manifest.ts';
 import { needsShellJob } from '../workload/identity.ts';
 import { abortSource } from './abort-source.ts';
@@ -50,11 +51,13 @@ export const restore: StepType = {
       if (!workload) throw new Error('restore: no workload was read');
       const directory = restoreHold(runDirectory);
       const options = criuOptions(context, directory, needsShellJob(workload));
+      const isLazy = isPostCopied(plan);
       const recovery: Recovery = {
         script: SETTLE_RESTORE_SCRIPT,
         tasks: workload.processes,
-        again: restoreArguments(options, 'again.log'),
+        ...(!isLazy && { again: restoreArguments(options, 'again.log') }),
       };
+      const { pageServerPort: port } = state;
       state.destinationHold = await CriuHold.prepare(
         destination,
         directory,
@@ -62,10 +65,12 @@ export const restore: StepType = {
           leaseSeconds: LEASE_SECONDS,
           recovery,
           endsAtAbort: true,
+          ...(isLazy && port !== undefined && { lazyPages: lazyPagesArguments(options, port) }),
           ...(lift && { onResume: lift }),
           ...(fence && { fence }),
         },
-        ({ actionScript }) => restoreArguments({ ...options, actionScript }),
+        ({ actionScript }) =>
+          (isLazy ? lazyRestoreArguments : restoreArguments)({ ...options, actionScript }),
       );
       if (fence) {
         await mustRunScript(destination, FENCE_SCRIPT, [], {
@@ -169,9 +174,12 @@ async function undoRestore(context: StepContext): Promise<void> {
 
 async function undoOnDestination({ destination, plan, state }: StepContext): Promise<void> {
   const { destinationHold: hold } = state;
+  // Only then may a source that had committed run on, when a person says so.
+  const wasEnded = async ({ directory }: CriuHold): Promise<boolean> =>
+    isPostCopied(plan) && (await lookAtFetch(destination, directory)) === 'ended';
   if (hold) {
     const { decision } = await hold.decide('abort');
-    if (decision === 'commit') {
+    if (decision === 'commit' && !(await wasEnded(hold))) {
       throw new FlowError('RESUME_REFUSED', `${destination.name} was already told to let its copy run`, {
         host: destination.name,
         hint: 'It may be the only one: it is not ended.',

@@ -4,7 +4,7 @@ import type { FlowError } from '../errors/flow-error.ts';
 import type { Phase, PreCopyReport, PreCopyRound } from '../events/event.ts';
 import type { Host } from '../host/host.ts';
 import type { Detour } from '../host/ssh-detour.ts';
-import { type ActingStep, isPreCopied, type Plan } from '../plan/plan.ts';
+import { type ActingStep, isPostCopied, isPreCopied, type Plan } from '../plan/plan.ts';
 import type { StepResult, TemplateValues } from '../template/scope.ts';
 import type { PageServer } from '../criu/page-server.ts';
 import type { TransferProgress } from '../transfer/progress.ts';
@@ -47,7 +47,7 @@ export interface RunState {
   imageBytes?: number;
   /** Milliseconds that criu itself took, ten at a time: from the freeze until all was written, and until all was rebuilt. */
   criuMs?: { readonly dump?: number; readonly restore?: number };
-  /** On 127.0.0.1 of both hosts, when the memory is streamed. */
+  /** On 127.0.0.1 of both hosts, when the memory is streamed, or is fetched after the commit. */
   pageServerPort?: number;
   pageServer?: PageServer;
   /** Set when the destination's restore began: its files and address may have changed. */
@@ -76,6 +76,8 @@ export interface RunState {
   rounds?: PreCopyRound[];
   /** What came of them. */
   preCopy?: PreCopyReport;
+  /** Milliseconds from the release until all of the memory had come that was fetched after it. */
+  fetchMs?: number;
   /** By which the source reaches the destination when it cannot by itself. Closed at the end of the run, however that comes. */
   detour?: Detour;
   /** Through this machine, when files go by SFTP. Closed at the end of the run, however that comes. */
@@ -185,5 +187,7 @@ export function memoryBytesOf({ workload }: Pick<RunState, 'workload'>): number 
 
 /** How much memory of each process may have to be copied in the pause, where that is known beforehand. */
 export function bytesInPause({ plan, state }: Pick<StepContext, 'plan' | 'state'>): readonly number[] {
-  return isPreCopied(plan) ? [] : (state.workload?.processes ?? []).map(({ memoryBytes }) => memoryBytes);
+  return isPreCopied(plan) || isPostCopied(plan)
+    ? []
+    : (state.workload?.processes ?? []).map(({ memoryBytes }) => memoryBytes);
 }

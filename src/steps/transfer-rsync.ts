@@ -1,10 +1,11 @@
 import { posix } from 'node:path';
-import { isPreCopied } from '../plan/plan.ts';
+import { isPostCopied, isPreCopied } from '../plan/plan.ts';
 import { reserveImages } from '../transfer/reserve.ts';
 import type { ImagesWanted } from '../transfer/rsync.ts';
 import { sweepLostRuns } from '../transfer/sweep.ts';
 import { noteArrival, readDigests } from './carried-images.ts';
 import { cleanUpArrival, closeWay, openWay, sendOnWay } from './direct-copy.ts';
+import { openMemoryWay } from './post-copy.ts';
 import { prepareStaging, undoStaging } from './staged-files.ts';
 import { bytesInPause, imagesDirectory, type StepContext, type StepType } from './step.ts';
 
@@ -21,7 +22,9 @@ export const transferRsync: StepType = {
       await sweepLostRuns(destination, posix.dirname(runDirectory));
       await prepareStaging(context);
       await reserveImages(destination, imagesDirectory(context), bytesInPause(context));
-      await openWay(context, { images: imagesInPause(context) });
+      const portBack = isPostCopied(context.plan) ? context.state.pageServerPort : undefined;
+      await openWay(context, { images: imagesInPause(context), portBack });
+      await openMemoryWay(context);
       return undefined;
     },
     undo: {
@@ -34,7 +37,8 @@ export const transferRsync: StepType = {
       context.phase('transfer');
       readDigests(context);
       await sendOnWay(context, imagesInPause(context));
-      noteArrival(context);
+      // Without most of the memory they are not whole.
+      if (!isPostCopied(context.plan)) noteArrival(context);
       return undefined;
     },
   },

@@ -49,7 +49,7 @@ cat key.pub
 
 /**
  * Lets the key in, for nothing but rsync's server, for one day at most. Arguments: the run's directory, the run's id,
- * the public key, and the one port of 127.0.0.1 that it may be forwarded to, or nothing. What is created to do so is noted in the run's directory before, for REVOKE_SCRIPT.
+ * the public key, and the one port of 127.0.0.1 that it may be forwarded to, or nothing, and the one that may be forwarded to it. What is created to do so is noted in the run's directory before, for REVOKE_SCRIPT.
  * @see sshd(8), AUTHORIZED_KEYS FILE FORMAT: restrict, command, expiry-time, port-forwarding, permitopen.
  */
 export const AUTHORIZE_SCRIPT = `
@@ -73,7 +73,7 @@ flock 9
 [ -f .ssh/authorized_keys ] || { : > "$1/created-authorized-keys"; : > .ssh/authorized_keys; }
 [ -z "$(tail -c 1 .ssh/authorized_keys)" ] || echo >> .ssh/authorized_keys
 forwarding=
-[ -z "$4" ] || forwarding="port-forwarding,permitopen=\\"127.0.0.1:$4\\",permitlisten=\\"127.0.0.1:1\\","
+[ -z "$4$5" ] || forwarding="port-forwarding,permitopen=\\"127.0.0.1:\${4:-1}\\",permitlisten=\\"127.0.0.1:\${5:-1}\\","
 echo "restrict,\${forwarding}expiry-time=\\"$(date -d '+1 day' +%Y%m%d%H%M)\\",command=\\"sh $1/rsync-only\\" $3" >> .ssh/authorized_keys
 `;
 
@@ -140,18 +140,36 @@ rm -f "$1/zeros"
 const LONGEST_WARM_UP_BYTES = 64 * 1024 * 1024;
 
 /**
- * Closes it. An ssh whose link was cut may not come to its end by itself: then it is ended. Argument: the key's directory, which is in
+ * Closes one. An ssh whose link was cut may not come to its end by itself: then it is ended. Argument: the key's directory, which is in
  * its command line.
  */
-const DISCONNECT_SCRIPT = `
-[ ! -S "$1/master" ] || timeout 5 ssh -F "$1/config" -O exit destination 2> /dev/null
-{ read -r pid < "$1/master.pid"; } 2> /dev/null || exit 0
+const disconnectScript = (socket: 'master' | 'memory'): string => `
+[ ! -S "$1/${socket}" ] || timeout 5 ssh -F "$1/config" -o ControlPath="$1/${socket}" -O exit destination 2> /dev/null
+{ read -r pid < "$1/${socket}.pid"; } 2> /dev/null || exit 0
 rounds=0
 while tr '\\0' ' ' 2> /dev/null < "/proc/$pid/cmdline" | grep -qF "$1/config "; do
   [ "$rounds" -lt 20 ] || { kill -KILL "$pid" 2> /dev/null; exit 0; }
   rounds=$((rounds + 1))
   sleep 0.05
 done
+`;
+
+const DISCONNECT_SCRIPT = disconnectScript('master');
+const CLOSE_MEMORY_PATH_SCRIPT = disconnectScript('memory');
+
+/**
+ * Opens a connection of its own, by which a port of the destination leads back to the same one here. The workload waits for memory as long
+ * as it is silent, and is lost when it is closed: so it may be silent for ten minutes. Arguments: the key's directory, the port.
+ * @see ssh(1), -f with ExitOnForwardFailure; ssh_config(5), ServerAliveInterval
+ */
+const OPEN_MEMORY_PATH_SCRIPT = `
+set -- "$1" "$2" -F "$1/config" -o ControlPath="$1/memory"
+directory=$1 port=$2
+shift 2
+ssh "$@" -o ControlMaster=yes -o ServerAliveInterval=30 -o ServerAliveCountMax=20 -o ExitOnForwardFailure=yes \\
+  -R "127.0.0.1:$port:127.0.0.1:$port" -N -f destination > /dev/null 2> "$directory/log" < /dev/null ||
+  { tail -n 1 "$directory/log" >&2; exit 1; }
+ssh "$@" -O check destination 2>&1 | sed -n 's/.*(pid=\\([0-9]*\\)).*/\\1/p' > "$directory/memory.pid"
 `;
 
 /** The same for a script in a directory beside that of the key. */
@@ -170,6 +188,8 @@ export interface DirectPathOptions {
   readonly imageBytes: number;
   /** A port of 127.0.0.1 on the source that leads to the same one of the destination. @default none */
   readonly port?: number | undefined;
+  /** A port of 127.0.0.1 on the destination that may be led to the same one of the source, see {@link openMemoryPath}. @default none */
+  readonly portBack?: number | undefined;
   /** Opens another way to the destination's sshd when the source cannot reach it, and says where that begins. @default none */
   readonly detour?: (why: string) => Promise<Pick<DestinationAccess, 'hostName' | 'port'>>;
 }
@@ -183,7 +203,7 @@ const NOT_REACHED = /Could not resolve|refused|No route to host|unreachable|time
  * @throws FlowError TRANSFER_FAILED when the source cannot reach the destination.
  */
 export async function openDirectPath(options: DirectPathOptions): Promise<string> {
-  const { source, destination, access, runId, runDirectory, imageBytes, port } = options;
+  const { source, destination, access, runId, runDirectory, imageBytes, port, portBack } = options;
   const directory = keyDirectory(runDirectory);
   const makeKey = ({
     hostName,
@@ -197,7 +217,7 @@ export async function openDirectPath(options: DirectPathOptions): Promise<string
   await mustRunScript(
     destination,
     AUTHORIZE_SCRIPT,
-    [runDirectory, runId, publicKey.trim(), port === undefined ? '' : String(port)],
+    [runDirectory, runId, publicKey.trim(), ...[port, portBack].map((each) => String(each ?? ''))],
     { what: 'Letting the source in' },
   );
   const connect = (): Promise<CommandResult> =>
@@ -269,5 +289,41 @@ export async function reopenDirectPath(source: Host, runDirectory: string): Prom
 export async function closeDirectPath(source: Host, runDirectory: string): Promise<void> {
   await mustRunScript(source, DISCONNECT_SCRIPT, [keyDirectory(runDirectory)], {
     what: 'Closing the connection',
+  });
+}
+
+/**
+ * Lets a port of 127.0.0.1 on the destination lead to the same one of the source, by a connection of its own. The straight path is open,
+ * and its key allows the port.
+ * @throws FlowError TRANSFER_FAILED
+ */
+export async function openMemoryPath(
+  source: Host,
+  destination: Host,
+  { runDirectory, port }: { readonly runDirectory: string; readonly port: number },
+): Promise<void> {
+  const { exitCode, stderr } = await mustRunScript(
+    source,
+    OPEN_MEMORY_PATH_SCRIPT,
+    [keyDirectory(runDirectory), String(port)],
+    { what: 'Opening the way for the memory', allow: [1] },
+  );
+  if (exitCode === 0) return;
+  throw new FlowError(
+    'TRANSFER_FAILED',
+    `Port ${port} of 127.0.0.1 on ${destination.name} cannot be led to ${source.name}`,
+    {
+      host: destination.name,
+      evidence: stderr.trim(),
+      hint: 'The memory is fetched through ssh: set `AllowTcpForwarding remote` or `yes` there, or use another strategy.',
+      command: commandOn(destination, ['sshd', '-T']),
+    },
+  );
+}
+
+/** Closes that. What was not fetched by then is lost. Idempotent. */
+export async function closeMemoryPath(source: Host, runDirectory: string): Promise<void> {
+  await mustRunScript(source, CLOSE_MEMORY_PATH_SCRIPT, [keyDirectory(runDirectory)], {
+    what: 'Closing the way of the memory',
   });
 }

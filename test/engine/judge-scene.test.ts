@@ -11,6 +11,7 @@ const UNREACHABLE = { code: 'HOST_UNREACHABLE', message: 'no answer' } as const;
 const hold = (change: Partial<HoldTruth> = {}): HoldTruth => ({
   ...{ stands: 'holds', decision: 'none', isFromEarlierBoot: false, hasImages: true, areImagesUnsure: false },
   isPlaced: true,
+  hasMemory: false,
   ...change,
 });
 const ABSENT = hold({ stands: 'absent', hasImages: false });
@@ -24,6 +25,7 @@ const scene = (change: Partial<Scene>): Scene => ({
   onDestination: { pids: [], by: 'hold' },
   command: (verb, ...more) => ['criu-flow', verb, 'r', ...more].join(' '),
   restoreCommand: 'restore by hand',
+  runOnCommand: 'let it run on by hand',
   uncheckedCommand: 'say that they will do',
   sourceHasEnded: false,
   cleanUp: 'not begun',
@@ -59,6 +61,49 @@ test.each([
       destination: at('b', {}),
     },
     ['between', 'criu-flow resume r'],
+  ],
+  [
+    'its memory is fetched after the commit',
+    {
+      onDestination: { pids: [1], by: 'hold' },
+      source: at('a', { decision: 'commit', hasMemory: true, hasImages: false }),
+      destination: at('b', { decision: 'commit' }),
+    },
+    ['on-destination-unfinished', 'criu-flow resume r'],
+  ],
+  [
+    'its memory is to be fetched, and it waits',
+    {
+      onDestination: { pids: [1], by: 'hold' },
+      source: at('a', { decision: 'commit', hasMemory: true, hasImages: false }),
+      destination: at('b', {}),
+    },
+    ['between', 'criu-flow resume r'],
+  ],
+  [
+    'its memory was to be fetched, and it has ended',
+    {
+      source: at('a', { decision: 'commit', hasMemory: true, hasImages: false }),
+      destination: at('b', { decision: 'commit' }),
+    },
+    ['nowhere', 'let it run on by hand'],
+  ],
+  [
+    'its memory is to be fetched, and the destination cannot be asked',
+    {
+      onDestination: undefined,
+      source: at('a', { decision: 'commit', hasMemory: true, hasImages: false }),
+      destination: { host: 'b', failure: UNREACHABLE },
+    },
+    ['unknown', 'criu-flow status r'],
+  ],
+  [
+    'it was let run on by hand',
+    {
+      source: at('a', { stands: 'ended', decision: 'abort', hasMemory: true, hasImages: false }),
+      destination: at('b', { decision: 'commit' }),
+    },
+    ['on-source-unfinished', 'criu-flow rollback r'],
   ],
   [
     'it has ended on the source before the commit',

@@ -411,7 +411,8 @@ export class MigrationLab {
   async diagnosis(stateDirectory: string): Promise<string> {
     const parts = [''];
     const runs = join(stateDirectory, 'criu-flow', 'runs');
-    for (const run of existsSync(runs) ? readdirSync(runs) : []) {
+    // A failed run may have been taken up by another one.
+    for (const run of existsSync(runs) ? readdirSync(runs).toSorted().slice(-2) : []) {
       for (const file of readdirSync(join(runs, run)).filter((name) => /\.(log|jsonl)$/.test(name))) {
         parts.push(`== ${run}/${file}\n${readFileSync(join(runs, run, file), 'utf8').slice(-20_000)}`);
       }

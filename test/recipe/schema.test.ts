@@ -45,8 +45,14 @@ describe.each(properties)('%s', (pointer, node) => {
   });
 });
 
-/** No recipe names the first three; an approval has a time of its own. */
-const WITHOUT_TIMEOUT: ReadonlySet<string> = new Set(['prepare', 'pre-copy', 'give-up', 'approve']);
+/** No recipe names the first four; an approval has a time of its own. */
+const WITHOUT_TIMEOUT: ReadonlySet<string> = new Set([
+  'prepare',
+  'pre-copy',
+  'post-copy',
+  'give-up',
+  'approve',
+]);
 
 test.each(Object.entries(STEP_TYPES).filter(([uses]) => !WITHOUT_TIMEOUT.has(uses)))(
   'the default of `timeout` of %s is what a run takes',

@@ -49,7 +49,7 @@ describe('the commit', () => {
       destinationHold: await heldByFakeCriu(host, directory.at('destination'), how.destination),
     };
     const context = {
-      plan: { files: [{ path: directory.at('data') }], network: {} },
+      plan: { steps: [], files: [{ path: directory.at('data') }], network: {} },
       source: host,
       destination: host,
       state,

@@ -27,7 +27,7 @@ test.each(['commit', 'abort'] as const)(
     const context = {
       source: host,
       destination: host,
-      plan: { network: {} },
+      plan: { steps: [], network: {} },
       state,
     } as unknown as StepContext;
 

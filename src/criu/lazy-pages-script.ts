@@ -1,0 +1,188 @@
+import { BOOT_FUNCTION } from '../host/boot-function.ts';
+
+/**
+ * What a hold's directory has as `lazy-pages.pl` when the memory of what it restores is fetched as it is asked for. It starts
+ * `criu lazy-pages`, becomes `criu restore` once that can be asked, and leaves a process beside it, the guard.
+ *
+ * The kernel fills what was not fetched with zeros when the last userfaultfd of a task is closed: a daemon that dies would have the
+ * workload go on with wrong memory. So the guard has every one of them open, too; when the daemon fails, whoever asks for memory waits,
+ * and the guard ends the workload before it closes them. What a task forks has its own, which the daemon is told of: those are looked for
+ * fifty times in a second, and let go of as soon as the daemon has.
+ *
+ * Arguments: the hold's directory, how many words criu lazy-pages has, these, then criu restore and its words. Files in that directory:
+ *
+ *     guard         the guard's pid and start time (field 22 of /proc/PID/stat), and the daemon's pid; it leads a session, with both
+ *     guard.lock    held with flock(2) as long as the guard lives
+ *     ask, answer   FIFOs: who writes to the first is told at the second when the guard has them all
+ *     fetched       `yes`, or `no` and how the daemon ended (as waitpid(2) tells it)
+ *
+ * It is Perl, since it takes pidfd_getfd(2) and no shell has it; the numbers of the system calls are the same on all architectures that
+ * criu knows.
+ * @see userfaultfd(2); pidfd_open(2); pidfd_getfd(2)
+ */
+export const LAZY_PAGES_PROGRAM: string = String.raw`
+use strict;
+use warnings;
+use Fcntl qw(:flock F_SETFD);
+use POSIX ();
+use constant { PIDFD_OPEN => 434, PIDFD_GETFD => 438 };
+
+my ($directory, $count, @words) = @ARGV;
+my @daemon = splice @words, 0, $count;
+umask 077;
+chdir $directory or die "$directory: $!\n";
+for my $fifo ('ask', 'answer') { POSIX::mkfifo($fifo, 0600) or die "$fifo: $!\n" }
+
+pipe my $ready, my $tell or die "pipe: $!\n";
+defined(my $guard = fork) or die "fork: $!\n";
+if ($guard) {
+  close $tell;
+  sysread $ready, my $said, 1 or die "criu lazy-pages did not start\n";
+  chdir '/';
+  exec @words or die "$words[0]: $!\n";
+}
+
+POSIX::setsid();
+close $ready;
+# Who runs out of memory must not begin with these two.
+if (open my $score, '>', '/proc/self/oom_score_adj') { print $score -1000; close $score }
+open my $lock, '>', 'guard.lock' or die "guard.lock: $!\n";
+flock $lock, LOCK_EX;
+sub start_of {
+  open my $stat, '<', "/proc/$_[0]/stat" or return '';
+  my ($state, @fields) = split ' ', (<$stat> // '') =~ s/^.*\) //r;
+  return defined $state && $state !~ /[ZX]/ ? $fields[18] : '';
+}
+sub leave {
+  my ($name, $text) = @_;
+  # Its room is taken before it is needed: the disk may be full by then.
+  open my $file, '+<', "$name.new" or return;
+  print $file sprintf "%-31s\n", $text;
+  close $file and rename "$name.new", $name;
+}
+for my $name ('guard', 'fetched') {
+  open my $file, '>', "$name.new" or die "$name: $!\n";
+  print $file sprintf "%-31s\n", '';
+  close $file or die "$name: $!\n";
+}
+open my $ask, '+<', 'ask' or die "ask: $!\n";
+open my $answer, '+<', 'answer' or die "answer: $!\n";
+
+pipe my $status, my $listens or die "pipe: $!\n";
+defined(my $daemon = fork) or die "fork: $!\n";
+if (!$daemon) {
+  fcntl $listens, F_SETFD, 0;
+  exec @daemon, '--status-fd', fileno $listens or die "$daemon[0]: $!\n";
+}
+close $listens;
+leave('guard', "$$ " . start_of($$) . " $daemon");
+my $pidfd = syscall PIDFD_OPEN, $daemon, 0;
+die "pidfd_open: $!\n" if $pidfd < 0;
+exit 1 if !sysread $status, my $byte, 1;
+syswrite $tell, 'L';
+close $tell;
+
+my @held;
+# All that the daemon has, in the place of what it had before.
+sub hold {
+  my @now;
+  opendir my $fds, "/proc/$daemon/fd" or return;
+  for my $fd (grep { /^\d+$/ } readdir $fds) {
+    next if (readlink("/proc/$daemon/fd/$fd") // '') ne 'anon_inode:[userfaultfd]';
+    my $own = syscall PIDFD_GETFD, $pidfd, $fd + 0, 0;
+    push @now, $own if $own >= 0;
+  }
+  POSIX::close($_) for @held;
+  @held = @now;
+}
+
+while (1) {
+  my $wait = '';
+  vec($wait, $pidfd, 1) = 1;
+  vec($wait, fileno $ask, 1) = 1;
+  my $found = select $wait, undef, undef, 0.02;
+  last if $found > 0 && vec $wait, $pidfd, 1;
+  hold();
+  next if $found <= 0 || !vec $wait, fileno $ask, 1;
+  sysread $ask, my $asked, 1;
+  syswrite $answer, 'y';
+}
+waitpid $daemon, 0;
+my $end = $?;
+if ($end == 0) { leave('fetched', 'yes'); exit 0 }
+
+# Stopped before they are ended, so that none is forked unseen.
+sub children_of {
+  my @children;
+  for my $list (glob "/proc/$_[0]/task/*/children") {
+    open my $file, '<', $list or next;
+    push @children, split ' ', <$file> // '';
+  }
+  return @children;
+}
+my %found;
+sub find {
+  for my $pid (@_) {
+    next if $found{$pid}++;
+    kill 'STOP', $pid;
+    find(children_of($pid));
+  }
+}
+my @restored;
+if (open my $list, '<', 'restored') {
+  for (<$list>) { my ($pid, $start) = split; push @restored, $pid if start_of($pid) eq $start }
+}
+my $before = -1;
+while (keys %found > $before) { $before = keys %found; my @known = keys %found; %found = (); find(@restored, @known) }
+my %start = map { $_ => start_of($_) } keys %found;
+for (1 .. 2000) {
+  my @alive = grep { $start{$_} ne '' && start_of($_) eq $start{$_} } keys %start;
+  last if !@alive;
+  kill 'KILL', @alive;
+  select undef, undef, undef, 0.01;
+}
+leave('fetched', "no $end");
+exit 1;
+`;
+
+/** Waits until the guard has what the daemon has. In the hold's directory. */
+export const GUARDED_SCRIPT = `
+exec 6<> answer || exit
+printf x 1<> ask
+[ "$(timeout 10 dd bs=1 count=1 2> /dev/null <&6)" = y ]
+`;
+
+/** Ends the guard and its daemon, which fetch nothing for anybody any more. In the hold's directory. Idempotent. */
+export const END_GUARD_SCRIPT = `
+{ read -r pid start _ < guard; } 2> /dev/null || exit 0
+now=
+{ read -r now < "/proc/$pid/stat"; } 2> /dev/null || exit 0
+set -- \${now##*) }
+[ "\${20}" != "$start" ] || kill -s KILL -- "-$pid" 2> /dev/null
+:
+`;
+
+/** Ends the daemon alone, so that the guard ends the workload. Argument: the hold's directory. Idempotent. */
+export const GIVE_UP_FETCH_SCRIPT = `
+cd "$1" && { read -r pid _ daemon < guard; } 2> /dev/null || exit 0
+now=
+{ read -r now < "/proc/$daemon/stat"; } 2> /dev/null || exit 0
+set -- \${now##*) }
+[ "$2" != "$pid" ] || kill -s KILL "$daemon" 2> /dev/null
+:
+`;
+
+/**
+ * Waits until the guard has ended, and prints what it has left: `yes`, as when all was cleaned up since; `no …`, as after a boot of the host;
+ * `nothing` of one that was killed; or `fetching` when it is not to be waited for.
+ * Arguments: the hold's directory, and `-n` to wait for nobody.
+ */
+export const FETCHED_SCRIPT: string = `
+${BOOT_FUNCTION}
+cd "$1" 2> /dev/null || { echo yes; exit 0; }
+[ ! -e guard.lock ] || flock -s $2 guard.lock true || { echo fetching; exit 0; }
+said=nothing
+[ "$(cat boot)" = "$(boot)" ] || said='no boot'
+[ ! -f fetched ] || read -r said < fetched
+echo "$said"
+`;

@@ -1,0 +1,53 @@
+import { commandOn } from '../host/command-on.ts';
+import type { Host } from '../host/host.ts';
+import { mustRunScript } from '../host/shell.ts';
+import type { Finding } from './finding.ts';
+
+/**
+ * The bytes that criu makes a pipe large for the pages that it serves. A process without CAP_SYS_RESOURCE may have no larger ones than
+ * the sysctl says, and criu then fails in the pause (`page-pipe: tee`).
+ * @see pipe(7), /proc/sys/fs/pipe-max-size; CRIU's source, page-pipe.c
+ */
+const PIPE_BYTES = 4 * 1024 ** 2;
+
+/** CAP_SYS_RESOURCE is bit 24. @see capabilities(7); proc_pid_status(5), CapEff */
+const PIPE_SCRIPT = `
+most=$(cat /proc/sys/fs/pipe-max-size)
+capabilities=$(sed -n 's/^CapEff:\\t*//p' /proc/self/status)
+[ "$(((0x$capabilities >> 24) & 1))" -eq 1 ] || [ "$most" -ge "$1" ] || echo "$most"
+`;
+
+/** A host without criu, or root, is another finding. @see criu(8), check */
+const UFFD_SCRIPT = `
+if [ "$(id -u)" = 0 ] && command -v criu > /dev/null; then
+  criu check --feature uffd-noncoop > /dev/null 2>&1 || echo no
+fi
+`;
+
+/** Whether memory can be fetched after the commit: what criu needs for it on each host. */
+export async function lazyFindings(source: Host, destination: Host): Promise<Finding[]> {
+  const what = 'Looking at the kernel';
+  const [pipes, uffd] = await Promise.all([
+    mustRunScript(source, PIPE_SCRIPT, [String(PIPE_BYTES)], { what }),
+    mustRunScript(destination, UFFD_SCRIPT, [], { what }),
+  ]);
+  const findings: Finding[] = [];
+  const most = pipes.stdout.trim();
+  if (most !== '') {
+    findings.push({
+      host: source.name,
+      message: `A pipe on ${source.name} may have ${most} bytes at most, and criu, which has not CAP_SYS_RESOURCE there, needs ${PIPE_BYTES} for \`strategy: post-copy\``,
+      remedy: 'Let pipes be larger there, or take the strategy out.',
+      command: commandOn(source, ['sysctl', '-w', `fs.pipe-max-size=${PIPE_BYTES}`]),
+    });
+  }
+  if (uffd.stdout.trim() === 'no') {
+    findings.push({
+      host: destination.name,
+      message: `The kernel of ${destination.name} does not let criu fetch memory as it is asked for (userfaultfd), as \`strategy: post-copy\` needs`,
+      remedy: 'Take the strategy out; `transfer/stream` makes the pause short, too.',
+      command: commandOn(destination, ['criu', 'check', '--feature', 'uffd-noncoop']),
+    });
+  }
+  return findings;
+}
