@@ -109,12 +109,15 @@ export function lazyRestoreArguments(options: CriuOptions): string[] {
   return [...restoreArguments(options), '--lazy-pages'];
 }
 
-/** `criu lazy-pages`, which fetches from the page server at that port of 127.0.0.1 what a restored tree asks for, then all the rest. */
+/**
+ * `criu lazy-pages`, which fetches from the page server at that port of 127.0.0.1 what a restored tree asks for, then all the rest. It
+ * says on file descriptor 5 when it can be asked.
+ */
 export function lazyPagesArguments(
   { imagesDirectory, workDirectory }: Pick<CriuOptions, 'imagesDirectory' | 'workDirectory'>,
   port: number | string,
 ): string[] {
   const directories = ['--images-dir', imagesDirectory, '--work-dir', workDirectory];
   const argv = ['criu', 'lazy-pages', ...directories, '--log-file', 'lazy-pages.log', '-v3'];
-  return [...argv, '--page-server', ...at(port)];
+  return [...argv, '--status-fd', '5', '--page-server', ...at(port)];
 }

@@ -23,7 +23,7 @@ import { BOOT_FUNCTION } from '../host/boot-function.ts';
 export const LAZY_PAGES_PROGRAM: string = String.raw`
 use strict;
 use warnings;
-use Fcntl qw(:flock F_SETFD);
+use Fcntl qw(:flock);
 use POSIX ();
 use constant { PIDFD_OPEN => 434, PIDFD_GETFD => 438 };
 
@@ -71,8 +71,8 @@ open my $answer, '+<', 'answer' or die "answer: $!\n";
 pipe my $status, my $listens or die "pipe: $!\n";
 defined(my $daemon = fork) or die "fork: $!\n";
 if (!$daemon) {
-  fcntl $listens, F_SETFD, 0;
-  exec @daemon, '--status-fd', fileno $listens or die "$daemon[0]: $!\n";
+  POSIX::dup2(fileno $listens, 5);
+  exec @daemon or die "$daemon[0]: $!\n";
 }
 close $listens;
 leave('guard', "$$ " . start_of($$) . " $daemon");

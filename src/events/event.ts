@@ -69,8 +69,8 @@ export interface PreCopyReport {
    * `no-progress`, the workload writes as fast as is copied; `no-room`, a disk was too full for more; `limit`, no more were allowed.
    */
   readonly stoppedBy: 'objective' | 'nothing-left' | 'no-progress' | 'no-room' | 'limit';
-  /** Milliseconds: how long the pause was expected to be after the last round. */
-  readonly expectedDowntimeMs: number;
+  /** Milliseconds: how long the pause was expected to be after the last round, when it grows with what is left. */
+  readonly expectedDowntimeMs?: number;
 }
 
 export interface PreCopyRound {

@@ -14,6 +14,7 @@ import { type ActingStep, isPostCopied, isPreCopied, isStreamed } from '../plan/
 import { criuOptions, dumpHold, restoreHold } from '../steps/criu-options.ts';
 import { imagesDirectory } from '../steps/step.ts';
 import { LAST_ROUND, roundName } from '../transfer/rounds.ts';
+import { portFenceDownCommand } from '../network/port-fence.ts';
 import { describeSelector } from '../workload/find.ts';
 import { command, mark, type RunNames, work } from './act.ts';
 import type { Act } from './forecast.ts';
@@ -229,7 +230,16 @@ function cleanUpActs(names: RunNames): readonly Act[] {
     ...(address ? ['the fence if it is there'] : []),
     'the directory of the run',
   ];
+  const down = portFenceDownCommand(attemptId);
   return [
+    ...(isPostCopied(plan)
+      ? [
+          work('both', 'let others to the port again, close the way of the memory', [
+            command('source', down),
+            command('destination', down),
+          ]),
+        ]
+      : []),
     ...transferActs(names).cleanUp,
     work(
       'destination',

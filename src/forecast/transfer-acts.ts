@@ -3,6 +3,8 @@ import { isPostCopied, isPreCopied, type Plan, sharedDirectoryOf } from '../plan
 import { imagesPath, MOST_WAITING } from '../steps/direct-copy.ts';
 import { imagesDirectory } from '../steps/step.ts';
 import { pageServerDirectory } from '../steps/transfer-stream.ts';
+import { FENCE_SCRIPT } from '../network/fence.ts';
+import { portFence } from '../network/port-fence.ts';
 import { directPathConfig } from '../transfer/one-run-key.ts';
 import {
   directoryCommand,
@@ -14,6 +16,7 @@ import {
 import { stagedFile, stagingPath } from '../transfer/staging.ts';
 import { command, type RunNames, work } from './act.ts';
 import type { Act, ForecastCommand } from './forecast.ts';
+import { toWord } from './word.ts';
 
 /** Round trips of an rsync that begins. */
 const RSYNC_ROUND_TRIPS = 3;
@@ -161,8 +164,16 @@ function openWay(names: RunNames, images: ImagesWanted): readonly Act[] {
 }
 
 function openMemoryWay({ attemptId, port }: RunNames): readonly Act[] {
+  const stdin = toWord(portFence(attemptId, port).text);
+  const fence = (on: 'source' | 'destination'): ForecastCommand => ({
+    ...command(on, FENCE_SCRIPT.split(' ')),
+    stdin,
+  });
   return [
-    work('both', `keep all but root from port ${port} of 127.0.0.1 (nft: table inet ${attemptId})`),
+    work('both', 'choose a port of 127.0.0.1, and keep all but root from it', [
+      fence('source'),
+      fence('destination'),
+    ]),
     work('source', 'connect to the destination once more, and let that port lead back from there'),
   ];
 }

@@ -1,13 +1,14 @@
 import type { Fence } from './fence.ts';
 import { fenceTable } from './fence.ts';
+import { fillIn } from '../host/script-line.ts';
 
 /**
  * Keeps all but root from a port of 127.0.0.1: whoever is let in there may read the memory of a workload, or have criu believe that all of
  * it was fetched.
  * @see nft(8), meta skuid
  */
-export function portFence(runId: string, port: number): Fence {
-  const table = `${fenceTable(runId)}_port`;
+export function portFence(runId: string, port: number | string): Fence {
+  const table = portFenceTable(runId);
   return {
     table,
     text: [
@@ -20,5 +21,17 @@ export function portFence(runId: string, port: number): Fence {
   };
 }
 
-/** Takes it down. Argument: the run's id, as its table has it. Idempotent. */
-export const PORT_FENCE_DOWN_SCRIPT = 'nft delete table inet "$1_port" 2> /dev/null; :';
+/** Takes a fence of a port down. Argument: its table. */
+const DOWN = 'nft delete table inet "$1"';
+
+/** The same when it may not be there. */
+export const PORT_FENCE_DOWN_SCRIPT: string = `${DOWN} 2> /dev/null; :`;
+
+/** What {@link PORT_FENCE_DOWN_SCRIPT} runs. */
+export function portFenceDownCommand(runId: string): string[] {
+  return fillIn(DOWN, { $1: portFenceTable(runId) });
+}
+
+export function portFenceTable(runId: string): string {
+  return `${fenceTable(runId)}_port`;
+}

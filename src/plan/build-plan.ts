@@ -25,8 +25,9 @@ export function buildPlan(
   const renderer = new RecipeRenderer(recipe.data, inputs);
   const { steps: _, hooks: __, always: ___, rollback: rawRollback, ...rest } = recipe.data;
   const data = renderer.render(rest, []) as Omit<Recipe, 'steps' | 'hooks' | 'always' | 'rollback'>;
-  const builder = new StepBuilder(renderer, data, recipe.used, kindOf(recipe.data));
   const ordered = orderSteps(recipe.data);
+  const isPostCopied = ordered.some(({ step }) => step.uses === 'post-copy');
+  const builder = new StepBuilder(renderer, data, recipe.used, kindOf(recipe.data), isPostCopied);
   const steps = ordered.filter(({ stage }) => stage !== 'end').flatMap((top) => builder.build(top));
   const always = ordered.filter(({ stage }) => stage === 'end').flatMap((top) => builder.build(top));
   const rollback = builder.commands(rawRollback, ['rollback']);

@@ -84,11 +84,16 @@ export class StepBuilder {
     shared: Shared,
     used: ReadonlyMap<object, UsedRecipe>,
     kind: RecipeKind,
+    isPostCopied = false,
   ) {
     this.#renderer = renderer;
     this.#shared = shared;
     this.#used = used;
-    this.#titles = kind === 'move' ? TITLES : { ...TITLES, ...TITLES_OF_ONE_HOST[kind] };
+    this.#titles = {
+      ...TITLES,
+      ...(kind !== 'move' && TITLES_OF_ONE_HOST[kind]),
+      ...(isPostCopied && { commit: 'Commit: leave the copy on the source frozen, release the destination' }),
+    };
   }
 
   /** A step at the top, once for each item of its `forEach`. */

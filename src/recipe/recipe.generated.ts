@@ -797,11 +797,11 @@ export interface DumpStep {
    */
   with?: {
     /**
-     * When the memory is copied: all of it in the pause; or most of it before, while the workload runs, which needs a kernel on the source that tracks changes of memory (CONFIG_MEM_SOFT_DIRTY); or most of it after, when the workload runs on the destination already, and is lost when either host or the connection between them is lost before all has come.
+     * When the memory is copied: all of it in the pause; or most of it before, while the workload runs, which needs a kernel on the source that tracks changes of memory (CONFIG_MEM_SOFT_DIRTY); or most of it after, when the workload runs on the destination already, and is lost when either host or the connection between them is lost before all has come; or most of it before, and the rest after.
      */
-    strategy?: 'stop-and-copy' | 'pre-copy' | 'post-copy';
+    strategy?: 'stop-and-copy' | 'pre-copy' | 'post-copy' | 'hybrid';
     /**
-     * With `strategy: pre-copy`: how many rounds there are at most. There are fewer when another one would not make the pause shorter, or when `objectives.downtime` can be expected to be met.
+     * With `strategy: pre-copy` or `hybrid`: how many rounds there are at most. There are fewer when another one would not make the pause shorter, or when `objectives.downtime` can be expected to be met.
      */
     rounds?: number;
   };

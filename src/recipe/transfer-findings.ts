@@ -44,12 +44,16 @@ function strategyFinding(recipe: Recipe, transfer: string | undefined): Finding 
     path: ['steps', index, 'with', key],
     ...{ at: 'value', code: 'transfer', message, hint },
   });
-  if (strategy !== 'pre-copy' && rounds !== undefined)
-    return refuse('rounds', 'Only `strategy: pre-copy` has rounds', 'Take it out, or name the strategy.');
+  if (strategy !== 'pre-copy' && strategy !== 'hybrid' && rounds !== undefined)
+    return refuse(
+      'rounds',
+      'Only `strategy: pre-copy` and `hybrid` have rounds',
+      'Take it out, or name the strategy.',
+    );
   if (strategy === 'stop-and-copy') return undefined;
   if (kindOf(recipe) !== 'move')
     return refuse('strategy', `A ${kindOf(recipe)} copies no memory to another host`, 'Take it out.');
-  if (strategy === 'post-copy') return postCopyFinding(recipe, transfer, refuse);
+  if (strategy !== 'pre-copy') return postCopyFinding(recipe, strategy, transfer, refuse);
   return transfer === 'transfer/stream'
     ? refuse(
         'strategy',
@@ -62,13 +66,14 @@ function strategyFinding(recipe: Recipe, transfer: string | undefined): Finding 
 /** Memory that is fetched after the commit. */
 function postCopyFinding(
   { onFailure }: Recipe,
+  strategy: string,
   transfer: string | undefined,
   refuse: (key: 'strategy', message: string, hint: string) => Finding,
 ): Finding | undefined {
   if (onFailure === 'revert') {
     return refuse(
       'strategy',
-      'After `post-copy` there are no whole images on the source, and `onFailure: revert` goes back to those',
+      `After \`${strategy}\` there are no whole images on the source, and \`onFailure: revert\` goes back to those`,
       'Use `onFailure: migrate-back`, or another strategy.',
     );
   }
@@ -76,7 +81,7 @@ function postCopyFinding(
     ? undefined
     : refuse(
         'strategy',
-        `\`post-copy\` goes with \`transfer/rsync\` only, and not with \`${transfer}\``,
+        `\`${strategy}\` goes with \`transfer/rsync\` only, and not with \`${transfer}\``,
         'Use `transfer/rsync`: the images without most of the memory are small.',
       );
 }

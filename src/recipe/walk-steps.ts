@@ -73,7 +73,7 @@ export function orderSteps(recipe: WithSteps): readonly TopStep[] {
     if (top.step.uses === 'commit' && isPostCopied)
       ordered.push({ step: POST_COPY, path: top.path, number: 'post-copy', stage, isAdded: true });
   };
-  const isPostCopied = steps.some((step) => step.uses === 'dump' && step.with?.strategy === 'post-copy');
+  const isPostCopied = steps.some((step) => step.uses === 'dump' && POST_COPIES.has(step.with?.strategy));
   const verifies = steps.flatMap(({ uses }, index) => (uses === 'verify' ? [index] : []));
   const hasCommit = steps.some(({ uses }) => uses === 'commit');
   let count = 0;
@@ -82,7 +82,7 @@ export function orderSteps(recipe: WithSteps): readonly TopStep[] {
     // A restore from a checkpoint freezes nothing, and has its preparation before it takes that.
     if (step.uses === 'dump' || step.uses === 'transfer/checkpoint')
       add({ step: PREPARE, path, number: 'prepare', isAdded: true }, 'prepare');
-    if (step.uses === 'dump' && step.with?.strategy === 'pre-copy') {
+    if (step.uses === 'dump' && step.with && PRE_COPIES.has(step.with.strategy)) {
       const { rounds = DEFAULT_ROUNDS } = step.with;
       add({ step: { uses: 'pre-copy', rounds }, path, number: 'pre-copy', isAdded: true }, undefined);
     }
@@ -107,6 +107,10 @@ export function orderSteps(recipe: WithSteps): readonly TopStep[] {
   }
   return ordered;
 }
+
+/** Strategies that copy memory before the pause, and such that do after it. */
+const PRE_COPIES: ReadonlySet<string | undefined> = new Set(['pre-copy', 'hybrid']);
+const POST_COPIES: ReadonlySet<string | undefined> = new Set(['post-copy', 'hybrid']);
 
 /** Copies of the memory while the workload runs, when a recipe does not say how many. */
 const DEFAULT_ROUNDS = 8;

@@ -198,7 +198,10 @@ function preCopyRows({ preCopy }: RunSummary): readonly Row[] {
   const sizes = rounds.map(({ sizeBytes }) => formatBytes(sizeBytes)).join(', ');
   return [
     ['copied before', `${sizes}, in ${rounds.length === 1 ? '1 round' : `${rounds.length} rounds`}`],
-    ['', `no more, since ${STOPS[stoppedBy]}; downtime expected: ${formatDuration(expectedDowntimeMs)}`],
+    [
+      '',
+      `no more, since ${STOPS[stoppedBy]}${expectedDowntimeMs === undefined ? '' : `; downtime expected: ${formatDuration(expectedDowntimeMs)}`}`,
+    ],
   ];
 }
 

@@ -5,8 +5,8 @@ import { FlowError } from '../errors/flow-error.ts';
 import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
-import { FENCE_SCRIPT, fenceTable } from '../network/fence.ts';
-import { PORT_FENCE_DOWN_SCRIPT, portFence } from '../network/port-fence.ts';
+import { FENCE_SCRIPT } from '../network/fence.ts';
+import { PORT_FENCE_DOWN_SCRIPT, portFence, portFenceTable } from '../network/port-fence.ts';
 import { isPostCopied } from '../plan/plan.ts';
 import { closeMemoryPath, openMemoryPath } from '../transfer/one-run-key.ts';
 import { survivors } from '../workload/identity.ts';
@@ -147,7 +147,7 @@ async function requireFetched(context: StepContext, on: Host): Promise<void> {
 }
 
 async function lowerPortFence(host: Host, { attemptId }: StepContext): Promise<void> {
-  await mustRunScript(host, PORT_FENCE_DOWN_SCRIPT, [fenceTable(attemptId)], {
+  await mustRunScript(host, PORT_FENCE_DOWN_SCRIPT, [portFenceTable(attemptId)], {
     what: 'Letting others to the port',
   });
 }

@@ -3,7 +3,7 @@ import { preDump, untilPreDumpsEnd } from '../criu/pre-dump.ts';
 import type { PreCopyReport, PreCopyRound } from '../events/event.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
-import type { ActingStep } from '../plan/plan.ts';
+import { type ActingStep, isPostCopied } from '../plan/plan.ts';
 import { readRoundManifest, requireSameImages } from '../transfer/manifest.ts';
 import { LAST_ROUND, roundName } from '../transfer/rounds.ts';
 import { needsShellJob, requireSameProcess } from '../workload/identity.ts';
@@ -22,7 +22,9 @@ export const preCopy: StepType = {
   main: {
     async run(context, step) {
       const { plan, state, detail, warn } = context;
-      const objectiveMs = plan.objectives.downtimeMs;
+      // Where the rest is fetched after the pause, that does not grow with it.
+      const isHybrid = isPostCopied(plan);
+      const objectiveMs = isHybrid ? undefined : plan.objectives.downtimeMs;
       const rounds: PreCopyRound[] = [];
       state.rounds = rounds;
       await warnOfUntracked(context);
@@ -39,15 +41,16 @@ export const preCopy: StepType = {
       // The dump that waits has it for its parent.
       const link = [imagesDirectory(context), roundName(rounds.length), LAST_ROUND];
       await mustRunScript(context.source, 'cd "$1" && ln -s "$2" "$3"', link, { what: 'Noting the round' });
-      const report = { rounds, stoppedBy, expectedDowntimeMs: expectedDowntimeMs(rounds) };
-      state.preCopy = report;
-      if (objectiveMs !== undefined && report.expectedDowntimeMs > objectiveMs) {
+      state.preCopy = { rounds, stoppedBy };
+      if (isHybrid) return sizesOf(rounds);
+      const expectedMs = expectedDowntimeMs(rounds);
+      state.preCopy = { ...state.preCopy, expectedDowntimeMs: expectedMs };
+      if (objectiveMs !== undefined && expectedMs > objectiveMs) {
         warn(
-          `The pause is expected to be ${seconds(report.expectedDowntimeMs)}, and the objective is ${seconds(objectiveMs)}: ${WHY_LONG[stoppedBy]}.`,
+          `The pause is expected to be ${seconds(expectedMs)}, and the objective is ${seconds(objectiveMs)}: ${WHY_LONG[stoppedBy]}.`,
         );
       }
-      const sizes = rounds.map(({ sizeBytes }) => `${mebibytes(sizeBytes)} MiB`).join(', ');
-      return `${sizes}; the pause is expected to be ${seconds(report.expectedDowntimeMs)}`;
+      return `${sizesOf(rounds)}; the pause is expected to be ${seconds(expectedMs)}`;
     },
     undo: {
       title: 'let criu come to the end of its round',
@@ -67,6 +70,10 @@ const WHY_LONG: Readonly<Record<PreCopyReport['stoppedBy'], string>> = {
   'no-room': 'more rounds would make it shorter, and there is no room for them on the disk',
   limit: 'more rounds would make it shorter, and the recipe allows no more',
 };
+
+function sizesOf(rounds: readonly PreCopyRound[]): string {
+  return rounds.map(({ sizeBytes }) => `${mebibytes(sizeBytes)} MiB`).join(', ');
+}
 
 function seconds(ms: number): string {
   return `${Number((ms / 1000).toPrecision(2))} s`;

@@ -28,7 +28,7 @@ printf '%s\\0' "\${0##*/}" "$@" "input:$input" >> '${log}'`;
 const CRIU = `
 verb=$1
 while [ $# -gt 0 ]; do
-  case $1 in --images-dir) images=$2 ;; --action-script) script=$2 ;; esac
+  case $1 in --images-dir) images=$2 ;; --work-dir) work=$2 ;; --action-script) script=$2 ;; --lazy-pages) lazy=1 ;; esac
   shift
 done
 if [ "$verb" = page-server ]; then
@@ -37,11 +37,20 @@ if [ "$verb" = page-server ]; then
   echo memory > "$images/pages-1.img"
   exit
 fi
+# It has fetched all when the workload was let go.
+if [ "$verb" = lazy-pages ]; then
+  printf '\\0' >&5
+  until [ -f "$work/resuming" ]; do sleep 0.05; done
+  exit
+fi
 act() { CRTOOLS_IMAGE_DIR=$images CRTOOLS_SCRIPT_ACTION=$1 "$script" <&-; }
 if [ "$verb" = dump ]; then
   act pre-dump || exit 1
   echo image > "$images/inventory.img"
   act post-dump || exit 255
+  [ -n "$lazy" ] || exit 0
+  printf '\\0' >&5
+  until [ -f "$work/../restore/fetched" ]; do sleep 0.05; done
 else
   act post-restore || exit 255
   act pre-resume
@@ -81,24 +90,28 @@ const sorted = (commands: readonly Issued[]): readonly string[] =>
 
 type Transfer = 'transfer/rsync' | 'transfer/stream';
 
-const cases: readonly (readonly [string, NetworkPlan, boolean, boolean, Transfer])[] = [
-  ['a process of another session', { connections: 'refuse' }, false, true, 'transfer/rsync'],
-  ['one whose memory is streamed', { connections: 'refuse' }, true, false, 'transfer/stream'],
+const cases: readonly (readonly [string, NetworkPlan, boolean, boolean, Transfer, isPostCopied: boolean])[] =
   [
-    'a service with its connections and files',
-    { connections: 'keep', address: { cidr: '10.0.0.9/24', device: 'eth0' } },
-    true,
-    false,
-    'transfer/rsync',
-  ],
-  [
-    'a service by IPv6 that loses its connections',
-    { connections: 'close', address: { cidr: 'fd00::9/64', device: 'dummy0' } },
-    false,
-    false,
-    'transfer/rsync',
-  ],
-];
+    ['a process of another session', { connections: 'refuse' }, false, true, 'transfer/rsync', false],
+    ['one whose memory is fetched', { connections: 'refuse' }, false, false, 'transfer/rsync', true],
+    ['one whose memory is streamed', { connections: 'refuse' }, true, false, 'transfer/stream', false],
+    [
+      'a service with its connections and files',
+      { connections: 'keep', address: { cidr: '10.0.0.9/24', device: 'eth0' } },
+      true,
+      false,
+      'transfer/rsync',
+      false,
+    ],
+    [
+      'a service by IPv6 that loses its connections',
+      { connections: 'close', address: { cidr: 'fd00::9/64', device: 'dummy0' } },
+      false,
+      false,
+      'transfer/rsync',
+      false,
+    ],
+  ];
 
 /**
  * Everything but criu, rsync, ssh and what changes the network is real here, and so is what the steps tell them: each program
@@ -107,7 +120,7 @@ const cases: readonly (readonly [string, NetworkPlan, boolean, boolean, Transfer
 test.each(cases)(
   'what is planned is what the steps of the move issue: %s',
   { timeout: 60_000 },
-  async (_, network, hasFiles, shellJob, transfer) => {
+  async (_, network, hasFiles, shellJob, transfer, isPostCopied) => {
     using directory = temporaryDirectory();
     await using workload = await startProgram('cat');
     const log = directory.at('log');
@@ -142,6 +155,7 @@ test.each(cases)(
           rollback: [],
           directory: directory.at('srv'),
         } as never,
+        ...(isPostCopied ? [{ id: 'post-copy', uses: 'post-copy', title: 'x', rollback: [] } as const] : []),
       ],
     });
     const facts = await readWorkload(new LocalHost(), workload.pid);
@@ -190,7 +204,12 @@ test.each(cases)(
     await expectIssued('restore');
     await STEP_TYPES.commit.main.run(context, step);
     await expectIssued('commit');
-    for (const uses of ['restore', transfer, 'dump'] as const) {
+    if (isPostCopied) {
+      await STEP_TYPES['post-copy'].main.run(context, step);
+      await expectIssued('post-copy');
+    }
+    const cleaned = ['restore', transfer, 'dump'] as const;
+    for (const uses of isPostCopied ? (['post-copy', ...cleaned] as const) : cleaned) {
       for (const { run } of STEP_TYPES[uses].cleanUps ?? []) await run(context);
     }
     await expectIssued('clean-up');
