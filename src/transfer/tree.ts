@@ -7,7 +7,7 @@ import { runScript } from '../host/shell.ts';
 export interface TreeEntry extends FileAttributes {
   /** Below the root; empty for the root itself. */
   readonly path: string;
-  /** A `hardlink` is another name of the file in `target`, a path of this tree. */
+  /** A `hardlink` is another name of what is in `target`, a path of this tree: a file, a symbolic link or a FIFO. */
   readonly kind: 'file' | 'directory' | 'symlink' | 'hardlink' | 'fifo';
   readonly target: string;
   readonly sizeBytes: number;
@@ -72,7 +72,7 @@ function parseTree(
     if (type === 's') continue;
     const kind = KINDS[type ?? ''];
     if (kind === undefined) throw refused(hostName, path === '' ? root : `${root}/${path}`, 'it is a device');
-    const first = kind === 'file' && Number(names) > 1 ? firstNames.get(inode) : undefined;
+    const first = kind !== 'directory' && Number(names) > 1 ? firstNames.get(inode) : undefined;
     if (first === undefined) firstNames.set(inode, path);
     entries.push({
       path,

@@ -198,6 +198,19 @@ test('two names of one file that became two files are two files', async () => {
   expectSame();
 });
 
+test('two names of one FIFO or of one symbolic link are two names of one', async () => {
+  put('a');
+  execFileSync('mkfifo', [directory.at('from', 'fifo')]);
+  symlinkSync('nowhere', directory.at('from', 'link'));
+  for (const name of ['fifo', 'link'])
+    linkSync(directory.at('from', name), directory.at('from', `another-${name}`));
+  const copy = await begin();
+  await copy.copy(FIRST);
+  linkSync(directory.at('from', 'fifo'), directory.at('from', 'third'));
+  await copy.copy(LAST);
+  expectSame();
+});
+
 test('what takes the place of a listed file is not followed', async () => {
   put('secret', 'of root');
   const file = put('data', 'of nobody');
@@ -271,7 +284,7 @@ test('any change of any tree is carried over', async () => {
       await copy.copy(LAST);
       expectSame();
     }),
-    { numRuns: 15 },
+    { numRuns: 40 },
   );
 }, 120_000);
 
