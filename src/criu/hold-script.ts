@@ -372,11 +372,13 @@ sh ./settle "$2"
 `;
 
 /**
- * Ends what a dump has frozen that served its memory, which was all fetched: criu has ended when nobody is connected any more, and gets ten
- * seconds for that. Argument: the hold's directory.
+ * Ends what a dump has frozen that served its memory, which was all fetched, and prints \`ended\`: criu has ended when nobody is connected
+ * any more, and gets ten seconds for that. Argument: the hold's directory.
  */
 export const END_SERVED_SCRIPT: string = `
-cd "$1" 2> /dev/null && [ -f serves ] || exit 0
+cd "$1" 2> /dev/null && [ -f serves ] || { echo ended; exit 0; }
+read -r decision _ < decision
+[ "$decision" = commit ] || { echo "decided: $decision"; exit 0; }
 : > fetched
 rounds=0
 while [ ! -f exit ] && [ -e process/lock ] && [ "$rounds" -lt 100 ] && ! flock -n -s process/lock true; do
@@ -387,12 +389,13 @@ sh ./settle killed
 `;
 
 /**
- * Waits until a dump that serves its memory does so no more, and prints `ended`; or at once `gone`, when the host was started again since.
- * Argument: the hold's directory.
+ * Waits until a dump that serves its memory does so no more, and prints `ended`; or at once `gone`, when the host was started again since,
+ * or `cleaned`. Argument: the hold's directory.
  */
 export const UNTIL_SERVED_SCRIPT: string = `
 ${BOOT_FUNCTION}
-cd "$1" 2> /dev/null && [ "$(cat boot)" = "$(boot)" ] || { echo gone; exit 0; }
+cd "$1" 2> /dev/null && [ -s boot ] || { echo cleaned; exit 0; }
+[ "$(cat boot)" = "$(boot)" ] || { echo gone; exit 0; }
 [ ! -e process/lock ] || flock -s process/lock true
 echo ended
 `;

@@ -265,7 +265,7 @@ export class CriuHold {
   async commitServing(): Promise<'commit' | 'abort' | 'none'> {
     clearInterval(this.#renewal);
     let counts = '';
-    await this.#await('held', DECIDE_SCRIPT, ['commit'], {
+    const end = await this.#await('held', DECIDE_SCRIPT, ['commit'], {
       onFirstLine: (line) => {
         [counts = ''] = line.split(' ');
       },
@@ -273,26 +273,34 @@ export class CriuHold {
     if (counts === 'commit' || counts === 'abort' || counts === 'none') return counts;
     throw new FlowError('HOLD_LOST', `The decision cannot be made on ${this.host.name}`, {
       host: this.host.name,
-      evidence: counts,
+      evidence: end.kind === 'refused' ? end.stderr : counts,
       command: commandOn(this.host, ['df', this.directory]),
     });
   }
 
-  /** Waits until a dump that serves its memory does so no more. @returns whether that is since its host was started again */
-  async untilServed(signal: AbortSignal): Promise<'ended' | 'gone'> {
+  /** Waits until a dump that serves its memory does so no more. @returns `gone` when its host was started again since */
+  async untilServed(signal: AbortSignal): Promise<'ended' | 'gone' | 'cleaned'> {
     const { stdout } = await mustRunScript(this.host, UNTIL_SERVED_SCRIPT, [this.directory], {
       what: 'Watching the page server',
       timeoutMs: Number.POSITIVE_INFINITY,
       signal,
     });
-    return stdout.trim() === 'gone' ? 'gone' : 'ended';
+    const word = stdout.trim();
+    return word === 'gone' || word === 'cleaned' ? word : 'ended';
   }
 
   /** Ends the tasks of a dump that served its memory, all of which was fetched. Idempotent. @throws FlowError HOLD_LOST */
   async endServed(): Promise<void> {
-    await mustRunScript(this.host, END_SERVED_SCRIPT, [this.directory], {
+    const { stdout } = await mustRunScript(this.host, END_SERVED_SCRIPT, [this.directory], {
       what: 'Ending the copy on the source',
       timeoutMs: SETTLE_TIMEOUT_MS,
+    });
+    const word = stdout.trim();
+    if (word === 'ended') return;
+    throw new FlowError('HOLD_LOST', `The copy on ${this.host.name} was not ended`, {
+      host: this.host.name,
+      evidence: word,
+      hint: 'Somebody has let it run on there.',
     });
   }
 

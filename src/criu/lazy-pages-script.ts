@@ -7,7 +7,7 @@ import { BOOT_FUNCTION } from '../host/boot-function.ts';
  * The kernel fills what was not fetched with zeros when the last userfaultfd of a task is closed: a daemon that dies would have the
  * workload go on with wrong memory. So the guard has every one of them open, too; when the daemon fails, whoever asks for memory waits,
  * and the guard ends the workload before it closes them. What a task forks has its own, which the daemon is told of: those are looked for
- * fifty times in a second, and let go of as soon as the daemon has.
+ * fifty times in a second, and let go of as soon as the daemon has. Whoever was forked since the last look is not guarded.
  *
  * Arguments: the hold's directory, how many words criu lazy-pages has, these, then criu restore and its words. Files in that directory:
  *
@@ -24,7 +24,7 @@ export const LAZY_PAGES_PROGRAM: string = String.raw`
 use strict;
 use warnings;
 use Fcntl qw(:flock);
-use POSIX ();
+use POSIX qw(EBADF);
 use constant { PIDFD_OPEN => 434, PIDFD_GETFD => 438 };
 
 my ($directory, $count, @words) = @ARGV;
@@ -82,36 +82,9 @@ exit 1 if !sysread $status, my $byte, 1;
 syswrite $tell, 'L';
 close $tell;
 
-my @held;
-# All that the daemon has, in the place of what it had before.
-sub hold {
-  my @now;
-  opendir my $fds, "/proc/$daemon/fd" or return;
-  for my $fd (grep { /^\d+$/ } readdir $fds) {
-    next if (readlink("/proc/$daemon/fd/$fd") // '') ne 'anon_inode:[userfaultfd]';
-    my $own = syscall PIDFD_GETFD, $pidfd, $fd + 0, 0;
-    push @now, $own if $own >= 0;
-  }
-  POSIX::close($_) for @held;
-  @held = @now;
-}
+# At the end of a host or a session all are asked to end at once: the daemon must be the first.
+$SIG{$_} = 'IGNORE' for qw(TERM HUP INT QUIT PIPE);
 
-while (1) {
-  my $wait = '';
-  vec($wait, $pidfd, 1) = 1;
-  vec($wait, fileno $ask, 1) = 1;
-  my $found = select $wait, undef, undef, 0.02;
-  last if $found > 0 && vec $wait, $pidfd, 1;
-  hold();
-  next if $found <= 0 || !vec $wait, fileno $ask, 1;
-  sysread $ask, my $asked, 1;
-  syswrite $answer, 'y';
-}
-waitpid $daemon, 0;
-my $end = $?;
-if ($end == 0) { leave('fetched', 'yes'); exit 0 }
-
-# Stopped before they are ended, so that none is forked unseen.
 sub children_of {
   my @children;
   for my $list (glob "/proc/$_[0]/task/*/children") {
@@ -120,23 +93,76 @@ sub children_of {
   }
   return @children;
 }
-my %found;
-sub find {
-  for my $pid (@_) {
-    next if $found{$pid}++;
-    kill 'STOP', $pid;
-    find(children_of($pid));
+# What was restored and what descends from it, by the start times: who has lost its parent is found no other way later.
+my %known;
+sub look {
+  my @todo = keys %known;
+  if (open my $list, '<', 'restored') {
+    for (<$list>) { my ($pid, $start) = split; push @todo, $pid if start_of($pid) eq $start }
+  }
+  my %seen;
+  while (defined(my $pid = shift @todo)) {
+    next if $seen{$pid}++;
+    my $start = start_of($pid);
+    next if $start eq '' || ($known{$pid} // $start) ne $start;
+    $known{$pid} = $start;
+    push @todo, children_of($pid);
   }
 }
-my @restored;
-if (open my $list, '<', 'restored') {
-  for (<$list>) { my ($pid, $start) = split; push @restored, $pid if start_of($pid) eq $start }
+
+my @held;
+# All that the daemon has, in the place of what it had before. Whether that was so.
+sub hold {
+  my (@now, $failed);
+  opendir my $fds, "/proc/$daemon/fd" or return 0;
+  for my $fd (grep { /^\d+$/ } readdir $fds) {
+    next if (readlink("/proc/$daemon/fd/$fd") // '') ne 'anon_inode:[userfaultfd]';
+    my $own = syscall PIDFD_GETFD, $pidfd, $fd + 0, 0;
+    if ($own >= 0) { push @now, $own }
+    # One that was closed since is no loss.
+    elsif ($! != EBADF) { $failed = 1 }
+  }
+  # Of a daemon that dies the list goes as a whole, and before its end is told: then there are no others but ours.
+  if ($failed || !defined readlink "/proc/$daemon/fd/0") { push @held, @now; return 0 }
+  my $is_new = @now != @held;
+  POSIX::close($_) for @held;
+  @held = @now;
+  look() if $is_new;
+  return 1;
 }
+# Each task has one. A zombie is none.
+sub has_all {
+  open my $list, '<', 'restored' or return 0;
+  my $tasks = grep { !/ [ZX]$/ } <$list>;
+  return @held >= $tasks;
+}
+
+my $is_asked = 0;
+while (1) {
+  my $wait = '';
+  vec($wait, $pidfd, 1) = 1;
+  vec($wait, fileno $ask, 1) = 1;
+  my $found = select $wait, undef, undef, 0.02;
+  last if $found > 0 && vec $wait, $pidfd, 1;
+  my $is_whole = hold();
+  if ($found > 0 && vec $wait, fileno $ask, 1) { sysread $ask, my $byte, 1; $is_asked = 1 }
+  next if !$is_asked || !$is_whole || !has_all();
+  syswrite $answer, 'y';
+  $is_asked = 0;
+}
+waitpid $daemon, 0;
+my $end = $?;
+if ($end == 0) { leave('fetched', 'yes'); exit 0 }
+
+# Stopped before they are ended, so that none is forked unseen.
 my $before = -1;
-while (keys %found > $before) { $before = keys %found; my @known = keys %found; %found = (); find(@restored, @known) }
-my %start = map { $_ => start_of($_) } keys %found;
+while (keys %known > $before) {
+  $before = keys %known;
+  look();
+  for my $pid (keys %known) { kill 'STOP', $pid if start_of($pid) eq $known{$pid} }
+}
 for (1 .. 2000) {
-  my @alive = grep { $start{$_} ne '' && start_of($_) eq $start{$_} } keys %start;
+  my @alive = grep { start_of($_) eq $known{$_} } keys %known;
   last if !@alive;
   kill 'KILL', @alive;
   select undef, undef, undef, 0.01;
@@ -154,12 +180,32 @@ printf x 1<> ask
 
 /** Ends the guard and its daemon, which fetch nothing for anybody any more. In the hold's directory. Idempotent. */
 export const END_GUARD_SCRIPT = `
-{ read -r pid start _ < guard; } 2> /dev/null || exit 0
-now=
-{ read -r now < "/proc/$pid/stat"; } 2> /dev/null || exit 0
-set -- \${now##*) }
-[ "\${20}" != "$start" ] || kill -s KILL -- "-$pid" 2> /dev/null
-:
+{ read -r guard start daemon < guard; } 2> /dev/null || exit 0
+look() {
+  now= group= began=
+  { read -r now < "/proc/$1/stat"; } 2> /dev/null || return
+  set -- \${now##*) }
+  group=$3 began=\${20}
+}
+look "$guard"
+[ "$began" != "$start" ] || kill -s KILL -- "-$guard" 2> /dev/null
+look "$daemon"
+[ "$group" != "$guard" ] || kill -s KILL "$daemon" 2> /dev/null
+[ -f fetched ] || echo 'no ended' > fetched
+`;
+
+/**
+ * For a person, when the guard was killed: ends the daemon and the workload, as the guard would have done. In the directory of the script.
+ */
+export const END_UNGUARDED_SCRIPT = `
+cd "\${0%/*}" || exit
+sh ./end-guard
+while read -r pid start _; do
+  now=
+  { read -r now < "/proc/$pid/stat"; } 2> /dev/null || continue
+  set -- \${now##*) }
+  [ "\${20}" != "$start" ] || kill -s KILL "$pid"
+done < restored
 `;
 
 /** Ends the daemon alone, so that the guard ends the workload. Argument: the hold's directory. Idempotent. */
@@ -173,16 +219,16 @@ set -- \${now##*) }
 `;
 
 /**
- * Waits until the guard has ended, and prints what it has left: `yes`, as when all was cleaned up since; `no …`, as after a boot of the host;
- * `nothing` of one that was killed; or `fetching` when it is not to be waited for.
- * Arguments: the hold's directory, and `-n` to wait for nobody.
+ * Waits until the guard has ended, and prints what it has left: `yes`; `no …`, as after a boot of the host; `cleaned` when its directory is
+ * gone; `nothing` of one that was killed; or `fetching` when it is not to be waited for. Arguments: the hold's directory, and `-n` to wait
+ * for nobody.
  */
 export const FETCHED_SCRIPT: string = `
 ${BOOT_FUNCTION}
-cd "$1" 2> /dev/null || { echo yes; exit 0; }
+cd "$1" 2> /dev/null || { echo cleaned; exit 0; }
 [ ! -e guard.lock ] || flock -s $2 guard.lock true || { echo fetching; exit 0; }
 said=nothing
-[ "$(cat boot)" = "$(boot)" ] || said='no boot'
 [ ! -f fetched ] || read -r said < fetched
+[ "$(cat boot)" = "$(boot)" ] || said='no boot'
 echo "$said"
 `;

@@ -2,6 +2,7 @@ import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import {
   END_GUARD_SCRIPT,
+  END_UNGUARDED_SCRIPT,
   FETCHED_SCRIPT,
   GIVE_UP_FETCH_SCRIPT,
   GUARDED_SCRIPT,
@@ -14,7 +15,10 @@ export function withLazyPages(
   daemon: readonly string[],
   restore: readonly string[],
 ): readonly string[] {
-  return ['perl', `${directory}/lazy-pages.pl`, directory, String(daemon.length), ...daemon, ...restore];
+  const program = ['perl', `${directory}/lazy-pages.pl`, directory, String(daemon.length)];
+  // One descriptor for each task, twice for a moment.
+  const enough = 'ulimit -n "$(ulimit -H -n)" 2> /dev/null; exec "$@"';
+  return ['sh', '-c', enough, 'criu-flow', ...program, ...daemon, ...restore];
 }
 
 /** The names and texts of the files that this takes in a hold's directory. */
@@ -22,10 +26,14 @@ export const LAZY_PAGES_FILES: readonly (readonly [string, string])[] = [
   ['lazy-pages.pl', LAZY_PAGES_PROGRAM],
   ['guarded', GUARDED_SCRIPT],
   ['end-guard', END_GUARD_SCRIPT],
+  ['end-unguarded', END_UNGUARDED_SCRIPT],
 ];
 
-/** How the memory comes of a restored workload: `ended` when it did not, and the workload with it; `unwatched` when the guard was killed. */
-export type Fetch = 'fetching' | 'fetched' | 'ended' | 'unwatched';
+/**
+ * How the memory comes of a restored workload: `ended` when it did not, and the workload with it; `cleaned` when what is left of that was
+ * removed, or its disk is gone; `unwatched` when the guard was killed.
+ */
+export type Fetch = 'fetching' | 'fetched' | 'ended' | 'cleaned' | 'unwatched';
 
 /** Waits until all of the memory has come, or cannot. @throws what Host.run throws */
 export async function untilFetched(host: Host, directory: string, signal: AbortSignal): Promise<Fetch> {
@@ -45,7 +53,7 @@ async function fetchOf(
   const what = 'Waiting for the memory';
   const { stdout } = await mustRunScript(host, FETCHED_SCRIPT, args, { what, ...options });
   const [said] = stdout.trim().split(' ');
-  if (said === 'fetching') return said;
+  if (said === 'fetching' || said === 'cleaned') return said;
   if (said === 'yes') return 'fetched';
   return said === 'no' ? 'ended' : 'unwatched';
 }

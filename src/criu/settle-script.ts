@@ -96,17 +96,21 @@ settled() {
 }
 `;
 
-/** Ends a criu of this boot of the host, and waits until it has. In the hold's directory. */
+/** Whether criu lives that began in this boot of the host. In the hold's directory. */
+const CRIU_LIVES_FUNCTION = `
+criu_lives() {
+  [ "$(cat boot)" = "$(boot)" ] && { read -r criu < criu; } 2> /dev/null || return
+  IFS=/ read -r _ _ criu_pid _ < criu
+  [ -L "$criu" ] || [ -e "$criu" ]
+}
+`;
+
+/** Ends it, and waits until it has. */
 const END_CRIU = `
-  criu=
-  [ "$(cat boot)" != "$(boot)" ] || { read -r criu < criu; } 2> /dev/null
-  IFS=/ read -r _ _ pid _ << END
-$criu
-END
   rounds=0
-  while [ -L "$criu" ] || [ -e "$criu" ]; do
-    kill -KILL "$pid" 2> /dev/null
-    [ "$rounds" -lt 100 ] || fail "criu does not end: $pid"
+  while criu_lives; do
+    kill -KILL "$criu_pid" 2> /dev/null
+    [ "$rounds" -lt 100 ] || fail "criu does not end: $criu_pid"
     rounds=$((rounds + 1))
     sleep 0.05
   done
@@ -114,7 +118,8 @@ END
 
 /**
  * On the source. After a commit its tasks are ended; those of a dump that `serves` its memory only when that was `fetched`: until then they
- * stay stopped, and a person can let them run on, with `again`, when no other copy does. After an abort they run on: a task that criu held has a SIGSTOP
+ * stay stopped, and a person can let them run on, with `again`, when no other copy does, of which criu knows as long as it serves the memory:
+ * `again gone`. After an abort they run on: a task that criu held has a SIGSTOP
  * pending since the hold, so that the death of criu does not let it run; with connections a second dump takes their
  * sockets out of repair mode, as only criu can; tasks that are gone are restored from the images in place. Where there are no whole
  * images the service address stays away: the destination may have what there is, and this host would answer its clients with resets.
@@ -122,6 +127,7 @@ END
 export const SETTLE_DUMP_SCRIPT: string = `#!/bin/sh
 ${SETTLE_PRELUDE}
 ${REMOVE_LOCK_FUNCTION}
+${CRIU_LIVES_FUNCTION}
 may_be_whole() {
   [ -f held ] || [ -f ../images.sha256 ] || return
   # Of an empty one a power cut has lost the rest. A directory that is not there is another matter.
@@ -141,6 +147,8 @@ if [ "$decision" = commit ] && [ -f serves ] && [ ! -f fetched ]; then
   # They have the only whole memory, and stay stopped.
   [ "$1" = again ] || { echo stopped; exit 0; }
   [ -n "$(alive)" ] || fail 'the workload has ended here'
+  [ "$2" = gone ] || ! criu_lives ||
+    fail 'criu serves the memory of another copy, which may run: make sure that it has ended' "sh $PWD/settle again gone"
   ${END_CRIU}
   rm -f settled decision.new && ln decision.abort decision.new && mv -f decision.new decision && sync decision . || exit 1
   set -- killed
@@ -148,6 +156,8 @@ elif [ "$decision" = commit ]; then
   end_tasks
   settled ended
 fi
+# It may be the second time that a person says so.
+[ "$1" != again ] || [ ! -f serves ] || set -- killed
 # A host that was started again has no fence, and would answer for sockets that are still to come.
 [ "$1" != killed ] || [ ! -f fence.nft ] || nft -f fence.nft
 result=resumed

@@ -1,6 +1,6 @@
 import type { FailureData } from '../events/event.ts';
 import type { ListedLock } from '../lock/workload-lock.ts';
-import type { Plan } from '../plan/plan.ts';
+import { isPostCopied, type Plan } from '../plan/plan.ts';
 import type { FlowCommand } from '../store/flow-command.ts';
 import type { LostOnSource } from './forgotten.ts';
 import { type KeptImages, stillKept } from './kept-images.ts';
@@ -97,7 +97,20 @@ export function judge(scene: Scene): Verdict {
   const released = destination.hold?.decision === 'commit' || destination.hold?.stands === 'absent';
   if (onSource === undefined) return judgeWithoutSource(scene);
   if (onSource.length > 0) {
-    if (source.hold?.hasMemory === true && source.hold.decision === 'commit') return judgePostCopy(scene);
+    if (source.hold?.hasMemory === true) {
+      if (source.hold.decision === 'commit') return judgePostCopy(scene);
+      if (
+        source.hold.decision === 'abort' &&
+        destination.hold?.decision === 'commit' &&
+        isThere(onDestination)
+      ) {
+        return {
+          standing: 'unknown',
+          sentence: `TWO COPIES of the workload are alive: on ${plan.source}, where a person has let it run on, and on ${plan.destination}. If the latter still waits for memory, this ends it; otherwise end one of them.`,
+          command: command('rollback'),
+        };
+      }
+    }
     if (source.hold?.stands === 'holds' && source.hold.decision === 'none' && isRevert(plan)) {
       return {
         standing: 'on-source-unfinished',
@@ -168,6 +181,10 @@ export function judge(scene: Scene): Verdict {
     };
   }
   return { standing: 'on-destination', sentence: runsOnDestination(plan, onDestination) };
+}
+
+function isThere(found: Found | undefined): boolean {
+  return found !== undefined && found.pids.length > 0;
 }
 
 /** The source has committed, and its copy is stopped there as long as not all of its memory was fetched. */
@@ -264,9 +281,23 @@ function judgeWithoutSource(scene: Scene): Verdict {
   const { hold, lock } = destination;
   const status = command('status');
   if (onDestination === undefined) return { standing: 'unknown', sentence: silent, command: status };
-  const isThere = onDestination.pids.length > 0;
+  const isAlive = isThere(onDestination);
   const isCommitted = hold?.decision === 'commit' || sourceHasEnded;
-  if (isThere && (hold?.decision === 'commit' || onDestination.by === 'journal')) {
+  if (isAlive && isPostCopied(plan) && cleanUp !== 'done' && hold?.decision === 'commit') {
+    return {
+      standing: 'on-destination-unfinished',
+      sentence: `The workload runs on ${plan.destination}, and may wait for memory from ${plan.source}. ${silent}`,
+      command: command('resume'),
+    };
+  }
+  if (isCommitted && !isAlive && isPostCopied(plan)) {
+    return {
+      standing: 'unknown',
+      sentence: `The workload has ended on ${plan.destination}. Its copy on ${plan.source} is stopped there, if it was not ended and the host was not started again. ${silent}`,
+      command: status,
+    };
+  }
+  if (isAlive && (hold?.decision === 'commit' || onDestination.by === 'journal')) {
     const sentence = `The workload runs on ${plan.destination}. ${silent}`;
     if (cleanUp === 'done') return { standing: 'on-destination', sentence };
     const left = lock ? '' : ' What the run has left there goes away when it answers, by this:';
@@ -277,7 +308,7 @@ function judgeWithoutSource(scene: Scene): Verdict {
     };
   }
   if (isCommitted) {
-    const what = isThere ? 'is whole and waits' : 'is to be restored from its images';
+    const what = isAlive ? 'is whole and waits' : 'is to be restored from its images';
     return {
       standing: 'between',
       sentence: `Nobody runs: the copy on ${plan.source} has ended, and the one on ${plan.destination} ${what}. ${silent}`,

@@ -5,7 +5,7 @@ import type { FlowCommand } from '../store/flow-command.ts';
 /** There is nothing to take back any more. */
 export function pastCommit(runId: string, command: FlowCommand): FlowError {
   return new FlowError('RESUME_REFUSED', `Run ${runId} is past its commit point: there is no way back`, {
-    hint: "The source's copy has ended. What is left to do is to let the destination's copy run.",
+    hint: "The source's copy may not run any more. What is left to do is to let the destination's copy run.",
     command: command('resume'),
   });
 }
@@ -25,14 +25,15 @@ export function nothingToTakeBack(runId: string, source: string, command: FlowCo
 
 /** What is left on the hosts, with the command that cleans it up later. */
 export function leftBehind(left: readonly FailureData[], command: string): FailureData {
-  const [first] = left;
+  // What says of itself why it must stay comes first.
+  const first = left.find(({ code }) => code === 'CLEAN_UP_FAILED') ?? left[0];
   const hosts = [...new Set(left.map(({ host }) => host ?? 'a host'))].join(' and ');
   return {
     code: 'CLEAN_UP_FAILED',
     message: `Something of the run is left on ${hosts}`,
     ...(first?.host === undefined ? {} : { host: first.host }),
     evidence: first?.message ?? '',
-    hint: 'The workload is not concerned. The lock there stays until it is cleaned up.',
+    hint: `${first?.code === 'CLEAN_UP_FAILED' ? first.hint : 'The workload is not concerned.'} The lock there stays until it is cleaned up.`,
     command,
   };
 }

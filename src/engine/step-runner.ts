@@ -20,7 +20,6 @@ import type { CheckpointRecord } from '../checkpoint/checkpoint.ts';
 import { lookUpWorkload } from '../checkpoint/look-up.ts';
 import { keepCheckpoint } from '../checkpoint/store.ts';
 import { CriuHold, type Task } from '../criu/hold.ts';
-import { lookAtFetch } from '../criu/lazy-pages.ts';
 import { readBoot } from '../lock/workload-lock.ts';
 import type { StepResult, TemplateValues } from '../template/scope.ts';
 import { idsOf, type WorkloadFacts } from '../workload/facts.ts';
@@ -172,7 +171,16 @@ export class StepRunner {
       };
     // Its lock is in the way of another run.
     this.hasFailedMoved = false;
-    if (committed) return { failure: first ?? leftBehind(left, this.#command('resume')), undoFailures };
+    if (committed) {
+      // It needs what is left.
+      const isAtStake = left.some(({ code }) => code === 'CLEAN_UP_FAILED');
+      const why = leftBehind(left, this.#command('resume'));
+      return {
+        failure: first ?? why,
+        undoFailures: first && isAtStake ? [why] : undoFailures,
+        isLost: isAtStake,
+      };
+    }
     return { failure: first, undoFailures: [...this.#grave(left), ...this.#lostOnSource()] };
   }
 
@@ -232,7 +240,6 @@ export class StepRunner {
     const { destinationHold, workload } = this.state;
     if (!destinationHold || !workload) return;
     const { name } = destinationHold.host;
-    const isPostCopy = isPostCopied(this.#options.plan);
     const directory = this.#hostDirectory;
     const found = await destinationHold.findRestored(workload.rootPid);
     if (found !== 'gone') {
@@ -241,24 +248,16 @@ export class StepRunner {
       this.#moved = found;
       return;
     }
-    if (isPostCopy) {
-      const context = this.#context('clean-up', new AbortController().signal);
-      if ((await lookAtFetch(destinationHold.host, destinationHold.directory)) !== 'fetched')
-        throw await memoryLost(context);
-    }
+    if (isPostCopied(this.#options.plan))
+      throw await memoryLost(this.#context('clean-up', new AbortController().signal));
     throw new FlowError(
       'WORKLOAD_LOST',
       `Process ${workload.rootPid} moved to ${name}, and has ended there`,
-      isPostCopy
-        ? {
-            host: name,
-            hint: 'There are no images of it: start it as it is started otherwise. Then resume the run, which cleans up.',
-          }
-        : {
-            host: name,
-            hint: `Nothing was cleaned up: its images, of the moment in which it moved, are complete in ${directory}/images on ${name}. The command brings that back; what the process did since is lost. Then resume the run.`,
-            command: destinationHold.restoreCommand,
-          },
+      {
+        host: name,
+        hint: `Nothing was cleaned up: its images, of the moment in which it moved, are complete in ${directory}/images on ${name}. The command brings that back; what the process did since is lost. Then resume the run.`,
+        command: destinationHold.restoreCommand,
+      },
     );
   }
 

@@ -25,7 +25,9 @@ export function toDoOf(
   const hosts = workload ? [source, destination] : [];
   const failures = [...(failure ? [failure] : []), ...undoFailures];
   const asked = failures.flatMap((each) => each.command ?? []).filter((each) => each !== status);
-  const goOn = command(committed ? 'resume' : 'rollback');
+  // After a person has let the source's copy run on, there is only the way back.
+  const isBack = !committed || failures.some(({ code }) => code === 'MEMORY_LOST');
+  const goOn = command(isBack ? 'rollback' : 'resume');
   // The other run is only to be looked at.
   if (outcome === 'locked') return { look: [...new Set(asked)], mend: [goOn] };
   // What was refused says itself how to go on; of a workload that is lost on the source nothing is left to take back.

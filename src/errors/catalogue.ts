@@ -81,6 +81,12 @@ export const ERRORS: Readonly<Record<ErrorCode, CatalogueError>> = {
     means: 'it moved, and was not seen alive on the destination when the run wanted to clean up',
     cure: 'nothing was cleaned up; the message has the command that restores it from its images',
   },
+  MEMORY_LOST: {
+    means:
+      'memory that was to be fetched after the commit could not be, and the workload was ended on the destination',
+    cure: 'its copy on the source is stopped, as it was when it was frozen; the message has the command that lets it run on',
+    exitCode: 6,
+  },
   CLEAN_UP_FAILED: {
     means: 'the workload is where it should be; something of the run is left on a host, with its lock',
     cure: 'when the host answers, the command in the message cleans it up',

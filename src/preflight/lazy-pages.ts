@@ -17,11 +17,16 @@ capabilities=$(sed -n 's/^CapEff:\\t*//p' /proc/self/status)
 [ "$(((0x$capabilities >> 24) & 1))" -eq 1 ] || [ "$most" -ge "$1" ] || echo "$most"
 `;
 
-/** A host without criu, or root, is another finding. @see criu(8), check */
+/** What the guard of the memory does, to itself: it has a descriptor of a process twice. @see pidfd_getfd(2) */
+const GUARD =
+  'use POSIX; use Fcntl; my $pidfd = syscall 434, $$ + 0, 0; exit(syscall(438, $pidfd, 0, 0) < 0)';
+
+/** A host without criu, perl or root, is another finding. @see criu(8), check */
 const UFFD_SCRIPT = `
 if [ "$(id -u)" = 0 ] && command -v criu > /dev/null; then
-  criu check --feature uffd-noncoop > /dev/null 2>&1 || echo no
+  criu check --feature uffd-noncoop > /dev/null 2>&1 || echo uffd
 fi
+! command -v perl > /dev/null || perl -e '${GUARD}' 2> /dev/null || echo guard
 `;
 
 /** Whether memory can be fetched after the commit: what criu needs for it on each host. */
@@ -41,7 +46,16 @@ export async function lazyFindings(source: Host, destination: Host): Promise<Fin
       command: commandOn(source, ['sysctl', '-w', `fs.pipe-max-size=${PIPE_BYTES}`]),
     });
   }
-  if (uffd.stdout.trim() === 'no') {
+  const lacking = uffd.stdout.split('\n');
+  if (lacking.includes('guard')) {
+    findings.push({
+      host: destination.name,
+      message: `Perl on ${destination.name} cannot have a descriptor of another process (pidfd_getfd, of Linux 5.6), or lacks POSIX or Fcntl, as \`strategy: post-copy\` needs`,
+      remedy: 'Install all of Perl, or take the strategy out.',
+      command: commandOn(destination, ['perl', '-MPOSIX', '-MFcntl', '-e', '1']),
+    });
+  }
+  if (lacking.includes('uffd')) {
     findings.push({
       host: destination.name,
       message: `The kernel of ${destination.name} does not let criu fetch memory as it is asked for (userfaultfd), as \`strategy: post-copy\` needs`,

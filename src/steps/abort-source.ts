@@ -19,10 +19,14 @@ export async function abortSource(context: StepContext, hold: CriuHold): Promise
   if (!workload) return;
   const { decision, end, settled } = await hold.decide('abort');
   if (decision === 'commit') {
-    throw new FlowError('RESUME_REFUSED', `${source.name} was already told to end its copy`, {
-      host: source.name,
-      hint: "There is no way back: what is left to do is to let the destination's copy run. Resume the run.",
-    });
+    throw new FlowError(
+      'RESUME_REFUSED',
+      `${source.name} was already told that its copy may not run any more`,
+      {
+        host: source.name,
+        hint: "There is no way back: what is left to do is to let the destination's copy run. Resume the run.",
+      },
+    );
   }
   if (end.kind === 'exited' && end.exitCode === 0) {
     throw new FlowError('HOLD_LOST', `criu on ${source.name} ended as if it had committed`, {

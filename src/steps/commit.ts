@@ -115,7 +115,7 @@ async function releaseDestination(context: StepContext): Promise<void> {
   const { decision, end, settled } = await untilHeard(() => hold.decide('commit'));
   // It has no images to be restored from.
   if (isPostCopied(context.plan) && decision !== 'none') {
-    if (end.kind === 'exited' && end.exitCode === 0) return;
+    if ((end.kind === 'exited' && end.exitCode === 0) || settled === 'restored') return;
     throw await memoryLost(context);
   }
   // Given up for want of a decision, or never started, before a person said that the source is gone: its images are all that there is.

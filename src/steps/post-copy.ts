@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CriuHold } from '../criu/hold.ts';
-import { endLazyPages, giveUpFetch, lookAtFetch, untilFetched } from '../criu/lazy-pages.ts';
+import { endLazyPages, type Fetch, giveUpFetch, lookAtFetch, untilFetched } from '../criu/lazy-pages.ts';
 import { FlowError } from '../errors/flow-error.ts';
 import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
+import { ADDRESS_REMOVE_SCRIPT } from '../network/address-script.ts';
 import { FENCE_SCRIPT } from '../network/fence.ts';
 import { PORT_FENCE_DOWN_SCRIPT, portFence, portFenceTable } from '../network/port-fence.ts';
 import { isPostCopied } from '../plan/plan.ts';
@@ -24,16 +25,15 @@ export const postCopy: StepType = {
   timeoutMs: 24 * 3_600_000,
   main: {
     async run(context) {
-      const { destination, runDirectory, signal, state } = context;
+      const { signal, state } = context;
       context.detail('fetch the rest of the memory');
       const watch = new AbortController();
       void giveUpWithSource(context, AbortSignal.any([signal, watch.signal]));
-      const fetch = await untilFetched(destination, restoreHold(runDirectory), signal).finally(() =>
-        watch.abort(),
-      );
-      if (fetch === 'unwatched') throw unwatched(context);
-      if (fetch !== 'fetched') throw await memoryLost(context);
-      if (state.releasedAtMs !== undefined) state.fetchMs = performance.now() - state.releasedAtMs;
+      const fetch = await untilHeard(context).finally(() => watch.abort());
+      await requireWhole(context, fetch);
+      // Of a run that is taken up nobody knows when it was released.
+      if (state.frozenAtMs !== undefined && state.releasedAtMs !== undefined)
+        state.fetchMs = performance.now() - state.releasedAtMs;
       await state.sourceHold?.endServed();
       return undefined;
     },
@@ -55,12 +55,32 @@ export async function openMemoryWay(context: StepContext): Promise<void> {
   await openMemoryPath(source, destination, { runDirectory, port });
 }
 
-/** Milliseconds after which a source that cannot be reached is asked again. */
+/** Milliseconds after which a host that cannot be reached is asked again. */
 const RETRY_MS = 1_000;
 
+/** Milliseconds for which a destination is asked that cannot be reached. */
+const RECONNECT_MS = 60_000;
+
+async function untilHeard({ destination, runDirectory, signal }: StepContext): Promise<Fetch> {
+  let lostAtMs: number | undefined;
+  for (;;) {
+    try {
+      return await untilFetched(destination, restoreHold(runDirectory), signal);
+    } catch (error) {
+      const isLost = error instanceof FlowError && error.code === 'HOST_UNREACHABLE';
+      lostAtMs ??= performance.now();
+      if (!isLost || performance.now() - lostAtMs > RECONNECT_MS) throw error;
+      await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+/** Milliseconds that the destination has to notice that nobody serves the memory any more. */
+const NOTICE_MS = 10_000;
+
 /**
- * Watches the source while its memory is fetched. When it was started again, that can never come, and TCP would notice it a quarter of an
- * hour later: the workload, which waits for it, is ended. A source that cannot be reached may be reached by the destination.
+ * Watches the source while its memory is fetched. When nobody serves it there any more, it can never come, and TCP may notice that hours later:
+ * the workload, which waits for it, is ended. A source that cannot be reached may be reached by the destination.
  */
 async function giveUpWithSource(context: StepContext, signal: AbortSignal): Promise<void> {
   const { source, destination, state, runDirectory, warn } = context;
@@ -69,8 +89,10 @@ async function giveUpWithSource(context: StepContext, signal: AbortSignal): Prom
   let hasWarned = false;
   while (!signal.aborted) {
     try {
-      if ((await sourceHold.untilServed(signal)) === 'gone')
-        await giveUpFetch(destination, restoreHold(runDirectory));
+      const end = await sourceHold.untilServed(signal);
+      if (end === 'cleaned') return;
+      if (end === 'ended') await sleep(NOTICE_MS, undefined, { signal });
+      await giveUpFetch(destination, restoreHold(runDirectory));
       return;
     } catch {
       if (signal.aborted) return;
@@ -85,65 +107,106 @@ async function giveUpWithSource(context: StepContext, signal: AbortSignal): Prom
   }
 }
 
-/** The workload was ended on the destination, or ended there, before all of its memory had come; the source has it as it was. */
+/**
+ * The copy on the source may be ended only when the other one has all of its memory, and runs: criu ends as well when that has died.
+ * @throws FlowError MEMORY_LOST, WORKLOAD_LOST, HOLD_LOST
+ */
+async function requireWhole(context: StepContext, fetch: Fetch): Promise<void> {
+  const { destination, state, runDirectory } = context;
+  if (fetch === 'unwatched') {
+    throw new FlowError('HOLD_LOST', `The guard of criu lazy-pages on ${destination.name} was killed`, {
+      host: destination.name,
+      hint: 'Whether all of the memory has come cannot be told any more. Nothing was cleaned up. The command ends the workload there; then resume the run, which says how it goes on from the source.',
+      command: commandOn(destination, ['sh', `${restoreHold(runDirectory)}/end-unguarded`]),
+    });
+  }
+  const { destinationHold, workload } = state;
+  const isThere =
+    fetch === 'fetched' &&
+    workload !== undefined &&
+    (await destinationHold?.findRestored(workload.rootPid)) !== 'gone';
+  if (!isThere) throw await memoryLost(context);
+}
+
+/**
+ * Why the workload has ended on the destination, and how it goes on: from the source, if that has it. Takes the service address off the
+ * destination, which would answer for it. After that has failed nothing else does so, but a person sees it.
+ */
 export async function memoryLost(context: StepContext): Promise<FlowError> {
-  const { source, destination, state, runDirectory } = context;
+  const { source, destination, state, runDirectory, plan } = context;
   const host = destination.name;
-  const message = `The memory of process ${state.workload?.rootPid} could not be fetched from ${source.name}, and its copy on ${host} was ended`;
-  if (await isNothingLeft(context).catch(() => false)) {
-    return new FlowError('WORKLOAD_LOST', message, {
+  const process = `Process ${state.workload?.rootPid}`;
+  const { address } = plan.network;
+  if (address) {
+    await mustRunScript(destination, ADDRESS_REMOVE_SCRIPT, [address.cidr, address.device], {
+      what: 'Taking the address off the destination',
+    }).catch(() => undefined);
+  }
+  const isGone = await isNothingLeft(context).catch(() => undefined);
+  if (isGone === true) {
+    return new FlowError('WORKLOAD_LOST', `${process} moved to ${host}, and has ended there`, {
       host,
       hint: `Its copy on ${source.name} has ended, too, and there are no images of it: start it as it is started otherwise. Then resume the run, which cleans up.`,
     });
   }
-  return new FlowError('WORKLOAD_LOST', message, {
+  const copy =
+    isGone === undefined
+      ? `${source.name} cannot be asked; if it was not started again, the copy there`
+      : `Its copy on ${source.name}`;
+  const message = `${process} has ended on ${host}, while its memory was fetched from ${source.name} or before that was told`;
+  return new FlowError('MEMORY_LOST', message, {
     host,
-    hint: `Nothing was cleaned up: its copy on ${source.name} is stopped, as it was when it was frozen. The command lets it run on from there; what it did on ${host} since is lost. Then roll the run back.`,
+    hint: `Nothing was cleaned up. ${copy} is stopped, as it was when it was frozen. The command lets it run on from there; what it did on ${host} since is lost. Then roll the run back.`,
     command: CriuHold.of(source, dumpHold(runDirectory)).restoreCommand,
   });
 }
 
-/** Whether the source has nothing of the workload any more. */
+/** Whether the source has nothing of the workload any more. @throws FlowError when it cannot be asked */
 export async function isNothingLeft({ source, state }: StepContext): Promise<boolean> {
   const { workload, frozenTasks = workload?.processes ?? [] } = state;
   return (await survivors(source, frozenTasks)).length === 0;
 }
 
-/** Both of criu's processes work on without the guard; only when the one on the destination fails is there nobody to end the workload. */
-function unwatched({ destination, runDirectory }: StepContext): FlowError {
-  return new FlowError('HOLD_LOST', `The guard of criu lazy-pages on ${destination.name} was killed`, {
-    host: destination.name,
-    hint: `Nothing was cleaned up. When the command says that nothing is left to fetch, note that by: echo yes > ${restoreHold(runDirectory)}/fetched. Then resume the run.`,
-    command: commandOn(destination, ['tail', '-n', '3', `${restoreHold(runDirectory)}/lazy-pages.log`]),
-  });
-}
-
 async function cleanUpDestination(context: StepContext): Promise<void> {
   const { destination, runDirectory, state } = context;
-  if (state.committed) await requireFetched(context, destination);
+  if (state.committed) await requireOver(context, destination);
   else await endLazyPages(destination, restoreHold(runDirectory));
   await lowerPortFence(destination, context);
 }
 
 async function cleanUpSource(context: StepContext): Promise<void> {
-  const { source, state, runDirectory } = context;
-  if (state.committed) {
-    await requireFetched(context, source);
-    await state.sourceHold?.endServed();
-  }
+  const { source, runDirectory, state } = context;
+  if (state.committed) await requireOver(context, source);
   await closeMemoryPath(source, runDirectory);
   await lowerPortFence(source, context);
 }
 
-/** @param on whose part of the way is to be taken down */
-async function requireFetched(context: StepContext, on: Host): Promise<void> {
-  const { source, destination, runDirectory } = context;
-  const fetch = await lookAtFetch(destination, restoreHold(runDirectory));
-  if (fetch === 'fetched' || (fetch === 'ended' && (await isNothingLeft(context)))) return;
-  throw new FlowError('CLEAN_UP_FAILED', `Memory of the workload is still fetched from ${source.name}`, {
-    host: on.name,
-    hint: 'It runs on the destination, and would be lost without it.',
-  });
+/**
+ * Nothing is taken down as long as memory may be fetched by it, or the source has the only copy.
+ * @param on whose part of the way is to be taken down
+ * @throws FlowError CLEAN_UP_FAILED
+ */
+async function requireOver(context: StepContext, on: Host): Promise<void> {
+  const { source, destination, runDirectory, state } = context;
+  const fail = (message: string, hint: string): FlowError =>
+    new FlowError('CLEAN_UP_FAILED', message, { host: on.name, hint });
+  try {
+    if (await isNothingLeft(context)) return;
+    const fetch = await lookAtFetch(destination, restoreHold(runDirectory));
+    if (fetch === 'fetching') {
+      throw fail(
+        `The workload still fetches memory from ${source.name}`,
+        `It runs on ${destination.name}, and would be lost if its copy on ${source.name} ended, which is frozen.`,
+      );
+    }
+    await requireWhole(context, fetch);
+    await state.sourceHold?.endServed();
+  } catch (error) {
+    if (error instanceof FlowError && error.code === 'CLEAN_UP_FAILED') throw error;
+    // It may be the other host that said so: this one keeps what it has, and its lock.
+    const { message, hint = '' } = error as FlowError;
+    throw fail(message, hint);
+  }
 }
 
 async function lowerPortFence(host: Host, { attemptId }: StepContext): Promise<void> {

@@ -2,7 +2,7 @@ import { hasEnded } from '../checkpoint/look-up.ts';
 import { lazyPagesArguments, lazyRestoreArguments, restoreArguments } from '../criu/arguments.ts';
 import { criuFailure } from '../criu/failure.ts';
 import { CriuHold, describeEnd, type Recovery } from '../criu/hold.ts';
-import { lookAtFetch } from '../criu/lazy-pages.ts';
+import { giveUpFetch, lookAtFetch, untilFetched } from '../criu/lazy-pages.ts';
 import { SETTLE_RESTORE_SCRIPT } from '../criu/settle-script.ts';
 import { FILES_SYNCED_MARK } from '../criu/whole-images.ts';
 import { FlowError } from '../errors/flow-error.ts';
@@ -172,14 +172,29 @@ async function undoRestore(context: StepContext): Promise<void> {
   }
 }
 
-async function undoOnDestination({ destination, plan, state }: StepContext): Promise<void> {
+/**
+ * Of a source that had committed, and which a person lets run on: ends the copy on the destination, if it still waits for memory.
+ * @returns whether it has ended
+ */
+async function endFetch(
+  { plan, state, signal }: StepContext,
+  { host, directory }: CriuHold,
+): Promise<boolean> {
+  if (!isPostCopied(plan) || !state.workload) return false;
+  if ((await lookAtFetch(host, directory)) === 'fetching') {
+    await giveUpFetch(host, directory);
+    await untilFetched(host, directory, signal);
+  }
+  return (await CriuHold.of(host, directory).findRestored(state.workload.rootPid)) === 'gone';
+}
+
+async function undoOnDestination(context: StepContext): Promise<void> {
+  const { destination, plan, state } = context;
   const { destinationHold: hold } = state;
-  // Only then may a source that had committed run on, when a person says so.
-  const wasEnded = async ({ directory }: CriuHold): Promise<boolean> =>
-    isPostCopied(plan) && (await lookAtFetch(destination, directory)) === 'ended';
   if (hold) {
-    const { decision } = await hold.decide('abort');
-    if (decision === 'commit' && !(await wasEnded(hold))) {
+    const { decision, settled } = await hold.decide('abort');
+    const wasEnded = isPostCopied(plan) && (settled === 'ended' || settled === 'gone');
+    if (decision === 'commit' && !wasEnded && !(await endFetch(context, hold))) {
       throw new FlowError('RESUME_REFUSED', `${destination.name} was already told to let its copy run`, {
         host: destination.name,
         hint: 'It may be the only one: it is not ended.',

@@ -205,6 +205,8 @@ test.each(cases)(
     await STEP_TYPES.commit.main.run(context, step);
     await expectIssued('commit');
     if (isPostCopied) {
+      // It must be seen alive.
+      state.workload = { ...state.workload, rootPid: process.pid };
       await STEP_TYPES['post-copy'].main.run(context, step);
       await expectIssued('post-copy');
     }

@@ -51,7 +51,7 @@ export async function startWriterOn(
       shift
       cd /
       setsid python3 /shared/examples/writer.py "$@" < /dev/null > /dev/null 2>&1 &
-      until [ -s /srv/writer/pid ]; do sleep 0.1; done
+      timeout 100 sh -c 'until [ -s /srv/writer/pid ]; do sleep 0.1; done'
       cat /srv/writer/pid`,
       WRITER,
       ...numbers.map(String),

@@ -119,7 +119,7 @@ describe.skipIf(labSkipReason !== undefined)('strategy: post-copy', () => {
         await killed;
         await fast();
         expect(exitCode, stdout + stderr).toBe(6);
-        expect(stdout).toContain('could not be fetched from a');
+        expect(stdout).toContain(`Process ${pid} has ended on b, while its memory was fetched from a`);
         // Not for a moment did it have a page that was not its own.
         expect(await lab.sh('b', 'cat /srv/writer/wrong 2> /dev/null || :')).toBe('');
         expect(await lab.processStart('b', pid)).toBe('');
@@ -151,7 +151,8 @@ describe.skipIf(labSkipReason !== undefined)('strategy: post-copy', () => {
       const { exitCode, stdout, stderr } = await service.run((text, send) => {
         if (text.includes(FETCH)) send('SIGINT');
       }, file);
-      expect(exitCode, stdout + stderr).toBe(7);
+      expect(exitCode, stdout + stderr).toBe(6);
+      expect(stdout).toContain('still fetches memory from a');
       const run = newestRun();
       expect(await cli('status', run)).toMatchObject({
         exitCode: 6,
@@ -161,6 +162,55 @@ describe.skipIf(labSkipReason !== undefined)('strategy: post-copy', () => {
       const resumed = await cli('resume', run);
       expect(resumed.exitCode, resumed.stdout + resumed.stderr).toBe(0);
       await expectWritten(lab, 'b');
+    });
+
+    test('it dies on the destination: its copy on the source is not ended', async () => {
+      const { lab } = service;
+      const pid = await startWriterOn(lab, 64, 1, 4);
+      const file = lab.writeRecipe({ workload: `pid: ${pid}`, steps: STEPS });
+      await slow();
+      let killed: Promise<string> | undefined;
+      const { exitCode, stdout } = await service.run((text) => {
+        if (text.includes(FETCH)) killed ??= lab.sh('b', 'kill -KILL "$1"', String(pid));
+      }, file);
+      await killed;
+      expect(exitCode, stdout).toBe(6);
+      const pasted = await paste(/run: (ssh .*settle again')/.exec(stdout)?.[1] ?? 'false');
+      expect(pasted.exitCode, pasted.stderr).toBe(0);
+      await expectWritten(lab, 'a');
+      expect(await cli('rollback', newestRun())).toMatchObject({ exitCode: 0 });
+      await expectWritten(lab, 'a');
+    });
+
+    test('the guard is killed: a person ends the copy on the destination, and goes back', async () => {
+      const { lab } = service;
+      const pid = await startWriterOn(lab, 64, 1, 4);
+      const file = lab.writeRecipe({ workload: `pid: ${pid}`, steps: STEPS });
+      await slow();
+      let killed: Promise<string> | undefined;
+      const { exitCode, stdout } = await service.run((text) => {
+        if (text.includes(FETCH)) {
+          killed ??= lab.sh(
+            'b',
+            'read -r pid _ < "$(echo /var/lib/criu-flow/2*/restore/guard)"; kill -TERM "$pid"; sleep 0.2; kill -KILL "$pid"',
+          );
+        }
+      }, file);
+      await killed;
+      expect(exitCode, stdout).toBe(6);
+      expect(stdout).toContain('The guard of criu lazy-pages on b was killed');
+      const ended = await paste(/run: (ssh .*end-unguarded')/.exec(stdout)?.[1] ?? 'false');
+      expect(ended.exitCode, ended.stderr).toBe(0);
+      expect(await lab.processStart('b', pid)).toBe('');
+      const resumed = await cli('resume', newestRun());
+      expect(resumed.exitCode).toBe(6);
+      const said = resumed.stdout + resumed.stderr;
+      const pasted = await paste(/run: (ssh .*settle again')/.exec(said)?.[1] ?? 'false');
+      expect(pasted.exitCode, said + pasted.stderr).toBe(0);
+      await expectWritten(lab, 'a');
+      const rolledBack = await cli('rollback', newestRun());
+      expect(rolledBack.exitCode, rolledBack.stdout + rolledBack.stderr).toBe(0);
+      await expectWritten(lab, 'a');
     });
 
     test('the destination loses its power: it runs on at the source when a person says so', async () => {
@@ -183,8 +233,13 @@ describe.skipIf(labSkipReason !== undefined)('strategy: post-copy', () => {
       await labStartHost(lab.lab.name, 'b');
       const status = await cli('status', run);
       expect(status.exitCode).toBe(6);
-      const pasted = await paste(/(ssh .*settle again.*)/.exec(status.stdout)?.[1] ?? 'false');
-      expect(pasted.exitCode, status.stdout + pasted.stderr).toBe(0);
+      const command = /(ssh .*settle again)'/.exec(status.stdout)?.[1] ?? 'false';
+      // criu there has not heard of it, and the other copy might run.
+      const refused = await paste(`${command}'`);
+      expect(refused.exitCode).toBe(1);
+      expect(refused.stderr).toMatch(/make sure that it has ended\nrun: sh .*settle again gone/);
+      const pasted = await paste(`${command} gone'`);
+      expect(pasted.exitCode, pasted.stderr).toBe(0);
       await expectWritten(lab, 'a');
       const rolledBack = await cli('rollback', run);
       expect(rolledBack.exitCode, rolledBack.stdout + rolledBack.stderr).toBe(0);
