@@ -1,8 +1,8 @@
 // Measures, as ratios in one run: `npm run bench` prints the tables that docs/performance.md has. With the name of a part,
-// `command-line`, `downtime` or `transports`, that alone; a number after it says how often each thing is done.
+// `command-line`, `downtime`, `transports` or `post-copy`, that alone; a number after it says how often each thing is done.
 import { setUp, setUpPackages } from './setup.mjs';
 
-const PARTS = ['command-line', 'downtime', 'transports'];
+const PARTS = ['command-line', 'downtime', 'transports', 'post-copy'];
 const [part, rounds] = process.argv.slice(2);
 if (part !== undefined && !PARTS.includes(part)) {
   console.error(`Usage: npm run bench [${PARTS.join('|')}] [ROUNDS]`);
@@ -28,6 +28,10 @@ if (parts.some((each) => each !== 'command-line')) {
   if (parts.includes('transports')) {
     const { measureTransports } = await import('./bench/transports.mjs');
     results.push(await measureTransports(Number(rounds ?? 3)));
+  }
+  if (parts.includes('post-copy')) {
+    const { measurePostCopy } = await import('./bench/post-copy.mjs');
+    results.push(await measurePostCopy(Number(rounds ?? 3)));
   }
 }
 process.exitCode = results.every(Boolean) ? 0 : 1;

@@ -58,9 +58,12 @@ export function moveByScript(lab, pid) {
   on(lab, 'b', 'criu restore -d -D /var/tmp/images');
 }
 
-/** criu-flow with the recipe of the benchmark, and that transfer in it. */
-export function moveByCriuFlow(transfer) {
-  const recipe = readFileSync(fileURLToPath(new URL('recipe.yaml', import.meta.url)), 'utf8');
+/** criu-flow with the recipe of the benchmark, and that transfer and strategy in it. */
+export function moveByCriuFlow(transfer, strategy = 'stop-and-copy') {
+  const recipe = readFileSync(fileURLToPath(new URL('recipe.yaml', import.meta.url)), 'utf8').replace(
+    'uses: dump',
+    `{ uses: dump, with: { strategy: ${strategy} } }`,
+  );
   return (lab, pid) => {
     const directory = mkdtempSync(join(tmpdir(), 'criu-flow-bench-'));
     try {

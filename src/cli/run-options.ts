@@ -1,5 +1,5 @@
 import { FlowError } from '../errors/flow-error.ts';
-import { isStreamed, type Plan } from '../plan/plan.ts';
+import { isPostCopied, isStreamed, type Plan } from '../plan/plan.ts';
 import type { ReporterKind } from '../report/reporter.ts';
 import type { PlanInputs } from './plan-of.ts';
 
@@ -12,17 +12,17 @@ export interface RunCommandOptions extends PlanInputs {
 }
 
 /**
- * With a memory that is streamed the source has nothing worth to keep: it would look as if it had.
+ * With a memory that is streamed, or fetched from the frozen copy, the source has nothing worth to keep: it would look as if it had.
  * @throws FlowError USAGE
  */
 export function requireImagesToKeep(plans: readonly Plan[], { keepImages }: RunCommandOptions): void {
-  const streamed = keepImages === true ? plans.find(isStreamed) : undefined;
-  if (!streamed) return;
-  throw new FlowError(
-    'USAGE',
-    `--keep-images keeps the images on the source, and “${streamed.name}” streams the memory past it`,
-    {
-      hint: 'Leave the option out, or use `transfer/rsync`.',
-    },
-  );
+  if (keepImages !== true) return;
+  const keep = (plan: Plan, does: string, instead: string): FlowError =>
+    new FlowError('USAGE', `--keep-images keeps the images on the source, and “${plan.name}” ${does}`, {
+      hint: `Leave the option out, or use ${instead}.`,
+    });
+  const streamed = plans.find(isStreamed);
+  if (streamed) throw keep(streamed, 'streams the memory past it', '`transfer/rsync`');
+  const fetched = plans.find(isPostCopied);
+  if (fetched) throw keep(fetched, 'has most of its memory in none', 'another `strategy`');
 }

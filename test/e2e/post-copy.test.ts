@@ -72,6 +72,14 @@ describe.skipIf(labSkipReason !== undefined)('strategy: post-copy', () => {
     await expectWritten(lab, 'a');
   });
 
+  test('keeps no images that would lack the memory', async () => {
+    const recipe = lab.writeRecipe({ workload: 'pid: 1', steps: STEPS });
+    expect(await runCli(['run', recipe, '--lab', lab.lab.name, '--keep-images'])).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('has most of its memory in none'),
+    });
+  });
+
   test('takes a process that writes to its memory there and back', async () => {
     const pid = await startWriterOn(lab, 64, 8, 20);
     for (const [from, to] of [

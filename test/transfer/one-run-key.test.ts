@@ -77,6 +77,13 @@ describe('the key in authorized_keys', () => {
     );
   });
 
+  test('may be led from one port of the host itself', async () => {
+    await act(AUTHORIZE_SCRIPT, 'r1', local, ['', '700']);
+    expect(keys()).toMatch(
+      /^restrict,port-forwarding,permitopen="127\.0\.0\.1:1",permitlisten="127\.0\.0\.1:700",expiry-time="\d{12}",command=/,
+    );
+  });
+
   test.each([
     ['of others', 'ssh-rsa BBBB somebody\n# a comment\n'],
     ['that is empty', ''],
