@@ -33,6 +33,7 @@ test('an exit code that neither a command nor a rollback decides is one that onl
     );
   });
   expect(others.map((code) => [code, ERRORS[code].exitCode])).toEqual([
+    ['MEMORY_LOST', exitCodeOf('rollback-incomplete', undefined)],
     ['RELEASE_FAILED', exitCodeOf('rollback-incomplete', undefined)],
     ['OBJECTIVE_MISSED', exitCodeOf('moved-but-missed', undefined)],
     ['JOURNAL_CORRUPT', REFUSED],
