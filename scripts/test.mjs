@@ -61,7 +61,9 @@ for (const file of counts.testResults) {
   for (const { status, fullName, failureMessages } of file.assertionResults) {
     if (status !== 'failed') continue;
     console.log(`failed: ${relative(root, file.name)}: ${fullName}`);
-    const lines = stripVTControlCharacters(failureMessages.join('\n')).split('\n');
+    const lines = stripVTControlCharacters(failureMessages.join('\n'))
+      .split('\n')
+      .filter((line) => !line.includes('/node_modules/'));
     for (const line of lines.slice(0, MOST_LINES)) console.log(`failed:   ${line}`);
   }
 }
