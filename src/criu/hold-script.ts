@@ -379,12 +379,12 @@ export const END_SERVED_SCRIPT: string = `
 cd "$1" 2> /dev/null && [ -f serves ] || { echo ended; exit 0; }
 read -r decision _ < decision
 [ "$decision" = commit ] || { echo "decided: $decision"; exit 0; }
-: > fetched
 rounds=0
 while [ ! -f exit ] && [ -e process/lock ] && [ "$rounds" -lt 100 ] && ! flock -n -s process/lock true; do
   timeout 0.1 dd bs=1 count=1 of=/dev/null 2> /dev/null <> events
   rounds=$((rounds + 1))
 done
+: > fetched
 sh ./settle killed
 `;
 

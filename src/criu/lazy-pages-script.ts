@@ -50,7 +50,9 @@ open my $lock, '>', 'guard.lock' or die "guard.lock: $!\n";
 flock $lock, LOCK_EX;
 sub start_of {
   open my $stat, '<', "/proc/$_[0]/stat" or return '';
-  my ($state, @fields) = split ' ', (<$stat> // '') =~ s/^.*\) //r;
+  # The name of a program may have anything in it.
+  local $/;
+  my ($state, @fields) = split ' ', (<$stat> // '') =~ s/^.*\) //sr;
   return defined $state && $state !~ /[ZX]/ ? $fields[18] : '';
 }
 sub leave {
@@ -96,15 +98,16 @@ sub children_of {
 # What was restored and what descends from it, by the start times: who has lost its parent is found no other way later.
 my %known;
 sub look {
-  my @todo = keys %known;
+  for my $pid (keys %known) { delete $known{$pid} if start_of($pid) ne $known{$pid} }
   if (open my $list, '<', 'restored') {
-    for (<$list>) { my ($pid, $start) = split; push @todo, $pid if start_of($pid) eq $start }
+    for (<$list>) { my ($pid, $start) = split; $known{$pid} = $start if start_of($pid) eq $start }
   }
-  my %seen;
+  my (%seen, @todo);
+  @todo = keys %known;
   while (defined(my $pid = shift @todo)) {
     next if $seen{$pid}++;
     my $start = start_of($pid);
-    next if $start eq '' || ($known{$pid} // $start) ne $start;
+    next if $start eq '';
     $known{$pid} = $start;
     push @todo, children_of($pid);
   }
@@ -123,11 +126,9 @@ sub hold {
     elsif ($! != EBADF) { $failed = 1 }
   }
   # Of a daemon that dies the list goes as a whole, and before its end is told: then there are no others but ours.
-  if ($failed || !defined readlink "/proc/$daemon/fd/0") { push @held, @now; return 0 }
-  my $is_new = @now != @held;
+  if ($failed || !defined readlink "/proc/$daemon/fd/0") { POSIX::close($_) for @now; return 0 }
   POSIX::close($_) for @held;
   @held = @now;
-  look() if $is_new;
   return 1;
 }
 # Each task has one. A zombie is none.
@@ -137,29 +138,36 @@ sub has_all {
   return @held >= $tasks;
 }
 
-my $is_asked = 0;
+my ($is_asked, $is_guarded, $is_whole, $turn) = (0, 0, 0, 0);
 while (1) {
   my $wait = '';
   vec($wait, $pidfd, 1) = 1;
   vec($wait, fileno $ask, 1) = 1;
   my $found = select $wait, undef, undef, 0.02;
   last if $found > 0 && vec $wait, $pidfd, 1;
-  my $is_whole = hold();
+  $is_whole = hold();
+  # Ten times less often: it takes longer, and an orphan is the exception.
+  look() if $is_guarded && $turn++ % 10 == 0;
   if ($found > 0 && vec $wait, fileno $ask, 1) { sysread $ask, my $byte, 1; $is_asked = 1 }
   next if !$is_asked || !$is_whole || !has_all();
   syswrite $answer, 'y';
-  $is_asked = 0;
+  ($is_asked, $is_guarded) = (0, 1);
 }
 waitpid $daemon, 0;
 my $end = $?;
-if ($end == 0) { leave('fetched', 'yes'); exit 0 }
+# One that has closed them all, and was still to say so to the source, had fetched everything.
+if ($end == 0 || $is_guarded && $is_whole && !@held) { leave('fetched', 'yes'); exit 0 }
 
-# Stopped before they are ended, so that none is forked unseen.
-my $before = -1;
-while (keys %known > $before) {
-  $before = keys %known;
+# Stopped before they are ended, until there is nobody new, so that none is forked unseen.
+my ($is_new, %stopped) = (1);
+while ($is_new) {
   look();
-  for my $pid (keys %known) { kill 'STOP', $pid if start_of($pid) eq $known{$pid} }
+  $is_new = 0;
+  for my $pid (keys %known) {
+    next if ($stopped{$pid} // '') eq $known{$pid};
+    kill 'STOP', $pid;
+    ($stopped{$pid}, $is_new) = ($known{$pid}, 1);
+  }
 }
 for (1 .. 2000) {
   my @alive = grep { start_of($_) eq $known{$_} } keys %known;
@@ -195,17 +203,32 @@ look "$daemon"
 `;
 
 /**
- * For a person, when the guard was killed: ends the daemon and the workload, as the guard would have done. In the directory of the script.
+ * Ends the workload as the guard does, then what would fetch memory for it: for what the guard has left, and for a person, when it was killed. In
+ * the directory of the script.
  */
-export const END_UNGUARDED_SCRIPT = `
+export const END_WORKLOAD_SCRIPT = `
 cd "\${0%/*}" || exit
+tree() {
+  echo "$1"
+  for children in "/proc/$1/task/"*/children; do
+    child=
+    read -r child 2> /dev/null < "$children"
+    for child in $child; do tree "$child"; done
+  done
+}
+alive() {
+  while read -r pid start _; do
+    now=
+    { while read -r line; do now="$now $line"; done < "/proc/$pid/stat"; } 2> /dev/null
+    set -- \${now##*) }
+    [ "\${20}" != "$start" ] || tree "$pid"
+  done < restored
+}
+if [ -f restored ]; then
+  kill -s STOP $(alive) 2> /dev/null
+  kill -s KILL $(alive) 2> /dev/null
+fi
 sh ./end-guard
-while read -r pid start _; do
-  now=
-  { read -r now < "/proc/$pid/stat"; } 2> /dev/null || continue
-  set -- \${now##*) }
-  [ "\${20}" != "$start" ] || kill -s KILL "$pid"
-done < restored
 `;
 
 /** Ends the daemon alone, so that the guard ends the workload. Argument: the hold's directory. Idempotent. */

@@ -2,7 +2,7 @@ import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import {
   END_GUARD_SCRIPT,
-  END_UNGUARDED_SCRIPT,
+  END_WORKLOAD_SCRIPT,
   FETCHED_SCRIPT,
   GIVE_UP_FETCH_SCRIPT,
   GUARDED_SCRIPT,
@@ -26,7 +26,7 @@ export const LAZY_PAGES_FILES: readonly (readonly [string, string])[] = [
   ['lazy-pages.pl', LAZY_PAGES_PROGRAM],
   ['guarded', GUARDED_SCRIPT],
   ['end-guard', END_GUARD_SCRIPT],
-  ['end-unguarded', END_UNGUARDED_SCRIPT],
+  ['end-workload', END_WORKLOAD_SCRIPT],
 ];
 
 /**
@@ -61,6 +61,13 @@ async function fetchOf(
 /** Ends a workload whose memory can never come. Idempotent. */
 export async function giveUpFetch(host: Host, directory: string): Promise<void> {
   await mustRunScript(host, GIVE_UP_FETCH_SCRIPT, [directory], { what: 'Ending criu lazy-pages' });
+}
+
+/** Ends what is left there of a workload whose root has ended. Idempotent. */
+export async function endWorkload(host: Host, directory: string): Promise<void> {
+  await mustRunScript(host, '[ ! -f "$1/end-workload" ] || sh "$1/end-workload"', [directory], {
+    what: 'Ending what is left of the workload',
+  });
 }
 
 /** Ends what fetches memory for a hold that is over. Idempotent. */

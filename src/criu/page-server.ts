@@ -15,17 +15,17 @@ import { mustRunScript, runScript } from '../host/shell.ts';
 const FIRST_PORT = 600;
 const LAST_PORT = 1023;
 
-/** Prints the ports at which somebody listens, in hexadecimal, and below which a port is root's. */
-const LISTENING_SCRIPT = `
-awk 'FNR > 1 && $4 == "0A" { n = split($2, part, ":"); print part[n] }' /proc/net/tcp /proc/net/tcp6 2> /dev/null
+/** Prints the ports that are in use, in hexadecimal, and below which a port is root's. */
+const PORTS_SCRIPT = `
+awk 'FNR > 1 { n = split($2, part, ":"); print part[n] }' /proc/net/tcp /proc/net/tcp6 2> /dev/null
 cat /proc/sys/net/ipv4/ip_unprivileged_port_start
 `;
 
-/** A port at which nobody listens on any of these hosts. @throws FlowError TRANSFER_FAILED */
+/** A port that nobody uses on any of these hosts. @throws FlowError TRANSFER_FAILED */
 export async function choosePort(hosts: readonly Host[]): Promise<number> {
   const taken = new Set<number>();
   for (const host of hosts) {
-    const { stdout } = await mustRunScript(host, LISTENING_SCRIPT, [], { what: 'Looking for a free port' });
+    const { stdout } = await mustRunScript(host, PORTS_SCRIPT, [], { what: 'Looking for a free port' });
     const lines = stdout.trim().split('\n');
     const unprivileged = Number(lines.pop());
     if (unprivileged <= LAST_PORT) {

@@ -153,6 +153,7 @@ if [ "$decision" = commit ] && [ -f serves ] && [ ! -f fetched ]; then
   rm -f settled decision.new && ln decision.abort decision.new && mv -f decision.new decision && sync decision . || exit 1
   set -- killed
 elif [ "$decision" = commit ]; then
+  [ "$1" != again ] || [ ! -f serves ] || fail 'its memory was fetched, and it is to end here'
   end_tasks
   settled ended
 fi

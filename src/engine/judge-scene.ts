@@ -201,7 +201,11 @@ function judgePostCopy({ command, plan, destination, onDestination, runOnCommand
     return {
       standing: 'nowhere',
       sentence: `The workload has ended on ${plan.destination} before all of its memory had come; ${stopped}. To let that run on loses what it did on ${plan.destination}.`,
-      command: runOnCommand,
+      // The address may still be there: who takes the run up removes it, and then says how that is done.
+      command:
+        plan.network.address && destination.hold?.isFromEarlierBoot === false
+          ? command('resume')
+          : runOnCommand,
     };
   }
   return destination.hold?.decision === 'commit'

@@ -34,6 +34,6 @@ export function leftBehind(left: readonly FailureData[], command: string): Failu
     ...(first?.host === undefined ? {} : { host: first.host }),
     evidence: first?.message ?? '',
     hint: `${first?.code === 'CLEAN_UP_FAILED' ? first.hint : 'The workload is not concerned.'} The lock there stays until it is cleaned up.`,
-    command,
+    command: (first?.code === 'CLEAN_UP_FAILED' ? first.command : undefined) ?? command,
   };
 }

@@ -18,8 +18,8 @@ export function portFence(runId: string, port: number | string): Fence {
       `add chain inet ${table} output { type filter hook output priority 0; }`,
       // An sshd with GatewayPorts listens at all addresses, whatever it was asked for.
       `add chain inet ${table} input { type filter hook input priority 0; }`,
-      `add rule inet ${table} input iifname != lo tcp dport ${port} drop`,
-      `add rule inet ${table} output oifname lo tcp dport ${port} meta skuid != 0 reject with tcp reset`,
+      `add rule inet ${table} input iifname != lo tcp dport ${port} tcp flags & (syn | ack) == syn drop`,
+      `add rule inet ${table} output oifname lo tcp dport ${port} tcp flags & (syn | ack) == syn meta skuid != 0 reject with tcp reset`,
     ].join('\n'),
   };
 }

@@ -1,6 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CriuHold } from '../criu/hold.ts';
-import { endLazyPages, type Fetch, giveUpFetch, lookAtFetch, untilFetched } from '../criu/lazy-pages.ts';
+import {
+  endLazyPages,
+  endWorkload,
+  type Fetch,
+  giveUpFetch,
+  lookAtFetch,
+  untilFetched,
+} from '../criu/lazy-pages.ts';
 import { FlowError } from '../errors/flow-error.ts';
 import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
@@ -10,6 +17,7 @@ import { FENCE_SCRIPT } from '../network/fence.ts';
 import { PORT_FENCE_DOWN_SCRIPT, portFence, portFenceTable } from '../network/port-fence.ts';
 import { isPostCopied } from '../plan/plan.ts';
 import { closeMemoryPath, openMemoryPath } from '../transfer/one-run-key.ts';
+import { readAlive } from '../workload/alive.ts';
 import { survivors } from '../workload/identity.ts';
 import { dumpHold, restoreHold } from './criu-options.ts';
 import type { StepContext, StepType } from './step.ts';
@@ -64,10 +72,12 @@ const RECONNECT_MS = 60_000;
 async function untilHeard({ destination, runDirectory, signal }: StepContext): Promise<Fetch> {
   let lostAtMs: number | undefined;
   for (;;) {
+    const beganAtMs = performance.now();
     try {
       return await untilFetched(destination, restoreHold(runDirectory), signal);
     } catch (error) {
       const isLost = error instanceof FlowError && error.code === 'HOST_UNREACHABLE';
+      if (performance.now() - beganAtMs > RECONNECT_MS) lostAtMs = undefined;
       lostAtMs ??= performance.now();
       if (!isLost || performance.now() - lostAtMs > RECONNECT_MS) throw error;
       await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
@@ -117,10 +127,15 @@ async function requireWhole(context: StepContext, fetch: Fetch): Promise<void> {
     throw new FlowError('HOLD_LOST', `The guard of criu lazy-pages on ${destination.name} was killed`, {
       host: destination.name,
       hint: 'Whether all of the memory has come cannot be told any more. Nothing was cleaned up. The command ends the workload there; then resume the run, which says how it goes on from the source.',
-      command: commandOn(destination, ['sh', `${restoreHold(runDirectory)}/end-unguarded`]),
+      command: commandOn(destination, ['sh', `${restoreHold(runDirectory)}/end-workload`]),
     });
   }
   const { destinationHold, workload } = state;
+  // An earlier attempt had seen it there, and ended the copy on the source, before it cleaned up.
+  if (fetch === 'cleaned' && workload && (await isNothingLeft(context))) {
+    const { alive } = await readAlive(destination, [workload.rootPid]);
+    if (alive.length > 0) return;
+  }
   const isThere =
     fetch === 'fetched' &&
     workload !== undefined &&
@@ -136,6 +151,8 @@ export async function memoryLost(context: StepContext): Promise<FlowError> {
   const { source, destination, state, runDirectory, plan } = context;
   const host = destination.name;
   const process = `Process ${state.workload?.rootPid}`;
+  // Children may have outlived it.
+  await endWorkload(destination, restoreHold(runDirectory)).catch(() => undefined);
   const { address } = plan.network;
   if (address) {
     await mustRunScript(destination, ADDRESS_REMOVE_SCRIPT, [address.cidr, address.device], {
@@ -188,24 +205,32 @@ async function cleanUpSource(context: StepContext): Promise<void> {
  */
 async function requireOver(context: StepContext, on: Host): Promise<void> {
   const { source, destination, runDirectory, state } = context;
-  const fail = (message: string, hint: string): FlowError =>
-    new FlowError('CLEAN_UP_FAILED', message, { host: on.name, hint });
+  const fail = (message: string, hint: string, command?: string): FlowError =>
+    new FlowError('CLEAN_UP_FAILED', message, {
+      host: on.name,
+      hint,
+      ...(command === undefined ? {} : { command }),
+    });
   try {
-    if (await isNothingLeft(context)) return;
-    const fetch = await lookAtFetch(destination, restoreHold(runDirectory));
+    const fetch = await lookAtFetch(destination, restoreHold(runDirectory)).catch(async (error: unknown) => {
+      if (await isNothingLeft(context)) return undefined;
+      throw error;
+    });
     if (fetch === 'fetching') {
       throw fail(
         `The workload still fetches memory from ${source.name}`,
         `It runs on ${destination.name}, and would be lost if its copy on ${source.name} ended, which is frozen.`,
       );
     }
+    if (fetch === undefined || (await isNothingLeft(context))) return;
     await requireWhole(context, fetch);
     await state.sourceHold?.endServed();
   } catch (error) {
-    if (error instanceof FlowError && error.code === 'CLEAN_UP_FAILED') throw error;
+    if (!(error instanceof FlowError) || error.code === 'CLEAN_UP_FAILED' || error.code === 'SUPERSEDED')
+      throw error;
     // It may be the other host that said so: this one keeps what it has, and its lock.
-    const { message, hint = '' } = error as FlowError;
-    throw fail(message, hint);
+    const { message, hint = '', command } = error;
+    throw fail(message, hint, command);
   }
 }
 

@@ -2,7 +2,7 @@ import { hasEnded } from '../checkpoint/look-up.ts';
 import { lazyPagesArguments, lazyRestoreArguments, restoreArguments } from '../criu/arguments.ts';
 import { criuFailure } from '../criu/failure.ts';
 import { CriuHold, describeEnd, type Recovery } from '../criu/hold.ts';
-import { giveUpFetch, lookAtFetch, untilFetched } from '../criu/lazy-pages.ts';
+import { endWorkload, giveUpFetch, lookAtFetch, untilFetched } from '../criu/lazy-pages.ts';
 import { SETTLE_RESTORE_SCRIPT } from '../criu/settle-script.ts';
 import { FILES_SYNCED_MARK } from '../criu/whole-images.ts';
 import { FlowError } from '../errors/flow-error.ts';
@@ -185,7 +185,9 @@ async function endFetch(
     await giveUpFetch(host, directory);
     await untilFetched(host, directory, signal);
   }
-  return (await CriuHold.of(host, directory).findRestored(state.workload.rootPid)) === 'gone';
+  if ((await CriuHold.of(host, directory).findRestored(state.workload.rootPid)) !== 'gone') return false;
+  await endWorkload(host, directory);
+  return true;
 }
 
 async function undoOnDestination(context: StepContext): Promise<void> {

@@ -199,9 +199,10 @@ describe.skipIf(labSkipReason !== undefined)('strategy: post-copy', () => {
       await killed;
       expect(exitCode, stdout).toBe(6);
       expect(stdout).toContain('The guard of criu lazy-pages on b was killed');
-      const ended = await paste(/run: (ssh .*end-unguarded')/.exec(stdout)?.[1] ?? 'false');
+      const ended = await paste(/run: (ssh .*end-workload')/.exec(stdout)?.[1] ?? 'false');
       expect(ended.exitCode, ended.stderr).toBe(0);
       expect(await lab.processStart('b', pid)).toBe('');
+      expect(await lab.sh('b', 'cat /srv/writer/wrong 2> /dev/null || :')).toBe('');
       const resumed = await cli('resume', newestRun());
       expect(resumed.exitCode).toBe(6);
       const said = resumed.stdout + resumed.stderr;
