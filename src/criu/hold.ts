@@ -247,15 +247,9 @@ export class CriuHold {
       },
     });
     if (end.kind === 'held') throw new Error('hold: waited for the end');
-    if (counts !== 'commit' && counts !== 'abort' && counts !== 'none') {
-      throw new FlowError('HOLD_LOST', `The decision cannot be made on ${this.host.name}`, {
-        host: this.host.name,
-        evidence: end.kind === 'refused' ? end.stderr : (counts ?? ''),
-        command: commandOn(this.host, ['df', this.directory]),
-      });
-    }
+    const decided = this.#decisionOf(counts, end);
     const settled = await this.#settle(end);
-    return { decision: counts, end, ...(by ? { by } : {}), ...(settled ? { settled } : {}) };
+    return { decision: decided, end, ...(by ? { by } : {}), ...(settled ? { settled } : {}) };
   }
 
   /**
@@ -264,16 +258,21 @@ export class CriuHold {
    */
   async commitServing(): Promise<'commit' | 'abort' | 'none'> {
     clearInterval(this.#renewal);
-    let counts = '';
-    const end = await this.#await('held', DECIDE_SCRIPT, ['commit'], {
+    let counts: string | undefined;
+    const state = await this.#await('held', DECIDE_SCRIPT, ['commit'], {
       onFirstLine: (line) => {
-        [counts = ''] = line.split(' ');
+        [counts] = line.split(' ');
       },
     });
-    if (counts === 'commit' || counts === 'abort' || counts === 'none') return counts;
+    return this.#decisionOf(counts, state);
+  }
+
+  /** @param word as the host has said it @throws FlowError HOLD_LOST when it has said none */
+  #decisionOf(word: string | undefined, state: HoldState): 'commit' | 'abort' | 'none' {
+    if (word === 'commit' || word === 'abort' || word === 'none') return word;
     throw new FlowError('HOLD_LOST', `The decision cannot be made on ${this.host.name}`, {
       host: this.host.name,
-      evidence: end.kind === 'refused' ? end.stderr : counts,
+      evidence: state.kind === 'refused' ? state.stderr : (word ?? ''),
       command: commandOn(this.host, ['df', this.directory]),
     });
   }

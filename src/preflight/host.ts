@@ -81,9 +81,9 @@ export async function trackingFindings(host: Host): Promise<Finding[]> {
   return [
     {
       host: host.name,
-      message: `The kernel of ${host.name} does not track what memory is written to (CONFIG_MEM_SOFT_DIRTY), as \`strategy: pre-copy\` needs`,
+      message: `The kernel of ${host.name} does not track what memory is written to (CONFIG_MEM_SOFT_DIRTY), as \`strategy: pre-copy\` and \`hybrid\` need`,
       remedy:
-        'Take the strategy out; `transfer/stream` makes the pause short, too. Debian’s kernels for x86-64 track it.',
+        'Take the strategy out, or use `post-copy`; `transfer/stream` makes the pause short, too. Debian’s kernels for x86-64 track it.',
       command: commandOn(host, ['criu', 'check', '--feature', 'mem_dirty_track']),
     },
   ];

@@ -41,7 +41,7 @@ export async function lazyFindings(source: Host, destination: Host): Promise<Fin
   if (most !== '') {
     findings.push({
       host: source.name,
-      message: `A pipe on ${source.name} may have ${most} bytes at most, and criu, which has not CAP_SYS_RESOURCE there, needs ${PIPE_BYTES} for \`strategy: post-copy\``,
+      message: `A pipe on ${source.name} may have ${most} bytes at most, and criu, which has not CAP_SYS_RESOURCE there, needs ${PIPE_BYTES} for \`strategy: post-copy\` and \`hybrid\``,
       remedy: 'Let pipes be larger there, or take the strategy out.',
       command: commandOn(source, ['sysctl', '-w', `fs.pipe-max-size=${PIPE_BYTES}`]),
     });
@@ -50,7 +50,7 @@ export async function lazyFindings(source: Host, destination: Host): Promise<Fin
   if (lacking.includes('guard')) {
     findings.push({
       host: destination.name,
-      message: `Perl on ${destination.name} cannot have a descriptor of another process (pidfd_getfd, of Linux 5.6), or lacks POSIX or Fcntl, as \`strategy: post-copy\` needs`,
+      message: `Perl on ${destination.name} cannot have a descriptor of another process (pidfd_getfd, of Linux 5.6), or lacks POSIX or Fcntl, as \`strategy: post-copy\` and \`hybrid\` need`,
       remedy: 'Install all of Perl, or take the strategy out.',
       command: commandOn(destination, ['perl', '-MPOSIX', '-MFcntl', '-e', '1']),
     });
@@ -58,7 +58,7 @@ export async function lazyFindings(source: Host, destination: Host): Promise<Fin
   if (lacking.includes('uffd')) {
     findings.push({
       host: destination.name,
-      message: `The kernel of ${destination.name} does not let criu fetch memory as it is asked for (userfaultfd), as \`strategy: post-copy\` needs`,
+      message: `The kernel of ${destination.name} does not let criu fetch memory as it is asked for (userfaultfd), as \`strategy: post-copy\` and \`hybrid\` need`,
       remedy: 'Take the strategy out; `transfer/stream` makes the pause short, too.',
       command: commandOn(destination, ['criu', 'check', '--feature', 'uffd-noncoop']),
     });

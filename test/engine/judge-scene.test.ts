@@ -4,6 +4,10 @@ import type { Plan } from '../../src/plan/plan.ts';
 import { planWith } from '../helpers/plan.ts';
 
 const MOVE = planWith({ source: 'a', destination: 'b' });
+const POST_COPY = planWith({
+  ...{ source: 'a', destination: 'b' },
+  steps: [{ id: 'post-copy', uses: 'post-copy', title: 'x', rollback: [] }],
+});
 const REVERT: Plan = { ...MOVE, workload: { kind: 'revert', series: 's', id: 1, boot: 'x' } };
 const LOCK = { runId: 'r', epoch: 1, pids: [1], controller: undefined } as never;
 const UNREACHABLE = { code: 'HOST_UNREACHABLE', message: 'no answer' } as const;
@@ -94,6 +98,49 @@ test.each([
       onDestination: undefined,
       source: at('a', { decision: 'commit', hasMemory: true, hasImages: false }),
       destination: { host: 'b', failure: UNREACHABLE },
+    },
+    ['unknown', 'criu-flow status r'],
+  ],
+  [
+    'its memory was to be fetched, and it has ended where its address may still be',
+    {
+      plan: {
+        ...POST_COPY,
+        network: { connections: 'keep', address: { cidr: '10.0.0.9/24', device: 'eth0' } },
+      },
+      source: at('a', { decision: 'commit', hasMemory: true, hasImages: false }),
+      destination: at('b', { decision: 'commit' }),
+    },
+    ['nowhere', 'criu-flow resume r'],
+  ],
+  [
+    'it was let run on by hand, and the other copy is alive',
+    {
+      plan: POST_COPY,
+      onDestination: { pids: [1], by: 'hold' },
+      source: at('a', { stands: 'ended', decision: 'abort', hasMemory: true, hasImages: false }),
+      destination: at('b', { decision: 'commit' }),
+    },
+    ['unknown', 'criu-flow rollback r'],
+  ],
+  [
+    'its memory is fetched from a source that cannot be asked',
+    {
+      plan: POST_COPY,
+      onSource: undefined,
+      onDestination: { pids: [1], by: 'hold' },
+      source: { host: 'a', failure: UNREACHABLE },
+      destination: at('b', { decision: 'commit' }),
+    },
+    ['on-destination-unfinished', 'criu-flow resume r'],
+  ],
+  [
+    'its memory was fetched from a source that cannot be asked, and it has ended',
+    {
+      plan: POST_COPY,
+      onSource: undefined,
+      source: { host: 'a', failure: UNREACHABLE },
+      destination: at('b', { decision: 'commit' }),
     },
     ['unknown', 'criu-flow status r'],
   ],
