@@ -2,6 +2,7 @@ import type { Host } from '../host/host.ts';
 import { goesStraight, isPostCopied, isPreCopied, type Plan } from '../plan/plan.ts';
 import { type FoundWorkload, lookUpWorkload } from '../checkpoint/look-up.ts';
 import { checkpointFindings, revertFindings } from './checkpoint.ts';
+import { compatibilityFindings } from './compatible.ts';
 import { destinationFindings } from './destination.ts';
 import type { Finding } from './finding.ts';
 import { hostFindings, trackingFindings } from './host.ts';
@@ -50,11 +51,12 @@ async function lookBeforeMove(
   const isDirect = goesStraight(plan);
   detail('look at both hosts');
   const isLazy = isPostCopied(plan);
-  const [onSource, tracking, lazy, onDestination, found] = await Promise.all([
+  const [onSource, tracking, lazy, onDestination, compatible, found] = await Promise.all([
     hostFindings(source, [...(isDirect ? [...COPYING_TOOLS, 'ssh', 'ssh-keygen'] : TOOLS), 'ss', ...tools]),
     isPreCopied(plan) ? trackingFindings(source) : [],
     isLazy ? lazyFindings(source, destination) : [],
     hostFindings(destination, [...(isDirect ? COPYING_TOOLS : TOOLS), ...(isLazy ? ['perl'] : []), ...tools]),
+    compatibilityFindings(source, destination),
     lookUpWorkload({ source, destination }, plan.workload),
   ]);
   detail('compare with the destination');
@@ -63,6 +65,7 @@ async function lookBeforeMove(
     ...tracking,
     ...lazy,
     ...onDestination,
+    ...compatible,
     ...workloadFindings(found.workload, source, plan.network),
     ...(await destinationFindings(destination, found.workload, plan, source)),
   ];
