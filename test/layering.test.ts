@@ -57,7 +57,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   preflight: ['checkpoint', 'errors', 'host', 'plan', 'workload'],
   checkpoint: ['errors', 'host', 'plan', 'workload'],
-  criu: ['errors', 'host', 'plan'],
+  criu: ['errors', 'host', 'plan', 'workload'],
   network: ['errors', 'host'],
   transfer: ['errors', 'host', 'plan'],
   workload: ['errors', 'host', 'plan'],

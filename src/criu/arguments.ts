@@ -1,14 +1,13 @@
 import type { NetworkPlan } from '../plan/plan.ts';
+import type { CriuNeeds } from '../workload/criu-needs.ts';
 
-export interface CriuOptions {
+export interface CriuOptions extends CriuNeeds {
   readonly imagesDirectory: string;
   /** criu's work directory, where its log goes. */
   readonly workDirectory: string;
   /** None for a criu that does not hold. */
   readonly actionScript?: string;
   readonly connections: NetworkPlan['connections'];
-  /** The root process belongs to a session outside of the tree (criu(8), `--shell-job`). */
-  readonly shellJob: boolean;
 }
 
 /** @see criu(8). The log level 3 names what criu was at when it failed. */
@@ -19,7 +18,7 @@ function common(options: CriuOptions): string[] {
     '--work-dir',
     options.workDirectory,
     '-v3',
-    // Cgroups are the hosts' own business: a process lands in the cgroup of criu-flow's session there.
+    // Cgroups are the hosts' own business: a process lands in that of criu, a scope of systemd's where there is one.
     '--manage-cgroups=ignore',
     '--network-lock',
     'nftables',
@@ -27,7 +26,23 @@ function common(options: CriuOptions): string[] {
     ...(options.connections === 'keep' ? ['--tcp-established'] : []),
     ...(options.connections === 'close' ? ['--tcp-close'] : []),
     ...(options.shellJob ? ['--shell-job'] : []),
+    ...(options.journal ? ['--ext-unix-sk'] : []),
   ];
+}
+
+/** What criu dumps of a socket by itself is its own end. @see criu(8), `--external` */
+function ofDump(options: CriuOptions): string[] {
+  const streams = options.journal?.streams ?? [];
+  return [...common(options), ...streams.flatMap((inode) => ['--external', `unix[${inode}]`])];
+}
+
+/** A connection to the journal of the host, which is criu's output, in the place of each that was dumped. @see systemd-cat(1) */
+function ofRestore(options: CriuOptions, command: readonly string[]): string[] {
+  const argv = [...command, ...common(options)];
+  if (!options.journal?.streams.length) return argv;
+  const { identifier, streams } = options.journal;
+  const inherited = streams.flatMap((inode) => ['--inherit-fd', `fd[1]:socket:[${inode}]`]);
+  return ['systemd-cat', `--identifier=${identifier}`, ...argv, ...inherited];
 }
 
 /**
@@ -45,7 +60,7 @@ export function dumpArguments(
   { pageServerPort, parent, lazyPort }: DumpedMemory = {},
 ): string[] {
   return [
-    ...['criu', 'dump', '--tree', String(pid), '--log-file', 'dump.log', ...common(options)],
+    ...['criu', 'dump', '--tree', String(pid), '--log-file', 'dump.log', ...ofDump(options)],
     ...(pageServerPort === undefined ? [] : ['--page-server', ...at(pageServerPort)]),
     ...(parent === undefined ? [] : since(parent)),
     ...(lazyPort === undefined
@@ -65,7 +80,7 @@ interface DumpedMemory {
  * @see criu(8), `--track-mem`; the kernel's documentation, soft-dirty
  */
 export function preDumpArguments(pid: number | string, options: CriuOptions, parent?: string): string[] {
-  const argv = ['criu', 'pre-dump', '--tree', String(pid), '--log-file', 'pre-dump.log', ...common(options)];
+  const argv = ['criu', 'pre-dump', '--tree', String(pid), '--log-file', 'pre-dump.log', ...ofDump(options)];
   return parent === undefined ? [...argv, '--track-mem'] : [...argv, ...since(parent)];
 }
 
@@ -96,12 +111,12 @@ function at(port: number | string): string[] {
  */
 export function healArguments(pid: number, options: CriuOptions): string[] {
   const argv = ['criu', 'dump', '--tree', String(pid), '--log-file', 'heal.log', '--leave-running'];
-  return [...argv, ...common(options)];
+  return [...argv, ...ofDump(options)];
 }
 
 /** `criu restore`, which leaves the tree running without criu when the hold commits, or at once without one. */
 export function restoreArguments(options: CriuOptions, logFile = 'restore.log'): string[] {
-  return ['criu', 'restore', '--restore-detached', '--log-file', logFile, ...common(options)];
+  return ofRestore(options, ['criu', 'restore', '--restore-detached', '--log-file', logFile]);
 }
 
 /** The same of a tree whose memory is fetched as it asks for it, by the daemon of {@link lazyPagesArguments} in the same work directory. */

@@ -206,6 +206,7 @@ ${PUT_FUNCTION}
 ${BOOT_FUNCTION}
 cd "$1" || exit 1
 shift
+: > supervised
 exec 3<> events 4<> start
 while [ ! -f started ] && [ ! -f decision ]; do
   timeout 86400 dd bs=1 count=1 of=/dev/null 2> /dev/null <&4 || break

@@ -4,6 +4,7 @@ import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { killProcess, processState, startProcess } from '../host/remote-process.ts';
 import { mustRunScript, runScript } from '../host/shell.ts';
+import type { Scope } from '../workload/scope.ts';
 import { LAZY_PAGES_FILES, withLazyPages } from './lazy-pages.ts';
 import {
   AWAIT_SCRIPT,
@@ -20,6 +21,7 @@ import {
   SUPERVISE_SCRIPT,
   WAIVE_SCRIPT,
 } from './hold-script.ts';
+import { SCOPED_SCRIPT, UNTIL_SUPERVISED_SCRIPT } from './scope-script.ts';
 
 /** How a criu that can hold stands: it holds, or it has ended with an exit code, or it vanished without one. */
 export type HoldState =
@@ -89,6 +91,10 @@ export interface HoldOptions {
   readonly endsAtAbort?: boolean;
   /** A dump whose memory is fetched from it after the commit: see {@link CriuHold.commitServing}. @default false */
   readonly serves?: boolean;
+  /** Where systemd runs, what criu restores is in it, by whomever. */
+  readonly scope?: Scope;
+  /** All of the hold is in that scope from its begin: for a restore. @default false */
+  readonly isInScope?: boolean;
   /** Of a restore: `criu lazy-pages`, which fetches its memory. @default none */
   readonly lazyPages?: readonly string[];
 }
@@ -154,11 +160,24 @@ export class CriuHold {
     await mustRunScript(host, PREPARE_SCRIPT, [directory, ...filesOf(options)], {
       what: 'Preparing the hold',
     });
+    const scoped = options.isInScope ? ['sh', '-c', SCOPED_SCRIPT, 'criu-flow', directory] : [];
     await startProcess(host, {
       directory: `${directory}/process`,
-      argv: ['sh', '-c', SUPERVISE_SCRIPT, 'criu-flow', directory, ...argv],
+      argv: [...scoped, 'sh', '-c', SUPERVISE_SCRIPT, 'criu-flow', directory, ...argv],
     });
     return new CriuHold(host, directory, options.leaseSeconds, options.cut !== undefined);
+  }
+
+  /**
+   * Waits until the process that was started by {@link prepare} is there.
+   * @returns whether what is restored will be in a scope of systemd, with the limits that it tells of
+   * @throws FlowError COMMAND_FAILED when systemd would not
+   */
+  async untilSupervised(): Promise<boolean> {
+    const { stdout } = await mustRunScript(this.host, UNTIL_SUPERVISED_SCRIPT, [this.directory], {
+      what: 'Starting the process that will restore',
+    });
+    return stdout.trim() === 'scope';
   }
 
   /**
@@ -490,6 +509,7 @@ function filesOf({
   endsAtAbort = false,
   serves = false,
   lazyPages,
+  scope,
 }: HoldOptions): string[] {
   const files: [string, string][] = [['hold', HOLD_SCRIPT]];
   if (leaseSeconds !== undefined) files.push(['lease', String(leaseSeconds)]);
@@ -497,6 +517,7 @@ function filesOf({
   if (onHeld !== undefined) files.push(['on-held', onHeld]);
   if (endsAtAbort) files.push(['ends-at-abort', '']);
   if (serves) files.push(['serves', '']);
+  if (scope) files.push(['scope', [...scope.names, ...scope.properties].join('\n')]);
   if (lazyPages) files.push(...LAZY_PAGES_FILES.map(([name, text]): [string, string] => [name, text]));
   if (fence) files.push(['fence.nft', fence.text], ['fence.table', fence.table]);
   if (onResume) files.push(['on-resume', onResume.script], ['values', onResume.values.join('\n')]);

@@ -1,6 +1,7 @@
 import { BOOT_FUNCTION } from '../host/boot-function.ts';
 import { PUT_FUNCTION } from './hold-script.ts';
 import { REMOVE_LOCK_FUNCTION } from './lock-table.ts';
+import { ENTER_SCOPE_FUNCTION } from './scope-script.ts';
 import { FILES_SYNCED_MARK } from './whole-images.ts';
 
 /**
@@ -59,10 +60,18 @@ end_tasks() {
     rounds=$((rounds + 1))
   done
 }
+${ENTER_SCOPE_FUNCTION}
 become() {
   file=$1
   set --
   while read -r word; do set -- "$@" "$word"; done < "$file"
+  if [ "$file" = again ] && [ -s scope ]; then
+    rm -f entered
+    (enter_scope sh -c ': > entered; cd / && exec "$@"' criu-flow "$@") > "$file.output" 2>&1 < /dev/null 9>&-
+    code=$?
+    # To have lost its limits is better than to be lost.
+    [ ! -f entered ] || return "$code"
+  fi
   (cd / && exec "$@") > "$file.output" 2>&1 < /dev/null 9>&-
 }
 # Argument: what the run's directory has when the files are as the images know them.

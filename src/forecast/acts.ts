@@ -256,7 +256,7 @@ function cleanUpActs(names: RunNames): readonly Act[] {
 }
 
 export function optionsOf(names: RunNames, directory: string): ReturnType<typeof criuOptions> {
-  return criuOptions(names, directory, true);
+  return criuOptions(names, directory, { shellJob: true });
 }
 
 /** Whether it is told of a shell job is seen when the workload is looked at. */

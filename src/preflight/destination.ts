@@ -2,7 +2,8 @@ import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { isPreCopied, type Plan, sharedDirectoryOf } from '../plan/plan.ts';
-import { idsOf, type WorkloadFacts } from '../workload/facts.ts';
+import { goesToJournal } from '../workload/criu-needs.ts';
+import { idsOf, type ProcessFacts, type WorkloadFacts } from '../workload/facts.ts';
 import type { Finding } from './finding.ts';
 
 /**
@@ -34,6 +35,17 @@ xargs -0 -r -n 64 sh -c '
       [ -d "$path" ] || printf "differs\\\\tdirectory\\\\t-\\\\tmissing\\\\t%s\\\\0" "$path"
       continue
     fi
+    if [ "$use" = profile ]; then
+      set -- -e "$path (enforce)" -e "$path (complain)" -e "$path (kill)" -e "$path (unconfined)"
+      grep -qxF "$@" /sys/kernel/security/apparmor/profiles 2> /dev/null ||
+        printf "differs\\\\tprofile\\\\t-\\\\tmissing\\\\t%s\\\\0" "$path"
+      continue
+    fi
+    if [ "$use" = journal ]; then
+      { [ -S "$path" ] && command -v systemd-cat > /dev/null; } ||
+        printf "differs\\\\tjournal\\\\t-\\\\tmissing\\\\t%s\\\\0" "$path"
+      continue
+    fi
     found=$(stat -L -c %s -- "$path" 2> /dev/null) || found=missing
     [ "$found" = "$size" ] || printf "differs\\\\t%s\\\\t%s\\\\t%s\\\\t%s\\\\0" "$use" "$size" "$found" "$path"
   done
@@ -61,6 +73,8 @@ export async function destinationFindings(
         .filter(({ workingDirectory: path }) => path !== '' && !movesWithWorkload(plan, path))
         .map((process) => `directory\t-\t${process.workingDirectory}`),
     ),
+    ...new Set(workload.processes.flatMap(profilesOf).map((profile) => `profile\t-\t${profile}`)),
+    ...new Set(workload.outsideSockets?.filter(goesToJournal).map(({ path }) => `journal\t-\t${path}`)),
   ];
   const { stdout } = await mustRunScript(
     destination,
@@ -74,6 +88,11 @@ export async function destinationFindings(
     .map((record) => record.split('\t'));
   const differing = source ? await dropShared(source, found) : found;
   return differing.map((fields) => toFinding(fields, destination, plan, imageBytes));
+}
+
+/** Those of one that is stacked are several. @see apparmor(7), profile stacking */
+function profilesOf({ appArmorProfile }: ProcessFacts): readonly string[] {
+  return appArmorProfile?.split('//&') ?? [];
 }
 
 /** Prints the size of each file, or `missing`. */
@@ -189,6 +208,23 @@ function differs(
       message: `The working directory ${path} is missing on ${name}`,
       remedy: 'Add it to `files:`, or create it.',
       command: commandOn(host, ['mkdir', '-p', path]),
+    };
+  }
+  if (use === 'profile') {
+    return {
+      host: name,
+      message: `The AppArmor profile ${path}, which confines the workload, is not loaded on ${name}`,
+      remedy: 'Bring its file to /etc/apparmor.d there, and load it.',
+      command: commandOn(host, ['apparmor_parser', '--replace', '--write-cache', '/etc/apparmor.d/']),
+    };
+  }
+  if (use === 'journal') {
+    return {
+      host: name,
+      message: `The workload writes to the journal of systemd, by ${path}, and ${name} has none, or no systemd-cat`,
+      remedy:
+        'Start systemd-journald there, or let the workload write somewhere else, as a unit does with `StandardOutput=append:FILE`.',
+      command: commandOn(host, ['systemctl', 'status', 'systemd-journald']),
     };
   }
   const what = use === 'mapped' ? 'program or library' : 'open file';

@@ -1,6 +1,7 @@
 import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import type { NetworkPlan } from '../plan/plan.ts';
+import { goesToJournal } from '../workload/criu-needs.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
 import type { Finding } from './finding.ts';
 
@@ -26,6 +27,15 @@ export function workloadFindings(
       message: `Process ${process.pid} (${process.command}) is traced by ${tracer.command} (process ${tracer.pid})`,
       remedy: 'criu seizes a process as a debugger does: end the tracer (strace, gdb), then run again.',
       command: commandOn(host, ['ps', '-fp', String(tracer.pid)]),
+    });
+  }
+  for (const { kind, path, inode } of workload.outsideSockets?.filter((each) => !goesToJournal(each)) ?? []) {
+    findings.push({
+      host: host.name,
+      message: `The workload has a unix socket (${kind}, inode ${inode}) whose other end is outside of it: ${path === '*' ? 'one without a name' : path}`,
+      remedy:
+        'criu can carry no such connection: end it, or let the process at its other end be of the workload.',
+      command: commandOn(host, ['ss', '-xp']),
     });
   }
   const [first] = workload.connections;

@@ -1,4 +1,5 @@
 import type { CriuOptions } from '../criu/arguments.ts';
+import type { CriuNeeds } from '../workload/criu-needs.ts';
 import { imagesDirectory, type StepContext } from './step.ts';
 
 /** The directory of the hold on the source. */
@@ -15,12 +16,12 @@ export function restoreHold(runDirectory: string): string {
 export function criuOptions(
   context: Pick<StepContext, 'plan' | 'runDirectory'>,
   holdDirectory: string,
-  shellJob: boolean,
+  needs: CriuNeeds,
 ): CriuOptions {
   return {
     imagesDirectory: imagesDirectory(context),
     workDirectory: holdDirectory,
     connections: context.plan.network.connections,
-    shellJob,
+    ...needs,
   };
 }

@@ -12,7 +12,9 @@ import { CUT_SCRIPT } from '../transfer/one-run-key.ts';
 import { followMemory } from '../transfer/follow.ts';
 import type { TransferProgress } from '../transfer/progress.ts';
 import { LAST_ROUND } from '../transfer/rounds.ts';
-import { needsShellJob, requireSameProcess } from '../workload/identity.ts';
+import { criuNeeds } from '../workload/criu-needs.ts';
+import { requireSameProcess } from '../workload/identity.ts';
+import { scopeOf } from '../workload/scope.ts';
 import { criuOptions, dumpHold } from './criu-options.ts';
 import { makeReady } from './make-ready.ts';
 import { ON_HELD_SCRIPT } from './on-held-script.ts';
@@ -41,7 +43,7 @@ export const dump: StepType = {
       });
       const fence = address && { fence: serviceFence(context.attemptId, address.cidr, 'in') };
       const directory = dumpHold(context.runDirectory);
-      const options = criuOptions(context, directory, needsShellJob(workload));
+      const options = criuOptions(context, directory, criuNeeds(workload));
       const isLazy = isPostCopied(plan);
       if (isStreamed(plan) || isLazy) state.pageServerPort = await choosePort([source, context.destination]);
       const { pageServerPort } = state;
@@ -65,6 +67,7 @@ export const dump: StepType = {
           ...fence,
           ...(pageServerPort !== undefined && !isLazy && { cut: CUT_SCRIPT }),
           serves: isLazy,
+          scope: scopeOf(workload, context.attemptId),
           // Of a checkpoint they are made when the workload runs on.
           ...(plan.kind === 'move' && { onHeld: ON_HELD_SCRIPT }),
         },

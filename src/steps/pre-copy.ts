@@ -6,7 +6,8 @@ import { mustRunScript } from '../host/shell.ts';
 import { type ActingStep, isPostCopied } from '../plan/plan.ts';
 import { readRoundManifest, requireSameImages } from '../transfer/manifest.ts';
 import { LAST_ROUND, roundName } from '../transfer/rounds.ts';
-import { needsShellJob, requireSameProcess } from '../workload/identity.ts';
+import { criuNeeds } from '../workload/criu-needs.ts';
+import { requireSameProcess } from '../workload/identity.ts';
 import { criuOptions } from './criu-options.ts';
 import { makeReady } from './make-ready.ts';
 import { expectedDowntimeMs, whyStop } from './pre-copy-rule.ts';
@@ -104,7 +105,7 @@ async function copyRound(context: StepContext, number: number): Promise<PreCopyR
   const round = roundName(number);
   const directory = workDirectory(context, number);
   const options = {
-    ...criuOptions(context, directory, needsShellJob(workload)),
+    ...criuOptions(context, directory, criuNeeds(workload)),
     imagesDirectory: `${images}/${round}`,
   };
   const parent = number === 1 ? undefined : `../${roundName(number - 1)}`;

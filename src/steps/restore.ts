@@ -19,7 +19,9 @@ import { FENCE_SCRIPT, fenceTable, LIFT_BOTH_SCRIPT, serviceFence } from '../net
 import { endOrphanSockets } from '../network/orphan-sockets.ts';
 import { isPostCopied, isStreamed } from '../plan/plan.ts';
 import { readManifest, requireSameImages } from '../transfer/manifest.ts';
-import { needsShellJob } from '../workload/identity.ts';
+import { criuNeeds } from '../workload/criu-needs.ts';
+import type { WorkloadFacts } from '../workload/facts.ts';
+import { scopeOf } from '../workload/scope.ts';
 import { abortSource } from './abort-source.ts';
 import { criuOptions, restoreHold } from './criu-options.ts';
 import { stagedFiles } from './staged-files.ts';
@@ -50,7 +52,7 @@ export const restore: StepType = {
       const workload = state.checkpoint?.workload ?? state.workload;
       if (!workload) throw new Error('restore: no workload was read');
       const directory = restoreHold(runDirectory);
-      const options = criuOptions(context, directory, needsShellJob(workload));
+      const options = criuOptions(context, directory, criuNeeds(workload));
       const isLazy = isPostCopied(plan);
       const recovery: Recovery = {
         script: SETTLE_RESTORE_SCRIPT,
@@ -65,6 +67,8 @@ export const restore: StepType = {
           leaseSeconds: LEASE_SECONDS,
           recovery,
           endsAtAbort: true,
+          scope: scopeOf(workload, attemptId),
+          isInScope: true,
           ...(isLazy && port !== undefined && { lazyPages: lazyPagesArguments(options, port) }),
           ...(lift && { onResume: lift }),
           ...(fence && { fence }),
@@ -72,6 +76,8 @@ export const restore: StepType = {
         ({ actionScript }) =>
           (isLazy ? lazyRestoreArguments : restoreArguments)({ ...options, actionScript }),
       );
+      const isInScope = await state.destinationHold.untilSupervised();
+      warnOfLimits(context, workload, isInScope);
       if (fence) {
         await mustRunScript(destination, FENCE_SCRIPT, [], {
           what: 'Putting up the fence',
@@ -121,6 +127,25 @@ export const restore: StepType = {
   },
   cleanUps: [{ on: 'destination', run: cleanUpDestination }],
 };
+
+/** Says what of the cgroups of a workload is not the same on the destination. */
+function warnOfLimits(
+  { destination, warn }: StepContext,
+  { cgroup }: WorkloadFacts,
+  isInScope: boolean,
+): void {
+  const limits = Object.keys(cgroup?.limits ?? {});
+  if (!cgroup || limits.length === 0) return;
+  if (!isInScope) {
+    warn(
+      `${destination.name} has no systemd, which would set the limits of the workload's cgroup ${cgroup.path} there (${limits.join(', ')}): it runs without them.`,
+    );
+  } else if (cgroup.outside.length > 0) {
+    warn(
+      `Processes ${cgroup.outside.join(', ')} of the workload are in another cgroup than ${cgroup.path}: on ${destination.name} all are in one, with the limits of that.`,
+    );
+  }
+}
 
 async function cleanUpDestination(context: StepContext): Promise<void> {
   const { destination, attemptId, state } = context;

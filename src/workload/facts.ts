@@ -19,6 +19,27 @@ export interface ProcessFacts {
   readonly executable: string;
   /** Empty when it has ended and its parent has not asked for it yet. */
   readonly workingDirectory: string;
+  /** The AppArmor profile that confines it. */
+  readonly appArmorProfile?: string;
+}
+
+/** The cgroup of the workload's root process, of cgroup v2. @see cgroups(7); the kernel's documentation, cgroup-v2 */
+export interface CgroupFacts {
+  /** Below /sys/fs/cgroup, with a slash first. */
+  readonly path: string;
+  /** The limits and weights of its own that are not the kernel's default, by the names of their files: `memory.max`, for example. */
+  readonly limits: Readonly<Record<string, string>>;
+  /** Processes of the workload that are in another one. */
+  readonly outside: readonly number[];
+}
+
+/** A unix socket of the workload whose other end is outside of it. */
+export interface OutsideSocket {
+  /** `u_str`, `u_dgr` or `u_seq`. @see ss(8) */
+  readonly kind: string;
+  readonly inode: number;
+  /** Of the other end; `*` for one without a name. */
+  readonly path: string;
 }
 
 /** A file that the workload needs to find again under the same path. */
@@ -36,15 +57,33 @@ export interface WorkloadFacts {
   readonly files: readonly FileFacts[];
   /** Established TCP connections, as \`local:port > peer:port\`; loopback left out. */
   readonly connections: readonly string[];
+  /** None on a host without cgroup v2. */
+  readonly cgroup?: CgroupFacts;
+  readonly outsideSockets?: readonly OutsideSocket[];
 }
+
+/** What a cgroup may be limited by, and what it has when nobody has said anything. @see the kernel's documentation, cgroup-v2 */
+const LIMIT_DEFAULTS: Readonly<Record<string, string>> = {
+  'memory.min': '0',
+  'memory.low': '0',
+  'memory.high': 'max',
+  'memory.max': 'max',
+  'memory.swap.max': 'max',
+  'pids.max': 'max',
+  'cpu.max': 'max 100000',
+  'cpu.weight': '100',
+  'io.weight': 'default 100',
+};
+const LIMIT_FILES = Object.keys(LIMIT_DEFAULTS);
 
 /**
  * Prints NUL-separated records of the tree below a pid: \`P pid ppid pgrp session start tracer rssKiB threads exe cwd
- * command\`, \`F use size path\`, \`C local remote\`, each field ended by TAB. One pass of awk over /proc/PID/stat finds
+ * command\`, \`A pid profile\`, \`G pid cgroup\`, \`L file value\` of the root's cgroup, \`F use size path\`, \`C local remote\`, \`U kind inode
+ * path\` of unix sockets to the outside, each field ended by TAB. One pass of awk over /proc/PID/stat finds
  * the tree; a file name may hold anything but NUL. An open file without a link (deleted, O_TMPFILE, memfd) travels in
  * the images. Argument: the root pid.
  */
-const FACTS_SCRIPT = `
+const FACTS_SCRIPT: string = `
 root=$1
 tree=$(cat /proc/[0-9]*/stat 2> /dev/null | awk -v root="$root" '
   { pid = $1; sub(/^.*\\) /, ""); parent[pid] = $2 }
@@ -71,6 +110,16 @@ for pid in $tree; do
   [ -d "/proc/$pid" ] || continue
   printf 'P\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\0' "$pid" "$ppid" "$pgrp" "$session" "$start" "$tracer" \\
     "$rss" "$threads" "$exe" "$cwd" "$command"
+  profile=
+  { read -r profile < "/proc/$pid/attr/apparmor/current"; } 2> /dev/null
+  case $profile in '' | unconfined*) ;; *) printf 'A\\t%s\\t%s\\0' "$pid" "\${profile% (*)}" ;; esac
+  while IFS= read -r line; do
+    case $line in 0::*) printf 'G\\t%s\\t%s\\0' "$pid" "\${line#0::}" ;; esac
+  done 2> /dev/null < "/proc/$pid/cgroup"
+done
+cgroup=/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$root/cgroup" 2> /dev/null)
+for limit in ${LIMIT_FILES.join(' ')}; do
+  [ ! -f "$cgroup/$limit" ] || printf 'L\\t%s\\t%s\\0' "$limit" "$(cat "$cgroup/$limit")"
 done
 for pid in $tree; do
   find -L "/proc/$pid/fd" -maxdepth 1 -type f -links +0 -printf '%s\\t%p\\n' 2> /dev/null | while IFS='	' read -r size link; do
@@ -86,6 +135,19 @@ done
 if command -v ss > /dev/null; then
   for pid in $tree; do ss -Htnp state established 2> /dev/null | grep -F "pid=$pid," ; done | sort -u |
     while read -r _ _ local remote _; do printf 'C\\t%s\\t%s\\0' "$local" "$remote"; done
+  {
+    for pid in $tree; do
+      find "/proc/$pid/fd" -maxdepth 1 -lname 'socket:*' -printf '%l\\n' 2> /dev/null
+    done | tr -dc '0-9\\n' | sort -u
+    ss -Hxn 2> /dev/null
+  } | awk '
+    NF == 1 { own[$1]; next }
+    { kind[$6] = $1; path[$6] = $5; peer[$6] = $8 }
+    END {
+      for (inode in own)
+        if (peer[inode] > 0 && !(peer[inode] in own))
+          printf "U\\t%s\\t%s\\t%s\\n", kind[inode], inode, path[peer[inode]]
+    }' | tr '\\n' '\\0'
 fi
 `;
 
@@ -113,6 +175,10 @@ export function parseFacts(rootPid: number, text: string): WorkloadFacts {
   const processes: ProcessFacts[] = [];
   const files = new Map<string, FileFacts>();
   const connections = new Set<string>();
+  const profiles = new Map<number, string>();
+  const cgroups = new Map<number, string>();
+  const limits: Record<string, string> = {};
+  const outsideSockets: OutsideSocket[] = [];
   for (const record of text.split('\0')) {
     const [kind, ...fields] = record.split('\t');
     if (kind === 'P') processes.push(parseProcess(fields));
@@ -125,13 +191,31 @@ export function parseFacts(rootPid: number, text: string): WorkloadFacts {
       };
       if (!files.has(file.path) && file.path.startsWith('/')) files.set(file.path, file);
     }
+    const [first = '', second = '', third = ''] = fields;
+    if (kind === 'A') profiles.set(Number(first), second);
+    if (kind === 'G') cgroups.set(Number(first), second);
+    if (kind === 'L' && second !== LIMIT_DEFAULTS[first]) limits[first] = second;
+    if (kind === 'U') outsideSockets.push({ kind: first, inode: Number(second), path: third });
     if (kind === 'C') {
       const [local = '', remote = ''] = fields;
       if (!/^(127\.|\[::1\]|\[::ffff:127\.)/.test(local)) connections.add(`${local} > ${remote}`);
     }
   }
   processes.sort((a, b) => Number(b.pid === rootPid) - Number(a.pid === rootPid) || a.pid - b.pid);
-  return { rootPid, processes, files: [...files.values()], connections: [...connections] };
+  const path = cgroups.get(rootPid);
+  const outside = [...cgroups].filter(([, other]) => other !== path).map(([pid]) => pid);
+  return {
+    rootPid,
+    processes: processes.map((each) => {
+      const appArmorProfile = profiles.get(each.pid);
+      return appArmorProfile === undefined ? each : { ...each, appArmorProfile };
+    }),
+    files: [...files.values()],
+    connections: [...connections],
+    // The root of a cgroup namespace has the limits of the container that the host is.
+    ...(path !== undefined && { cgroup: { path, limits: path === '/' ? {} : limits, outside } }),
+    ...(outsideSockets.length > 0 && { outsideSockets }),
+  };
 }
 
 function parseProcess(fields: readonly string[]): ProcessFacts {

@@ -5,7 +5,7 @@ import { mustRunScript } from '../host/shell.ts';
 import type { ProcessSelector, WorkloadSelector } from '../plan/plan.ts';
 
 /**
- * Prints the pids that a selector names, one a line. `executable` compares /proc/PID/exe and the whole argument
+ * Prints the pids that a selector names, one a line. A unit is a scope of that name when it is none that runs. `executable` compares /proc/PID/exe and the whole argument
  * vector, so it can match neither this script nor the shell that runs it. Arguments: the kind, then the value; for
  * `executable` the path, `any` or `exact`, and the arguments.
  */
@@ -20,7 +20,18 @@ pid-file)
   echo "$pid" ;;
 unit)
   command -v systemctl > /dev/null || { echo "this host has no systemctl" >&2; exit 3; }
-  pid=$(systemctl show --property MainPID --value -- "$2") || exit 3
+  pid=0
+  case $2 in *.scope) ;; *) pid=$(systemctl show --property MainPID --value -- "$2") || exit 3 ;; esac
+  if [ "$pid" = 0 ]; then
+    # What was moved to this host is in a scope: those of its processes whose parents are not in it.
+    cgroup=$(systemctl show --property ControlGroup --value -- "\${2%.*}.scope") || exit 3
+    pids=$([ -z "$cgroup" ] || cat "/sys/fs/cgroup$cgroup/cgroup.procs" "/sys/fs/cgroup/systemd$cgroup/cgroup.procs" 2> /dev/null)
+    for pid in $pids; do
+      parent=$(sed 's/^.*) [^ ]* \\([0-9]*\\) .*/\\1/' "/proc/$pid/stat" 2> /dev/null) || continue
+      echo "$pids" | grep -qx "$parent" || echo "$pid"
+    done
+    exit 0
+  fi
   restart=$(systemctl show --property Restart --value -- "$2")
   [ "$restart" = no ] || [ -z "$restart" ] || { echo "restart $restart" >&2; exit 4; }
   [ "$pid" = 0 ] || echo "$pid" ;;

@@ -75,9 +75,3 @@ export async function requireSameProcess(host: Host, workload: WorkloadFacts): P
     },
   );
 }
-
-/** criu must be told when the root process is in a session whose leader does not move with it. */
-export function needsShellJob(workload: WorkloadFacts): boolean {
-  const pids = new Set(workload.processes.map((process) => process.pid));
-  return workload.processes.some((process) => !pids.has(process.session));
-}

@@ -49,6 +49,21 @@ test.each([
   expect(more).toEqual(expected);
 });
 
+test('of a workload that writes to the journal, criu dumps its own ends, and restores them as its own output', () => {
+  const how = { ...options, journal: { identifier: 'nginx', streams: [501, 502] } };
+  expect(dumpArguments(4711, how).slice(-5)).toEqual([
+    ...['--ext-unix-sk', '--external', 'unix[501]', '--external', 'unix[502]'],
+  ]);
+  const restore = restoreArguments(how);
+  expect(restore.slice(0, 4)).toEqual(['systemd-cat', '--identifier=nginx', 'criu', 'restore']);
+  expect(restore.slice(-5)).toEqual([
+    ...['--ext-unix-sk', '--inherit-fd', 'fd[1]:socket:[501]', '--inherit-fd', 'fd[1]:socket:[502]'],
+  ]);
+  // Messages only: criu connects by itself.
+  const messages = restoreArguments({ ...options, journal: { identifier: 'nginx', streams: [] } });
+  expect([messages[0], messages.at(-1)]).toEqual(['criu', '--ext-unix-sk']);
+});
+
 test('rounds of memory, and the dump after them, have what was not written to since in their parent', () => {
   const first = preDumpArguments(4711, options);
   expect(first.slice(0, 6)).toEqual(['criu', 'pre-dump', '--tree', '4711', '--log-file', 'pre-dump.log']);

@@ -6,6 +6,7 @@ import { mustRunScript } from '../../src/host/shell.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { destinationFindings } from '../../src/preflight/destination.ts';
 import type { FileFacts, ProcessFacts, WorkloadFacts } from '../../src/workload/facts.ts';
+import { fakePrograms } from '../helpers/fake-programs.ts';
 import { namespaceSkipReason, networkNamespace } from '../helpers/network-namespace.ts';
 import { planWith } from '../helpers/plan.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
@@ -53,6 +54,27 @@ test('a pid that is taken is named with who has it; so is that of a thread', asy
 test('there must be room for the images', async () => {
   expect(await messages(workloadOf({ memoryBytes: 2 ** 50 }))).toEqual([
     expect.stringMatching(/^\/var\/lib on local has \d+ bytes free; the images need up to 1125899906842624$/),
+  ]);
+});
+
+test('an AppArmor profile that is not loaded, be it one of several, is named once', async () => {
+  const profiles = 'no-such-profile//&no such other';
+  expect(await messages(workloadOf({ appArmorProfile: profiles }))).toEqual([
+    'The AppArmor profile no-such-profile, which confines the workload, is not loaded on local',
+    'The AppArmor profile no such other, which confines the workload, is not loaded on local',
+  ]);
+});
+
+test('who writes to the journal needs one on the destination', async () => {
+  const output = { kind: 'u_str', path: '/run/systemd/journal/stdout' };
+  const outsideSockets = [
+    { ...output, inode: 7 },
+    { ...output, inode: 8 },
+  ];
+  using fakes = fakePrograms({ 'systemd-cat': ':' });
+  const workload = { ...workloadOf({}), outsideSockets };
+  expect(await messages(workload, planOf(), { ...fakes.host, name: 'b' })).toEqual([
+    'The workload writes to the journal of systemd, by /run/systemd/journal/stdout, and b has none, or no systemd-cat',
   ]);
 });
 

@@ -36,6 +36,16 @@ test('each process that is traced is named with its tracer', () => {
   ]);
 });
 
+test('a unix socket whose other end is outside is refused, but for systemd’s journal', () => {
+  const bus = { kind: 'u_str', inode: 7, path: '/run/dbus/system_bus_socket' };
+  const output = { kind: 'u_str', inode: 8, path: '/run/systemd/journal/stdout' };
+  const pair = { kind: 'u_dgr', inode: 9, path: '*' };
+  expect(messages({ outsideSockets: [output, bus, pair] }, { connections: 'refuse' })).toEqual([
+    'The workload has a unix socket (u_str, inode 7) whose other end is outside of it: /run/dbus/system_bus_socket',
+    'The workload has a unix socket (u_dgr, inode 9) whose other end is outside of it: one without a name',
+  ]);
+});
+
 test.each<[string, NetworkPlan, readonly string[], string | undefined]>([
   ['none, and none is asked for', { connections: 'refuse' }, [], undefined],
   [

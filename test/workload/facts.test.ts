@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +27,13 @@ test('records become facts: the root first, files once, loopback connections lef
       'F\topen\t0\tpipe:[1]',
       'C\t10.0.0.1:80\t10.0.0.2:4000',
       'C\t127.0.0.1:80\t127.0.0.1:4000',
+      'A\t21\ta profile',
+      'G\t20\t/system.slice/video.service',
+      'G\t21\t/system.slice/other.service',
+      'L\tmemory.max\t1048576',
+      'L\tpids.max\tmax',
+      'L\tcpu.max\tmax 100000',
+      'U\tu_str\t501\t/run/systemd/journal/stdout',
       '',
     ].join('\0'),
   );
@@ -50,6 +57,14 @@ test('records become facts: the root first, files once, loopback connections lef
     { use: 'mapped', sizeBytes: 9, path: '/usr/bin/x' },
   ]);
   expect(facts.connections).toEqual(['10.0.0.1:80 > 10.0.0.2:4000']);
+  expect(facts.processes.map(({ appArmorProfile }) => appArmorProfile)).toEqual([undefined, 'a profile']);
+  // What is as it is without a limit is none.
+  expect(facts.cgroup).toEqual({
+    path: '/system.slice/video.service',
+    limits: { 'memory.max': '1048576' },
+    outside: [21],
+  });
+  expect(facts.outsideSockets).toEqual([{ kind: 'u_str', inode: 501, path: '/run/systemd/journal/stdout' }]);
 });
 
 test('reads a live tree: its processes, its open files, where it is', async () => {
@@ -70,6 +85,50 @@ test('reads a live tree: its processes, its open files, where it is', async () =
     child.kill('SIGKILL');
     await once(child, 'close');
     rmSync(directory, { recursive: true, force: true });
+  }
+});
+
+test('the root of a cgroup namespace has no limits that are the workload’s', () => {
+  const records = ['P\t20\t1\t20\t20\t3\t0\t4\t20,\t/x\t/\tx', 'G\t20\t/', 'L\tmemory.max\t9', ''];
+  expect(parseFacts(20, records.join('\0')).cgroup).toEqual({ path: '/', limits: {}, outside: [] });
+});
+
+test('a unix socket is told of only when its other end is outside', async () => {
+  using directory = temporaryDirectory();
+  const server = createServer().listen(directory.at('outside.sock'));
+  await once(server, 'listening');
+  // One connection to somebody else, one within.
+  const script = `import socket, sys
+outside = socket.socket(socket.AF_UNIX); outside.connect(sys.argv[1])
+pair = socket.socketpair()
+print("ready", flush=True)
+sys.stdin.read()`;
+  const child = spawn(
+    'sh',
+    [
+      '-c',
+      'exec python3 -c "$1" "$2" < "$3" > "$4"',
+      'sh',
+      script,
+      directory.at('outside.sock'),
+      '/dev/zero',
+      directory.at('out'),
+    ],
+    { stdio: 'ignore' },
+  );
+  try {
+    await once(server, 'connection');
+    await expect
+      .poll(() => readFileSync(directory.at('out'), 'utf8').trim(), { timeout: 10_000 })
+      .toBe('ready');
+    const { outsideSockets } = await readWorkload(host, child.pid ?? 0);
+    expect(outsideSockets).toEqual([
+      { kind: 'u_str', inode: expect.any(Number), path: directory.at('outside.sock') },
+    ]);
+  } finally {
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    server.close();
   }
 });
 

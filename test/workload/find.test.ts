@@ -1,4 +1,4 @@
-import { copyFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { LocalHost } from '../../src/host/local.ts';
 import { findWorkload } from '../../src/workload/find.ts';
@@ -111,6 +111,26 @@ test('a unit that does not run is not found', async () => {
     message: 'There is no running unit x on local',
   });
 });
+
+/** A systemd that has no such service, but a scope, with this process and its two children. */
+test.each(['video.service', 'video.scope', 'video'])(
+  'what is in the scope of that name is found as %s',
+  async (unit) => {
+    await using child = await startProgram(
+      'sh',
+      '-c',
+      'read -r line; sleep 4713 & sleep 4713 & echo "$line"; wait',
+    );
+    using directory = temporaryDirectory();
+    const pids = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ');
+    writeFileSync(directory.at('pids'), [...pids, child.pid].join('\n'));
+    using systemctl = fakePrograms({
+      systemctl: `case $3:$6 in MainPID:*) echo 0 ;; ControlGroup:video.scope) echo /video.scope ;; esac`,
+      cat: `case $1 in /sys/fs/cgroup/video.scope/*) exec /usr/bin/cat '${directory.at('pids')}' ;; *) exec /usr/bin/cat "$@" ;; esac`,
+    });
+    expect(await findWorkload(systemctl.host, { kind: 'unit', unit })).toBe(child.pid);
+  },
+);
 
 test('a unit that systemd would start again is refused: a second copy would run', async () => {
   using systemctl = systemd('4711', 'on-failure');

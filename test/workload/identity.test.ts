@@ -6,7 +6,7 @@ import type { Host } from '../../src/host/host.ts';
 import { LocalHost } from '../../src/host/local.ts';
 import type { ProcessFacts, WorkloadFacts } from '../../src/workload/facts.ts';
 import { idsOf } from '../../src/workload/facts.ts';
-import { needsShellJob, requireSameProcess, workloadState } from '../../src/workload/identity.ts';
+import { requireSameProcess, workloadState } from '../../src/workload/identity.ts';
 import { startProgram } from '../helpers/started-program.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
@@ -108,12 +108,6 @@ test.each([
   await (state === 'running' || state === 'held'
     ? required
     : expect(required).rejects.toThrow(/ended|stopped/));
-});
-
-test('a session whose leader stays behind makes it a shell job', () => {
-  expect(needsShellJob(workloadOf({ pid: 10, session: 10 }, { pid: 11, session: 10 }))).toBe(false);
-  expect(needsShellJob(workloadOf({ pid: 10, session: 10 }, { pid: 11, session: 11 }))).toBe(false);
-  expect(needsShellJob(workloadOf({ pid: 10, session: 9 }))).toBe(true);
 });
 
 test('every process and every thread needs its id on the destination', () => {

@@ -1,0 +1,40 @@
+import { posix } from 'node:path';
+import type { OutsideSocket, WorkloadFacts } from './facts.ts';
+
+/** What criu must be told of a workload. */
+export interface CriuNeeds {
+  /** The root process belongs to a session outside of the tree (criu(8), `--shell-job`). */
+  readonly shellJob: boolean;
+  /** It has connections to the journal of its host. */
+  readonly journal?: JournalNeeds;
+}
+
+/** How a workload writes to systemd's journal, by sockets that end on its host, and are made anew on another one. */
+export interface JournalNeeds {
+  /** What it is called in the journal there. @see systemd-cat(1), `--identifier` */
+  readonly identifier: string;
+  /** Inodes of connections to where a unit's output goes. */
+  readonly streams: readonly number[];
+}
+
+/** Where a unit's output goes, in a connection. @see systemd-journald.service(8) */
+const OUTPUT_SOCKET = '/run/systemd/journal/stdout';
+/** Where messages go, one at a time: criu connects to them by their names. @see systemd-journald.service(8) */
+const MESSAGE_SOCKETS: readonly string[] = ['dev-log', 'socket', 'syslog'].map(
+  (name) => `/run/systemd/journal/${name}`,
+);
+
+export function criuNeeds(workload: WorkloadFacts): CriuNeeds {
+  const { processes, outsideSockets = [] } = workload;
+  const pids = new Set(processes.map((process) => process.pid));
+  const shellJob = processes.some((process) => !pids.has(process.session));
+  const ofJournal = outsideSockets.filter(goesToJournal);
+  if (ofJournal.length === 0) return { shellJob };
+  const streams = ofJournal.filter(({ path }) => path === OUTPUT_SOCKET).map(({ inode }) => inode);
+  return { shellJob, journal: { identifier: posix.basename(processes[0]?.executable ?? ''), streams } };
+}
+
+/** Whether the other end of a socket is systemd's journal. */
+export function goesToJournal({ kind, path }: OutsideSocket): boolean {
+  return kind === 'u_str' ? path === OUTPUT_SOCKET : kind === 'u_dgr' && MESSAGE_SOCKETS.includes(path);
+}

@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest';
+import { criuNeeds, goesToJournal } from '../../src/workload/criu-needs.ts';
+import type { OutsideSocket, WorkloadFacts } from '../../src/workload/facts.ts';
+
+function workloadOf(
+  processes: readonly { readonly pid: number; readonly session: number }[],
+  outsideSockets?: readonly OutsideSocket[],
+): WorkloadFacts {
+  return {
+    rootPid: 10,
+    processes: processes.map((process) => ({
+      parentPid: 1,
+      processGroup: 10,
+      startTicks: 1,
+      threads: [],
+      memoryBytes: 0,
+      command: 'program',
+      executable: '/usr/bin/program',
+      workingDirectory: '/',
+      ...process,
+    })),
+    files: [],
+    connections: [],
+    ...(outsideSockets && { outsideSockets }),
+  };
+}
+
+const ROOT = { pid: 10, session: 10 };
+
+test('a session whose leader stays behind makes it a shell job', () => {
+  expect(criuNeeds(workloadOf([ROOT, { pid: 11, session: 10 }]))).toEqual({ shellJob: false });
+  expect(criuNeeds(workloadOf([ROOT, { pid: 11, session: 11 }]))).toEqual({ shellJob: false });
+  expect(criuNeeds(workloadOf([{ pid: 10, session: 9 }]))).toEqual({ shellJob: true });
+});
+
+const OUTPUT: OutsideSocket = { kind: 'u_str', inode: 501, path: '/run/systemd/journal/stdout' };
+const MESSAGES: OutsideSocket = { kind: 'u_dgr', inode: 502, path: '/run/systemd/journal/dev-log' };
+const BUS: OutsideSocket = { kind: 'u_str', inode: 503, path: '/run/dbus/system_bus_socket' };
+
+test('connections to the journal are made anew, those of the output by criu’s own', () => {
+  expect(criuNeeds(workloadOf([ROOT], [OUTPUT, { ...OUTPUT, inode: 500 }, MESSAGES, BUS])).journal).toEqual({
+    identifier: 'program',
+    streams: [501, 500],
+  });
+  expect(criuNeeds(workloadOf([ROOT], [MESSAGES])).journal).toEqual({ identifier: 'program', streams: [] });
+  expect(criuNeeds(workloadOf([ROOT], [BUS]))).toEqual({ shellJob: false });
+});
+
+test.each([
+  [OUTPUT, true],
+  [MESSAGES, true],
+  [BUS, false],
+  // A stream to where messages go is none that criu can make anew.
+  [{ ...MESSAGES, kind: 'u_str' }, false],
+  [{ ...OUTPUT, kind: 'u_seq' }, false],
+])('%o goes to the journal: %s', (socket, expected) => {
+  expect(goesToJournal(socket)).toBe(expected);
+});
