@@ -1,8 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 
-const cacheDirectory = '/var/cache/criu-flow';
+const CACHE_DIRECTORY = '/var/cache/criu-flow';
+
+/** Milliseconds after its last use when what was built by other versions of criu-flow is removed: no lab is left so long. */
+const UNUSED_MS = 30 * 24 * 3_600_000;
 
 /** What is built once, and kept for all labs of this machine. */
 export interface CachedDirectory {
@@ -15,17 +18,30 @@ export interface CachedDirectory {
 }
 
 /** Where it is, or will be. */
-export function cachedPath({ kind, ingredients }: Omit<CachedDirectory, 'build'>): string {
+export function cachedPath(
+  { kind, ingredients }: Omit<CachedDirectory, 'build'>,
+  cacheDirectory: string = CACHE_DIRECTORY,
+): string {
   const digest = createHash('sha256').update(JSON.stringify(ingredients)).digest('hex');
   return `${cacheDirectory}/${kind}-${digest.slice(0, 16)}`;
 }
 
-/** Builds it when it is not there. Two that build at once do not disturb each other; the first to finish wins. */
-export async function ensureCached(cached: CachedDirectory): Promise<string> {
-  const directory = cachedPath(cached);
-  if (existsSync(directory)) return directory;
+/**
+ * Builds it when it is not there, and then removes what was not used for a month. Two that build at once do not disturb each other; the
+ * first to finish wins.
+ */
+export async function ensureCached(
+  cached: CachedDirectory,
+  cacheDirectory: string = CACHE_DIRECTORY,
+): Promise<string> {
+  const directory = cachedPath(cached, cacheDirectory);
+  if (existsSync(directory)) {
+    const now = new Date();
+    await utimes(directory, now, now);
+    return directory;
+  }
   await mkdir(cacheDirectory, { recursive: true, mode: 0o755 });
-  await removeAbandoned();
+  await removeUnused(cacheDirectory);
   const building = `${cacheDirectory}/building-${process.pid}-${randomUUID()}`;
   try {
     await cached.build(building);
@@ -39,12 +55,15 @@ export async function ensureCached(cached: CachedDirectory): Promise<string> {
   return directory;
 }
 
-/** What a build that was killed left behind. */
-async function removeAbandoned(): Promise<void> {
+/** Also what a build that was killed left behind. */
+async function removeUnused(cacheDirectory: string): Promise<void> {
   for (const name of await readdir(cacheDirectory)) {
+    const directory = `${cacheDirectory}/${name}`;
     const pid = /^building-(\d+)-/.exec(name)?.[1];
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) {
-      await rm(`${cacheDirectory}/${name}`, { recursive: true, force: true });
-    }
+    const isUnused =
+      pid === undefined
+        ? (await stat(directory)).mtimeMs < Date.now() - UNUSED_MS
+        : !existsSync(`/proc/${pid}`);
+    if (isUnused) await rm(directory, { recursive: true, force: true });
   }
 }

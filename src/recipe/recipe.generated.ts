@@ -389,7 +389,7 @@ export interface Process {
    */
   pidFile?: string;
   /**
-   * A systemd unit on the source: its main process.
+   * A systemd unit on the source: its main process. When no service of that name runs there, what is in the scope of that name, in which criu-flow had restored it.
    */
   unit?: string;
   /**

@@ -10,7 +10,15 @@ import type { FlowEvent, RunSummary } from '../../src/events/event.ts';
 import { connectHost } from '../../src/host/connect.ts';
 import type { CommandResult, Host } from '../../src/host/host.ts';
 import { LocalHost } from '../../src/host/local.ts';
-import { labDown, labStartHost, labStatus, labUp, type Lab, type LabDriverName } from '../../src/lab/lab.ts';
+import {
+  labDown,
+  labStartHost,
+  labStatus,
+  labUp,
+  type Lab,
+  type LabDriverName,
+  type LabUpOptions,
+} from '../../src/lab/lab.ts';
 import { loadPlan } from '../../src/plan/load-plan.ts';
 
 /** Why this machine cannot build a lab; the set-up of `npm test` says so. Undefined when it can. */
@@ -41,6 +49,8 @@ const ENVIRONMENT = ['env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/r
 export interface MigrationLabOptions {
   readonly rateMbitPerSecond?: number;
   readonly driver?: LabDriverName;
+  /** What differs from machine to machine, by their names. */
+  readonly machines?: LabUpOptions['machines'];
 }
 
 /** Undefined for one that has ended. @see proc_pid_stat(5), starttime */
