@@ -77,6 +77,30 @@ describe.skipIf(machinesSkipReason !== undefined)('images on an NFSv4 server, a 
     await expectOn('b', pid);
   });
 
+  test('an open file that grows on the server is the same on both hosts, though the destination remembers how it was', async () => {
+    await lab.sh('c', 'rm -rf /export/*; mkdir -m 700 /export/images; mkdir -m 777 /export/tcp');
+    const pid = await lab.sh(
+      'a',
+      'echo short > "$1"; setsid sh -c \'exec sleep 4711 5>> "$1"\' sh "$1" < /dev/null > /dev/null 2>&1 & echo $!',
+      `${NFS}/tcp/log`,
+    );
+    // A client asks again after 3 seconds at the earliest (nfs(5), acregmin): a minute here, so that it is none of luck.
+    await lab.sh(
+      'b',
+      `umount ${NFS}; mount -t nfs4 -o actimeo=60 c:/ ${NFS}; stat ${NFS}/tcp/log > /dev/null`,
+    );
+    await lab.sh('a', 'echo and longer >> "$1"', `${NFS}/tcp/log`);
+    const summary = await lab.run({
+      workload: `pid: ${pid}`,
+      steps: `- uses: preflight
+        - uses: dump
+        - { uses: transfer/shared, with: { directory: ${IMAGES} } }
+        - uses: restore`,
+    });
+    expect(summary, JSON.stringify(summary.failure)).toMatchObject({ exitCode: 0 });
+    expect(await lab.processStart('b', Number(pid))).not.toBe('');
+  });
+
   test('images that are taken away in the middle, by their handles: the workload runs on where it was', async () => {
     const pid = await start();
     const summary = await move(pid, 'rm -rf /export/images/*/images');
