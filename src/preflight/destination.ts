@@ -47,10 +47,6 @@ xargs -0 -r -n 64 sh -c '
       continue
     fi
     found=$(stat -L -c %s -- "$path" 2> /dev/null) || found=missing
-    if [ "$use" = open ] && [ "$found" != "$size" ] && [ -f "$path" ]; then
-      # Of a file that somebody else writes to, a client of NFS knows what it was, until it opens it (nfs(5), close-to-open).
-      { : < "$path"; } 2> /dev/null && found=$(stat -L -c %s -- "$path")
-    fi
     [ "$found" = "$size" ] || printf "differs\\\\t%s\\\\t%s\\\\t%s\\\\t%s\\\\0" "$use" "$size" "$found" "$path"
   done
 ' compare
@@ -90,7 +86,7 @@ export async function destinationFindings(
     .split('\0')
     .filter(Boolean)
     .map((record) => record.split('\t'));
-  const differing = source ? await dropShared(source, found) : found;
+  const differing = source ? await dropShared({ source, destination }, found) : found;
   return differing.map((fields) => toFinding(fields, destination, plan, imageBytes));
 }
 
@@ -99,15 +95,24 @@ function profilesOf({ appArmorProfile }: ProcessFacts): readonly string[] {
   return appArmorProfile?.split('//&') ?? [];
 }
 
-/** Prints the size of each file, or `missing`. */
-const SIZES_SCRIPT = 'for path; do stat -L -c %s -- "$path" 2> /dev/null || echo missing; done';
+/** Prints the size of each file, its inode, and the kind of its file system. @see stat(1) */
+const LOOK_AGAIN_SCRIPT = `
+for path; do
+  echo "$(stat -L -c '%s %i' -- "$path" 2> /dev/null || echo missing none) $(stat -f -c %T -- "$path" 2> /dev/null)"
+done
+`;
+
+/** Kinds of file systems that several hosts have at once, as stat(1) names them. */
+const NETWORK_FILE_SYSTEM =
+  /^(nfs|smb|cifs|ceph|fuse|lustre|gfs|ocfs2|v9fs|afs|gpfs|virtiofs|fhgfs|beegfs|panfs)/;
 
 /**
  * An open file of a file system that both hosts share is the same on both, but may have grown between two looks: then the
- * destination saw a size between that of a look before and that of one after.
+ * destination saw a size between that of a look before and that of one after. Over a network it may have seen an older one, by what it
+ * remembers, or because the source has still to write: there the file is known by its inode.
  */
 async function dropShared(
-  source: Host,
+  { source, destination }: { readonly source: Host; readonly destination: Host },
   found: readonly (readonly string[])[],
 ): Promise<readonly (readonly string[])[]> {
   const isOpen = ([kind, use, , size]: readonly string[]): boolean =>
@@ -115,13 +120,19 @@ async function dropShared(
   const open = found.filter(isOpen);
   if (open.length === 0) return found;
   const paths = open.map(([, , , , ...path]) => path.join('\t'));
-  const { stdout } = await mustRunScript(source, SIZES_SCRIPT, paths, {
-    what: 'Looking at open files again',
-  });
-  const after = stdout.trim().split('\n').map(Number);
+  const lookAgain = async (host: Host): Promise<readonly string[]> => {
+    const { stdout } = await mustRunScript(host, LOOK_AGAIN_SCRIPT, paths, {
+      what: 'Looking at open files again',
+    });
+    return stdout.split('\n');
+  };
+  const [onSource, onDestination] = await Promise.all([source, destination].map(lookAgain));
   const isShared = new Set(
     open.filter(([, , before, size], index) => {
-      const sizes = [Number(before), after[index] ?? Number.NaN];
+      const [after, inode, kind = ''] = onSource?.[index]?.split(' ') ?? [];
+      const [, sameInode, sameKind] = onDestination?.[index]?.split(' ') ?? [];
+      if (inode === sameInode && kind === sameKind && NETWORK_FILE_SYSTEM.test(kind)) return true;
+      const sizes = [Number(before), Number(after)];
       return Math.min(...sizes) <= Number(size) && Number(size) <= Math.max(...sizes);
     }),
   );

@@ -57,6 +57,31 @@ test('there must be room for the images', async () => {
   ]);
 });
 
+test.each([
+  ['nfs', '7', []],
+  ['nfs', '8', [expect.stringContaining('has 9 bytes on b and 3 on the source')]],
+  ['ext2/ext3', '7', [expect.stringContaining('has 9 bytes on b and 3 on the source')]],
+])('of one on %s, with inode %s there, an older size may be seen', async (kind, inode, expected) => {
+  /** One whose file has that size and inode. */
+  const host = (size: number, inodeThere: string) =>
+    fakePrograms({
+      stat: `case "$*" in
+        '-L -c %s %i -- /srv/log') echo ${size} ${inodeThere} ;;
+        '-f -c %T -- /srv/log') echo ${kind} ;;
+        '-L -c %s -- /srv/log') echo ${size} ;;
+      esac`,
+    });
+  using source = host(3, '7');
+  using destination = host(9, inode);
+  const found = await destinationFindings(
+    { ...destination.host, name: 'b' },
+    workloadOf({}, [{ use: 'open', path: '/srv/log', sizeBytes: 3 }]),
+    planOf(),
+    { ...source.host, name: 'a' },
+  );
+  expect(found.map(({ message }) => message)).toEqual(expected);
+});
+
 test('an AppArmor profile that is not loaded, be it one of several, is named once', async () => {
   const profiles = 'no-such-profile//&no such other';
   expect(await messages(workloadOf({ appArmorProfile: profiles }))).toEqual([
@@ -100,7 +125,7 @@ test('an open file that both hosts share may grow between the looks; a library m
       close: () => host.close(),
       run: async (argv, options) => {
         const result = await host.run(argv, options);
-        return { ...result, stdout: result.stdout.replace(/^2$/m, '4') };
+        return { ...result, stdout: result.stdout.replace(/^2 /m, '4 ') };
       },
     },
   );
