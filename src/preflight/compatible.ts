@@ -25,8 +25,12 @@ fi
 rm -r "$directory"
 `;
 
-/** How many of the features that a processor lacks are named. */
-const NAMED_FEATURES = 8;
+/** Instructions that programs look for, of what the kernel tells of a processor. */
+const INSTRUCTIONS =
+  /^(3dnow|abm|adx|aes|amx|avx|bmi|cl(flushopt|wb|zero)|cx16|f16c|fma|fsgsbase|gfni|hle|mov(be|dir)|pclmul|pku|popcnt|rd(pid|rand|seed)|rtm|sha_|sm[34]|sse|ssse|tbm|vaes|vpclmul|xop|xsave)/;
+
+/** How many of those that a processor lacks are named. */
+const NAMED_INSTRUCTIONS = 8;
 
 /** Whether what criu dumps on the source can go on where the destination restores it: its criu and its processor. Changes nothing. */
 export async function compatibilityFindings(source: Host, destination: Host): Promise<Finding[]> {
@@ -44,27 +48,39 @@ export async function compatibilityFindings(source: Host, destination: Host): Pr
   }
   const why = here.get('lacks');
   if (why !== undefined) {
-    const had = new Set(here.get('flags')?.split(' '));
-    const lacking =
-      there
-        .get('flags')
-        ?.split(' ')
-        .filter((feature) => !had.has(feature)) ?? [];
-    const more = lacking.length > NAMED_FEATURES ? `, and ${lacking.length - NAMED_FEATURES} more` : '';
-    const features =
-      lacking.length > 0 ? `lacks ${lacking.slice(0, NAMED_FEATURES).join(', ')}${more}` : 'is another';
     findings.push({
       host: destination.name,
-      message: `The processor of ${destination.name} (${here.get('model')}) ${features}; a program that has found them on ${source.name} (${there.get('model')}) would be ended by SIGILL: ${why}`,
+      message: `The processor of ${destination.name} (${here.get('model')}) ${howItDiffers(there, here, source.name)}: ${why}`,
       remedy:
-        'Choose a destination whose processor has all that the source’s has; of virtual machines, give both the same CPU model.',
+        'Choose a destination with the same processor; of virtual machines, give both the same CPU model, one that both of their hosts can be.',
       command: commandOn(destination, ['lscpu']),
     });
   }
   return findings;
 }
 
-async function lookAt(host: Host, args: readonly string[]): Promise<ReadonlyMap<string, string>> {
+type Side = ReadonlyMap<string, string>;
+
+/**
+ * More registers than on the source are no better than fewer: where functions are bound at their first call, the C library saves all that
+ * there are, in as much room as those of the source had.
+ * @see CRIU's source, arch/x86/cpu.c (cpu_validate_features); glibc's, dl-trampoline.h
+ */
+function howItDiffers(there: Side, here: Side, source: string): string {
+  const had = `${source} (${there.get('model')})`;
+  const has = new Set(here.get('flags')?.split(' '));
+  const lacking =
+    there
+      .get('flags')
+      ?.split(' ')
+      .filter((flag) => INSTRUCTIONS.test(flag) && !has.has(flag)) ?? [];
+  if (lacking.length === 0)
+    return `saves other registers than that of ${had}, for which programs that run there have room`;
+  const more = lacking.length > NAMED_INSTRUCTIONS ? `, and ${lacking.length - NAMED_INSTRUCTIONS} more` : '';
+  return `lacks ${lacking.slice(0, NAMED_INSTRUCTIONS).join(', ')}${more}; a program that has found them on ${had} would be ended by SIGILL`;
+}
+
+async function lookAt(host: Host, args: readonly string[]): Promise<Side> {
   const { stdout } = await mustRunScript(host, SIDE_SCRIPT, args, {
     what: 'Looking at criu and the processor',
   });
