@@ -36,14 +36,25 @@ function ofDump(options: CriuOptions): string[] {
   return [...common(options), ...streams.flatMap((inode) => ['--external', `unix[${inode}]`])];
 }
 
-/** A connection to the journal of the host, which is criu's output, in the place of each that was dumped. @see systemd-cat(1) */
+/**
+ * In the place of each connection to the journal that was dumped, one to that of the host, on a file descriptor of its own: criu closes
+ * each that it has taken. What criu itself says goes where it went. A shell can name one digit.
+ * @see systemd-cat(1); CRIU's source, files.c (inherit_fd_move_to_fdstore)
+ */
 function ofRestore(options: CriuOptions, command: readonly string[]): string[] {
   const argv = [...command, ...common(options)];
   if (!options.journal?.streams.length) return argv;
   const { identifier, streams } = options.journal;
-  const inherited = streams.flatMap((inode) => ['--inherit-fd', `fd[1]:socket:[${inode}]`]);
-  return ['systemd-cat', `--identifier=${identifier}`, ...argv, ...inherited];
+  const descriptors = streams.map((inode, index) => ({ inode, fd: index + FIRST_STREAM_FD }));
+  const connections = descriptors.map(({ fd }) => `${fd}>&1`).join(' ');
+  return [
+    ...['sh', '-c', 'exec 9>&2; exec "$@"', 'criu-flow', 'systemd-cat', `--identifier=${identifier}`],
+    ...['sh', '-c', `exec ${connections}; exec >&9 2>&9 9>&-; exec "$@"`, 'criu-flow', ...argv],
+    ...descriptors.flatMap(({ inode, fd }) => ['--inherit-fd', `fd[${fd}]:socket:[${inode}]`]),
+  ];
 }
+
+const FIRST_STREAM_FD = 3;
 
 /**
  * `criu dump` of the tree whose root is `pid`, a word for it before it is known; criu ends the tasks when the hold commits.

@@ -1,4 +1,5 @@
 import { BOOT_FUNCTION } from '../host/boot-function.ts';
+import { SCOPE_FUNCTIONS } from './scope-script.ts';
 
 /**
  * `put FILE WORD`: makes a file of one word, at once. Its room is taken when the hold is prepared, and what is decided is
@@ -203,6 +204,7 @@ sync . ..
  */
 export const SUPERVISE_SCRIPT: string = `
 ${PUT_FUNCTION}
+${SCOPE_FUNCTIONS}
 ${BOOT_FUNCTION}
 cd "$1" || exit 1
 shift
@@ -259,6 +261,7 @@ if [ -f started ] && [ ! -f decision ]; then
 fi
 put exit "$code"
 printf x >&3
+[ "$code" != 0 ] || limit_scope
 `;
 
 /**

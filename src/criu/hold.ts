@@ -21,7 +21,7 @@ import {
   SUPERVISE_SCRIPT,
   WAIVE_SCRIPT,
 } from './hold-script.ts';
-import { SCOPED_SCRIPT, UNTIL_SUPERVISED_SCRIPT } from './scope-script.ts';
+import { SCOPED_SCRIPT, UNTIL_LIMITED_SCRIPT, UNTIL_SUPERVISED_SCRIPT } from './scope-script.ts';
 
 /** How a criu that can hold stands: it holds, or it has ended with an exit code, or it vanished without one. */
 export type HoldState =
@@ -178,6 +178,17 @@ export class CriuHold {
       what: 'Starting the process that will restore',
     });
     return stdout.trim() === 'scope';
+  }
+
+  /**
+   * Of a hold in a scope, whose workload runs: waits until that has its limits.
+   * @returns those that systemd there would not set, as it calls them
+   */
+  async untilLimited(): Promise<readonly string[]> {
+    const { stdout } = await mustRunScript(this.host, UNTIL_LIMITED_SCRIPT, [this.directory], {
+      what: 'Setting the limits of the workload',
+    });
+    return stdout.split('\n').filter(Boolean);
   }
 
   /**
@@ -499,6 +510,12 @@ export function taskLine({ pid, startTicks, executable }: Recovery['tasks'][numb
 }
 
 /** The names and texts of the files in a hold's directory. */
+/** A word on each line, as root's shell will read them. */
+function wordsOf(argv: readonly string[]): string {
+  if (argv.some((word) => word.includes('\n'))) throw new Error(`a line feed in ${JSON.stringify(argv)}`);
+  return argv.join('\n');
+}
+
 function filesOf({
   leaseSeconds,
   fence,
@@ -523,8 +540,8 @@ function filesOf({
   if (onResume) files.push(['on-resume', onResume.script], ['values', onResume.values.join('\n')]);
   if (recovery) {
     files.push(['settle', recovery.script], ['tasks', recovery.tasks.map(taskLine).join('\n')]);
-    if (recovery.again) files.push(['again', recovery.again.join('\n')]);
-    if (recovery.heal) files.push(['heal', recovery.heal.join('\n')]);
+    if (recovery.again) files.push(['again', wordsOf(recovery.again)]);
+    if (recovery.heal) files.push(['heal', wordsOf(recovery.heal)]);
     const { beforeAgain } = recovery;
     if (beforeAgain) {
       files.push(['before-again', beforeAgain.script], ['address', beforeAgain.address.join('\n')]);

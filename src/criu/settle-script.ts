@@ -1,7 +1,7 @@
 import { BOOT_FUNCTION } from '../host/boot-function.ts';
 import { PUT_FUNCTION } from './hold-script.ts';
 import { REMOVE_LOCK_FUNCTION } from './lock-table.ts';
-import { ENTER_SCOPE_FUNCTION } from './scope-script.ts';
+import { SCOPE_FUNCTIONS } from './scope-script.ts';
 import { FILES_SYNCED_MARK } from './whole-images.ts';
 
 /**
@@ -60,7 +60,7 @@ end_tasks() {
     rounds=$((rounds + 1))
   done
 }
-${ENTER_SCOPE_FUNCTION}
+${SCOPE_FUNCTIONS}
 become() {
   file=$1
   set --
@@ -92,7 +92,8 @@ restore_again() {
   [ ! -f before-again ] || sh ./before-again
   # Who looks for what is restored goes by that; the hold's own may be of an earlier boot.
   note_start
-  become again || fail "criu restore ended with exit code $?, see $PWD/again.log"
+  become again || fail "criu restore ended with exit code $?, see $PWD/again.log and again.output"
+  limit_scope
   boot > boot
   rm -f tasks.none restored
 }

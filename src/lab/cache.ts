@@ -36,8 +36,7 @@ export async function ensureCached(
 ): Promise<string> {
   const directory = cachedPath(cached, cacheDirectory);
   if (existsSync(directory)) {
-    const now = new Date();
-    await utimes(directory, now, now);
+    await markUsed(directory);
     return directory;
   }
   await mkdir(cacheDirectory, { recursive: true, mode: 0o755 });
@@ -49,10 +48,25 @@ export async function ensureCached(
       // Somebody else was quicker.
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
     });
+    // What unpacks an archive may have made it as old as that.
+    await markUsed(directory);
   } finally {
     await rm(building, { recursive: true, force: true });
   }
   return directory;
+}
+
+async function markUsed(directory: string): Promise<void> {
+  const now = new Date();
+  await utimes(directory, now, now);
+}
+
+/** One that somebody else has just removed is as good as used. */
+async function lastUsedMs(directory: string): Promise<number> {
+  return stat(directory).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => Date.now(),
+  );
 }
 
 /** Also what a build that was killed left behind. */
@@ -62,7 +76,7 @@ async function removeUnused(cacheDirectory: string): Promise<void> {
     const pid = /^building-(\d+)-/.exec(name)?.[1];
     const isUnused =
       pid === undefined
-        ? (await stat(directory)).mtimeMs < Date.now() - UNUSED_MS
+        ? (await lastUsedMs(directory)) < Date.now() - UNUSED_MS
         : !existsSync(`/proc/${pid}`);
     if (isUnused) await rm(directory, { recursive: true, force: true });
   }

@@ -23,6 +23,7 @@ const MOVE: ReadonlySet<PlanStep['uses']> = new Set([
  */
 export function planBack(plan: Plan, pid: number): Plan {
   return wayBack(plan, {
+    isBack: true,
     name: `${plan.name}: back`,
     workload: { kind: 'pid', pid },
     steps: plan.steps.filter(({ uses }) => MOVE.has(uses)).map((step) => ({ ...step, rollback: [] })),
@@ -32,7 +33,7 @@ export function planBack(plan: Plan, pid: number): Plan {
 /** A plan between the same hosts in the other direction, with nothing of the recipe but what is given. */
 export function wayBack(
   plan: Plan,
-  own: Pick<Plan, 'name' | 'workload' | 'steps'> & Partial<Pick<Plan, 'network' | 'files'>>,
+  own: Pick<Plan, 'name' | 'workload' | 'steps'> & Partial<Pick<Plan, 'network' | 'files' | 'isBack'>>,
 ): Plan {
   const { digest: _, ...there } = plan;
   const back: Omit<Plan, 'digest'> = {

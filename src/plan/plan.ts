@@ -23,6 +23,8 @@ export interface Plan {
   readonly always: readonly CommandStep[];
   /** What becomes of the workload when one of {@link steps} fails after the commit. */
   readonly onFailure: 'keep' | 'migrate-back' | 'revert';
+  /** It takes a workload back to where another run has moved it from. */
+  readonly isBack?: true;
   /** Probes that are asked over and over, from before the freeze to the end of the steps. */
   readonly watches: readonly WatchPlan[];
   /**

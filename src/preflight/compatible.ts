@@ -27,7 +27,7 @@ rm -r "$directory"
 
 /** Instructions that programs look for, of what the kernel tells of a processor. */
 const INSTRUCTIONS =
-  /^(3dnow|abm|adx|aes|amx|avx|bmi|cl(flushopt|wb|zero)|cx16|f16c|fma|fsgsbase|gfni|hle|mov(be|dir)|pclmul|pku|popcnt|rd(pid|rand|seed)|rtm|sha_|sm[34]|sse|ssse|tbm|vaes|vpclmul|xop|xsave)/;
+  /^(3dnow|abm|adx|aes|amx|avx|bmi|cl(flushopt|wb|zero)|cmov|cx16|erms|f16c|fma|fsgsbase|gfni|hle|misalignsse|mmx|mov(be|dir)|mpx|pclmul|pku|popcnt|rd(pid|rand|seed)|rtm|sha_|sm[34]|sse|ssse|tbm|vaes|vpclmul|xop|xsave)/;
 
 /** How many of those that a processor lacks are named. */
 const NAMED_INSTRUCTIONS = 8;
@@ -74,6 +74,8 @@ function howItDiffers(there: Side, here: Side, source: string): string {
       .get('flags')
       ?.split(' ')
       .filter((flag) => INSTRUCTIONS.test(flag) && !has.has(flag)) ?? [];
+  if (lacking.length === 0 && !/xsave|xfeatures/.test(here.get('lacks') ?? ''))
+    return `is not that of ${had}`;
   if (lacking.length === 0)
     return `saves other registers than that of ${had}, for which programs that run there have room`;
   const more = lacking.length > NAMED_INSTRUCTIONS ? `, and ${lacking.length - NAMED_INSTRUCTIONS} more` : '';

@@ -36,13 +36,14 @@ xargs -0 -r -n 64 sh -c '
       continue
     fi
     if [ "$use" = profile ]; then
-      set -- -e "$path (enforce)" -e "$path (complain)" -e "$path (kill)" -e "$path (unconfined)"
-      grep -qxF "$@" /sys/kernel/security/apparmor/profiles 2> /dev/null ||
+      # With its mode in parentheses after it.
+      PROFILE="$path (" awk "index(\\$0, ENVIRON[\\"PROFILE\\"]) == 1 { found = 1 } END { exit !found }" \\
+        /sys/kernel/security/apparmor/profiles 2> /dev/null ||
         printf "differs\\\\tprofile\\\\t-\\\\tmissing\\\\t%s\\\\0" "$path"
       continue
     fi
     if [ "$use" = journal ]; then
-      { [ -S "$path" ] && command -v systemd-cat > /dev/null; } ||
+      { [ -S "$path" ] && { [ "\${path##*/}" != stdout ] || command -v systemd-cat > /dev/null; }; } ||
         printf "differs\\\\tjournal\\\\t-\\\\tmissing\\\\t%s\\\\0" "$path"
       continue
     fi
@@ -103,8 +104,7 @@ done
 `;
 
 /** Kinds of file systems that several hosts have at once, as stat(1) names them. */
-const NETWORK_FILE_SYSTEM =
-  /^(nfs|smb|cifs|ceph|fuse|lustre|gfs|ocfs2|v9fs|afs|gpfs|virtiofs|fhgfs|beegfs|panfs)/;
+const NETWORK_FILE_SYSTEM = /^(nfs|smb|cifs|ceph|lustre|gfs|ocfs2|v9fs|afs|gpfs|virtiofs|fhgfs|beegfs|panfs)/;
 
 /**
  * An open file of a file system that both hosts share is the same on both, but may have grown between two looks: then the

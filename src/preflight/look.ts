@@ -56,7 +56,8 @@ async function lookBeforeMove(
     isPreCopied(plan) ? trackingFindings(source) : [],
     isLazy ? lazyFindings(source, destination) : [],
     hostFindings(destination, [...(isDirect ? COPYING_TOOLS : TOOLS), ...(isLazy ? ['perl'] : []), ...tools]),
-    compatibilityFindings(source, destination),
+    // Where it comes from it has run before.
+    plan.isBack ? [] : compatibilityFindings(source, destination),
     lookUpWorkload({ source, destination }, plan.workload),
   ]);
   detail('compare with the destination');

@@ -1,7 +1,7 @@
 import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import type { NetworkPlan } from '../plan/plan.ts';
-import { goesToJournal } from '../workload/criu-needs.ts';
+import { goesToJournal, isStream, MAX_STREAMS } from '../workload/criu-needs.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
 import type { Finding } from './finding.ts';
 
@@ -35,6 +35,15 @@ export function workloadFindings(
       message: `The workload has a unix socket (${kind}, inode ${inode}) whose other end is outside of it: ${path === '*' ? 'one without a name' : path}`,
       remedy:
         'criu can carry no such connection: end it, or let the process at its other end be of the workload.',
+      command: commandOn(host, ['ss', '-xp']),
+    });
+  }
+  const streams = workload.outsideSockets?.filter((each) => goesToJournal(each) && isStream(each)) ?? [];
+  if (streams.length > MAX_STREAMS) {
+    findings.push({
+      host: host.name,
+      message: `The workload has ${streams.length} connections to the journal, and ${MAX_STREAMS} can be carried`,
+      remedy: 'Let several of its processes share one, as those do that a unit starts.',
       command: commandOn(host, ['ss', '-xp']),
     });
   }

@@ -135,7 +135,7 @@ function warnOfLimits(
   isInScope: boolean,
 ): void {
   const limits = Object.keys(cgroup?.limits ?? {});
-  if (!cgroup || limits.length === 0) return;
+  if (!cgroup || cgroup.isShared || limits.length === 0) return;
   if (!isInScope) {
     warn(
       `${destination.name} has no systemd, which would set the limits of the workload's cgroup ${cgroup.path} there (${limits.join(', ')}): it runs without them.`,
@@ -149,6 +149,11 @@ function warnOfLimits(
 
 async function cleanUpDestination(context: StepContext): Promise<void> {
   const { destination, attemptId, state } = context;
+  const refused = state.committed ? ((await state.destinationHold?.untilLimited()) ?? []) : [];
+  if (refused.length > 0)
+    context.warn(
+      `systemd on ${destination.name} did not limit the workload as it was on ${context.source.name}: ${refused.join(', ')}`,
+    );
   await state.destinationHold?.decide('abort');
   if (context.plan.network.address) {
     await mustRunScript(destination, `${LIFT_BOTH_SCRIPT} 2> /dev/null; :`, [fenceTable(attemptId)], {

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { OutsideSocket, WorkloadFacts } from './facts.ts';
+import type { OutsideSocket, ProcessFacts, WorkloadFacts } from './facts.ts';
 
 /** What criu must be told of a workload. */
 export interface CriuNeeds {
@@ -13,7 +13,7 @@ export interface CriuNeeds {
 export interface JournalNeeds {
   /** What it is called in the journal there. @see systemd-cat(1), `--identifier` */
   readonly identifier: string;
-  /** Inodes of connections to where a unit's output goes. */
+  /** Inodes of connections to where a unit's output goes, {@link MAX_STREAMS} at most. */
   readonly streams: readonly number[];
 }
 
@@ -30,8 +30,22 @@ export function criuNeeds(workload: WorkloadFacts): CriuNeeds {
   const shellJob = processes.some((process) => !pids.has(process.session));
   const ofJournal = outsideSockets.filter(goesToJournal);
   if (ofJournal.length === 0) return { shellJob };
-  const streams = ofJournal.filter(({ path }) => path === OUTPUT_SOCKET).map(({ inode }) => inode);
-  return { shellJob, journal: { identifier: posix.basename(processes[0]?.executable ?? ''), streams } };
+  const streams = ofJournal.filter(isStream).map(({ inode }) => inode);
+  return { shellJob, journal: { identifier: identifierOf(processes[0]), streams } };
+}
+
+/** How many connections to where a unit's output goes can be made anew: a unit has one, or two. */
+export const MAX_STREAMS = 6;
+
+/** Whose program it is chose its name, and root's shell reads it. */
+function identifierOf(process: ProcessFacts | undefined): string {
+  const name = posix.basename(process?.executable ?? '').replaceAll(/[^A-Za-z0-9._@+-]/g, '_');
+  return name.slice(0, 64) || 'workload';
+}
+
+/** Whether a socket is a connection to where a unit's output goes. */
+export function isStream({ path }: OutsideSocket): boolean {
+  return path === OUTPUT_SOCKET;
 }
 
 /** Whether the other end of a socket is systemd's journal. */

@@ -31,6 +31,8 @@ export interface CgroupFacts {
   readonly limits: Readonly<Record<string, string>>;
   /** Processes of the workload that are in another one. */
   readonly outside: readonly number[];
+  /** Whether others are in it, too: then neither its name nor its limits are the workload's. */
+  readonly isShared: boolean;
 }
 
 /** A unix socket of the workload whose other end is outside of it. */
@@ -38,7 +40,7 @@ export interface OutsideSocket {
   /** `u_str`, `u_dgr` or `u_seq`. @see ss(8) */
   readonly kind: string;
   readonly inode: number;
-  /** Of the other end; `*` for one without a name. */
+  /** Of the other end; `*` for one without a name, `?` for one that cannot be told. */
   readonly path: string;
 }
 
@@ -78,21 +80,47 @@ const LIMIT_FILES = Object.keys(LIMIT_DEFAULTS);
 
 /**
  * Prints NUL-separated records of the tree below a pid: \`P pid ppid pgrp session start tracer rssKiB threads exe cwd
- * command\`, \`A pid profile\`, \`G pid cgroup\`, \`L file value\` of the root's cgroup, \`F use size path\`, \`C local remote\`, \`U kind inode
+ * command\`, \`A pid profile\`, \`G pid cgroup\`, \`L file value\` of the root's cgroup, \`S pid\` of others in that, \`F use size path\`, \`C local remote\`, \`U kind inode
  * path\` of unix sockets to the outside, each field ended by TAB. One pass of awk over /proc/PID/stat finds
  * the tree; a file name may hold anything but NUL. An open file without a link (deleted, O_TMPFILE, memfd) travels in
  * the images. Argument: the root pid.
  */
 const FACTS_SCRIPT: string = `
 root=$1
-tree=$(cat /proc/[0-9]*/stat 2> /dev/null | awk -v root="$root" '
-  { pid = $1; sub(/^.*\\) /, ""); parent[pid] = $2 }
-  END {
-    for (pid in parent) {
-      for (up = pid; up in parent && up != root; up = parent[up]);
-      if (up == root) print pid
+tree_of() {
+  cat /proc/[0-9]*/stat 2> /dev/null | awk -v root="$1" '
+    { pid = $1; sub(/^.*\\) /, ""); parent[pid] = $2 }
+    END {
+      for (pid in parent) {
+        for (up = pid; up in parent && up != root; up = parent[up]);
+        if (up == root) print pid
+      }
+    }' | sort -n
+}
+# Anybody may name a socket, be it with spaces and line feeds: an inode that is there twice is not believed.
+outside_sockets() {
+  {
+    for pid in $(tree_of "$root"); do
+      find "/proc/$pid/fd" -maxdepth 1 -lname 'socket:*' -printf '%l\\n' 2> /dev/null
+    done | tr -dc '0-9\\n' | sort -u
+    ss -Hxn 2> /dev/null
+  } | awk '
+    NF == 1 { own[$1]; next }
+    $1 !~ /^u_(str|dgr|seq)$/ || NF < 8 { next }
+    {
+      inode = $(NF - 2)
+      seen[inode]++
+      kind[inode] = $1
+      path[inode] = NF == 8 ? $5 : "?"
+      peer[inode] = $NF
     }
-  }' | sort -n)
+    END {
+      for (inode in own)
+        if (seen[inode] == 1 && peer[inode] > 0 && !(peer[inode] in own))
+          printf "U\\t%s\\t%s\\t%s\\n", kind[inode], inode, seen[peer[inode]] == 1 ? path[peer[inode]] : "?"
+    }'
+}
+tree=$(tree_of "$root")
 [ -n "$tree" ] || exit 3
 for pid in $tree; do
   [ -r "/proc/$pid/stat" ] || continue
@@ -111,13 +139,25 @@ for pid in $tree; do
   printf 'P\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\0' "$pid" "$ppid" "$pgrp" "$session" "$start" "$tracer" \\
     "$rss" "$threads" "$exe" "$cwd" "$command"
   profile=
-  { read -r profile < "/proc/$pid/attr/apparmor/current"; } 2> /dev/null
-  case $profile in '' | unconfined*) ;; *) printf 'A\\t%s\\t%s\\0' "$pid" "\${profile% (*)}" ;; esac
+  # criu goes by that directory, which a host that is a container may lack.
+  [ ! -d /sys/kernel/security/apparmor ] || { read -r profile < "/proc/$pid/attr/apparmor/current"; } 2> /dev/null
+  case $profile in '' | unconfined* | :*) ;; *) printf 'A\\t%s\\t%s\\0' "$pid" "\${profile% (*)}" ;; esac
   while IFS= read -r line; do
     case $line in 0::*) printf 'G\\t%s\\t%s\\0' "$pid" "\${line#0::}" ;; esac
   done 2> /dev/null < "/proc/$pid/cgroup"
 done
+# Whether a process is of the tree, be it since.
+is_ours() {
+  up=$1
+  while [ "$up" != "$root" ]; do
+    up=$(sed 's/^.*) [^ ]* \\([0-9]*\\) .*/\\1/' "/proc/$up/stat" 2> /dev/null)
+    [ "\${up:-0}" -gt 1 ] || return
+  done
+}
 cgroup=/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$root/cgroup" 2> /dev/null)
+for pid in $(cat "$cgroup/cgroup.procs" 2> /dev/null); do
+  is_ours "$pid" || { [ ! -d "/proc/$pid" ] || printf 'S\\t%s\\0' "$pid"; }
+done
 for limit in ${LIMIT_FILES.join(' ')}; do
   [ ! -f "$cgroup/$limit" ] || printf 'L\\t%s\\t%s\\0' "$limit" "$(cat "$cgroup/$limit")"
 done
@@ -135,19 +175,8 @@ done
 if command -v ss > /dev/null; then
   for pid in $tree; do ss -Htnp state established 2> /dev/null | grep -F "pid=$pid," ; done | sort -u |
     while read -r _ _ local remote _; do printf 'C\\t%s\\t%s\\0' "$local" "$remote"; done
-  {
-    for pid in $tree; do
-      find "/proc/$pid/fd" -maxdepth 1 -lname 'socket:*' -printf '%l\\n' 2> /dev/null
-    done | tr -dc '0-9\\n' | sort -u
-    ss -Hxn 2> /dev/null
-  } | awk '
-    NF == 1 { own[$1]; next }
-    { kind[$6] = $1; path[$6] = $5; peer[$6] = $8 }
-    END {
-      for (inode in own)
-        if (peer[inode] > 0 && !(peer[inode] in own))
-          printf "U\\t%s\\t%s\\t%s\\n", kind[inode], inode, path[peer[inode]]
-    }' | tr '\\n' '\\0'
+  # Twice: one that a process which was just started has may be there once.
+  for again in 1 2; do outside_sockets; done | sort | uniq -d | tr '\\n' '\\0'
 fi
 `;
 
@@ -179,6 +208,7 @@ export function parseFacts(rootPid: number, text: string): WorkloadFacts {
   const cgroups = new Map<number, string>();
   const limits: Record<string, string> = {};
   const outsideSockets: OutsideSocket[] = [];
+  let isShared = false;
   for (const record of text.split('\0')) {
     const [kind, ...fields] = record.split('\t');
     if (kind === 'P') processes.push(parseProcess(fields));
@@ -195,6 +225,7 @@ export function parseFacts(rootPid: number, text: string): WorkloadFacts {
     if (kind === 'A') profiles.set(Number(first), second);
     if (kind === 'G') cgroups.set(Number(first), second);
     if (kind === 'L' && second !== LIMIT_DEFAULTS[first]) limits[first] = second;
+    if (kind === 'S') isShared = true;
     if (kind === 'U') outsideSockets.push({ kind: first, inode: Number(second), path: third });
     if (kind === 'C') {
       const [local = '', remote = ''] = fields;
@@ -213,7 +244,7 @@ export function parseFacts(rootPid: number, text: string): WorkloadFacts {
     files: [...files.values()],
     connections: [...connections],
     // The root of a cgroup namespace has the limits of the container that the host is.
-    ...(path !== undefined && { cgroup: { path, limits: path === '/' ? {} : limits, outside } }),
+    ...(path !== undefined && { cgroup: { path, limits: path === '/' ? {} : limits, outside, isShared } }),
     ...(outsideSockets.length > 0 && { outsideSockets }),
   };
 }

@@ -24,11 +24,13 @@ unit)
   case $2 in *.scope) ;; *) pid=$(systemctl show --property MainPID --value -- "$2") || exit 3 ;; esac
   if [ "$pid" = 0 ]; then
     # What was moved to this host is in a scope: those of its processes whose parents are not in it.
-    cgroup=$(systemctl show --property ControlGroup --value -- "\${2%.*}.scope") || exit 3
+    scope=\${2%.scope}
+    scope=\${scope%.service}.scope
+    cgroup=$(systemctl show --property ControlGroup --value -- "$scope") || exit 3
     pids=$([ -z "$cgroup" ] || cat "/sys/fs/cgroup$cgroup/cgroup.procs" "/sys/fs/cgroup/systemd$cgroup/cgroup.procs" 2> /dev/null)
     for pid in $pids; do
       parent=$(sed 's/^.*) [^ ]* \\([0-9]*\\) .*/\\1/' "/proc/$pid/stat" 2> /dev/null) || continue
-      echo "$pids" | grep -qx "$parent" || echo "$pid"
+      echo "$pids" | grep -qx "$parent" || grep -qzx criu-flow "/proc/$pid/cmdline" 2> /dev/null || echo "$pid"
     done
     exit 0
   fi

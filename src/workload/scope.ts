@@ -4,7 +4,7 @@ import type { WorkloadFacts } from './facts.ts';
 export interface Scope {
   /** The first one that no unit there has: `video.scope` for what was `video.service`. */
   readonly names: readonly [string, string];
-  /** @see systemd.resource-control(5) */
+  /** Set once the workload runs. @see systemd.resource-control(5) */
   readonly properties: readonly string[];
 }
 
@@ -12,7 +12,8 @@ export interface Scope {
  * @param attemptId makes a name that no other run has
  * @see systemd-run(1), `--scope`
  */
-export function scopeOf({ cgroup }: WorkloadFacts, attemptId: string): Scope {
+export function scopeOf(workload: WorkloadFacts, attemptId: string): Scope {
+  const cgroup = workload.cgroup?.isShared === false ? workload.cgroup : undefined;
   const unit = /\/([A-Za-z0-9:_.\\@-]+)\.(?:service|scope)$/.exec(cgroup?.path ?? '')?.[1];
   const isOfSession = unit === undefined || /^(session-|user@|init$)/.test(unit) || unit.length > 150;
   const properties = Object.entries(cgroup?.limits ?? {}).flatMap(([file, value]) =>
@@ -39,11 +40,14 @@ const PROPERTIES: Readonly<Record<string, string>> = {
 function propertiesOf(file: string, value: string): readonly string[] {
   if (file === 'cpu.max') {
     const [quotaUs = 'max', periodUs = ''] = value.split(' ');
-    const percent = (Number(quotaUs) / Number(periodUs)) * 100;
-    return quotaUs === 'max' ? [] : [`CPUQuota=${percent.toFixed(2)}%`, `CPUQuotaPeriodSec=${periodUs}us`];
+    // Older ones take one decimal place.
+    const percent = Math.round((Number(quotaUs) / Number(periodUs)) * 1000) / 10;
+    return quotaUs === 'max' ? [] : [`CPUQuota=${percent}%`, `CPUQuotaPeriodSec=${periodUs}us`];
   }
   const property = PROPERTIES[file];
   const number = value.replace(/^default /, '');
+  // That of `CPUWeight=idle`.
+  if (number === '0' && file.endsWith('.weight')) return [];
   return property !== undefined && /^(\d+|max)$/.test(number)
     ? [`${property}=${number === 'max' ? 'infinity' : number}`]
     : [];

@@ -55,9 +55,12 @@ test('of a workload that writes to the journal, criu dumps its own ends, and res
     ...['--ext-unix-sk', '--external', 'unix[501]', '--external', 'unix[502]'],
   ]);
   const restore = restoreArguments(how);
-  expect(restore.slice(0, 4)).toEqual(['systemd-cat', '--identifier=nginx', 'criu', 'restore']);
+  expect(restore.slice(0, restore.indexOf('restore'))).toEqual([
+    ...['sh', '-c', 'exec 9>&2; exec "$@"', 'criu-flow', 'systemd-cat', '--identifier=nginx'],
+    ...['sh', '-c', 'exec 3>&1 4>&1; exec >&9 2>&9 9>&-; exec "$@"', 'criu-flow', 'criu'],
+  ]);
   expect(restore.slice(-5)).toEqual([
-    ...['--ext-unix-sk', '--inherit-fd', 'fd[1]:socket:[501]', '--inherit-fd', 'fd[1]:socket:[502]'],
+    ...['--ext-unix-sk', '--inherit-fd', 'fd[3]:socket:[501]', '--inherit-fd', 'fd[4]:socket:[502]'],
   ]);
   // Messages only: criu connects by itself.
   const messages = restoreArguments({ ...options, journal: { identifier: 'nginx', streams: [] } });

@@ -46,6 +46,18 @@ test('a unix socket whose other end is outside is refused, but for systemd’s j
   ]);
 });
 
+test('of connections to the journal a few can be carried', () => {
+  const outsideSockets = Array.from({ length: 7 }, (_, index) => ({
+    kind: 'u_str',
+    inode: index + 1,
+    path: '/run/systemd/journal/stdout',
+  }));
+  expect(messages({ outsideSockets: outsideSockets.slice(1) }, { connections: 'refuse' })).toEqual([]);
+  expect(messages({ outsideSockets }, { connections: 'refuse' })).toEqual([
+    'The workload has 7 connections to the journal, and 6 can be carried',
+  ]);
+});
+
 test.each<[string, NetworkPlan, readonly string[], string | undefined]>([
   ['none, and none is asked for', { connections: 'refuse' }, [], undefined],
   [

@@ -37,9 +37,7 @@ describe.skipIf(machinesSkipReason !== undefined)('machines that differ', () => 
   test('an older criu, other libraries and a processor that can less are all told of at once', async () => {
     const said = await refusal(await startSleep('a'), 'a', 'b');
     expect(said).toMatch(/criu 3\.17\S* on b is older than criu 4\S* on a/);
-    expect(said).toMatch(
-      /The processor of b \(Intel Core i7 9xx .* lacks .*\bpclmulqdq\b.*SIGILL: Error /,
-    );
+    expect(said).toMatch(/The processor of b \(Intel Core i7 9xx .* lacks .*\bpclmulqdq\b.*SIGILL: Error /);
     expect(said).toMatch(/The program or library \S+ has \d+ bytes on b and \d+ on the source/);
   });
 

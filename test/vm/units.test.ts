@@ -44,14 +44,16 @@ for file in memory.max memory.high pids.max cpu.max cpu.weight; do echo "$file $
 
 const LIMITS = ['MemoryMax=96M', 'TasksMax=60', 'CPUQuota=80%', 'CPUWeight=50'];
 
-/** Processes of three users, of which two count aloud: to the journal, as units do by default. */
+/** Processes of three users, of which two count aloud: to the journal, as units do by default, and by a connection of its own. */
 const MIXED = `#!/bin/sh
 count() {
-  exec setpriv --reuid "$1" --regid "$1" --init-groups \\
-    sh -c 'while :; do n=$((n + 1)); echo "$1 $n"; sleep 0.5; done' sh "$1"
+  user=$1
+  shift
+  exec "$@" setpriv --reuid "$user" --regid "$user" --init-groups \\
+    sh -c 'while :; do n=$((n + 1)); echo "$1 $n"; sleep 0.5; done' sh "$user"
 }
 count alice &
-count bob &
+count bob systemd-cat --identifier=bob &
 wait
 `;
 
@@ -139,7 +141,14 @@ describe.skipIf(machinesSkipReason !== undefined)('units of systemd', () => {
   test('processes of several users in one unit go on to write to the journal', async () => {
     await lab.sh('a', 'printf %s "$1" > /srv/mixed; chmod 755 /srv/mixed', MIXED);
     await lab.sh('b', 'mkdir -p /srv');
-    await lab.sh('a', START_UNIT, 'mixed.service', 'ExecStart=/srv/mixed', 'MemoryMax=64M');
+    await lab.sh(
+      'a',
+      START_UNIT,
+      'mixed.service',
+      'ExecStart=/srv/mixed',
+      'MemoryMax=64M',
+      'TasksMax=infinity',
+    );
     const pid = Number(await lab.sh('a', 'systemctl show --property MainPID --value mixed.service'));
     const said = (host: string, unit: string, user: string): Promise<string> =>
       lab.sh(
@@ -163,6 +172,9 @@ describe.skipIf(machinesSkipReason !== undefined)('units of systemd', () => {
       /alice[^]*bob[^]*root/,
     );
     expect(await cgroupOf('b', pid)).toBe('/system.slice/mixed.scope');
+    expect(await lab.sh('b', 'cd /sys/fs/cgroup/system.slice/mixed.scope; cat memory.max pids.max')).toBe(
+      '67108864\nmax',
+    );
     for (const user of ['alice', 'bob']) {
       const then = (await said('a', 'mixed.service', user)).split('\n').map(Number);
       const now = (await said('b', 'mixed.scope', user)).split('\n').map(Number);

@@ -46,6 +46,19 @@ test('connections to the journal are made anew, those of the output by criu’s 
   expect(criuNeeds(workloadOf([ROOT], [BUS]))).toEqual({ shellJob: false });
 });
 
+test('who chose the name of the program gives no line to a shell of root', () => {
+  const workload = workloadOf([ROOT], [OUTPUT]);
+  const named = (executable: string) => {
+    const [process] = workload.processes;
+    return criuNeeds({ ...workload, processes: process ? [{ ...process, executable }] : [] }).journal
+      ?.identifier;
+  };
+  expect(named('/srv/x\nsh\n-c\nreboot')).toBe('x_sh_-c_reboot');
+  expect(named('/usr/bin/python3.13')).toBe('python3.13');
+  expect(named(`/srv/${'x'.repeat(300)}`)).toHaveLength(64);
+  expect(named('')).toBe('workload');
+});
+
 test.each([
   [OUTPUT, true],
   [MESSAGES, true],

@@ -63,6 +63,7 @@ test('records become facts: the root first, files once, loopback connections lef
     path: '/system.slice/video.service',
     limits: { 'memory.max': '1048576' },
     outside: [21],
+    isShared: false,
   });
   expect(facts.outsideSockets).toEqual([{ kind: 'u_str', inode: 501, path: '/run/systemd/journal/stdout' }]);
 });
@@ -90,7 +91,12 @@ test('reads a live tree: its processes, its open files, where it is', async () =
 
 test('the root of a cgroup namespace has no limits that are the workload’s', () => {
   const records = ['P\t20\t1\t20\t20\t3\t0\t4\t20,\t/x\t/\tx', 'G\t20\t/', 'L\tmemory.max\t9', ''];
-  expect(parseFacts(20, records.join('\0')).cgroup).toEqual({ path: '/', limits: {}, outside: [] });
+  expect(parseFacts(20, records.join('\0')).cgroup).toEqual({
+    path: '/',
+    limits: {},
+    outside: [],
+    isShared: false,
+  });
 });
 
 test('a unix socket is told of only when its other end is outside', async () => {
