@@ -100,9 +100,8 @@ tree_of() {
 # Anybody may name a socket, be it with spaces and line feeds: an inode that is there twice is not believed.
 outside_sockets() {
   {
-    for pid in $(tree_of "$root"); do
-      find "/proc/$pid/fd" -maxdepth 1 -lname 'socket:*' -printf '%l\\n' 2> /dev/null
-    done | tr -dc '0-9\\n' | sort -u
+    find $(tree_of "$root" | sed 's,.*,/proc/&/fd,') -maxdepth 1 -lname 'socket:*' -printf '%l\\n' 2> /dev/null |
+      tr -dc '0-9\\n' | sort -u
     ss -Hxn 2> /dev/null
   } | awk '
     NF == 1 { own[$1]; next }
@@ -155,7 +154,7 @@ is_ours() {
   done
 }
 cgroup=/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$root/cgroup" 2> /dev/null)
-for pid in $(cat "$cgroup/cgroup.procs" 2> /dev/null); do
+for pid in $(grep -vxF -e "$tree" "$cgroup/cgroup.procs" 2> /dev/null); do
   is_ours "$pid" || { [ ! -d "/proc/$pid" ] || printf 'S\\t%s\\0' "$pid"; }
 done
 for limit in ${LIMIT_FILES.join(' ')}; do

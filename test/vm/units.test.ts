@@ -44,7 +44,7 @@ for file in memory.max memory.high pids.max cpu.max cpu.weight; do echo "$file $
 
 const LIMITS = ['MemoryMax=96M', 'TasksMax=60', 'CPUQuota=80%', 'CPUWeight=50'];
 
-/** Processes of three users, of which two count aloud: to the journal, as units do by default, and by a connection of its own. */
+/** Processes of three users that count aloud: to the journal, as units do by default, by a connection of its own, and by syslog(3). */
 const MIXED = `#!/bin/sh
 count() {
   user=$1
@@ -52,6 +52,11 @@ count() {
   exec "$@" setpriv --reuid "$user" --regid "$user" --init-groups \\
     sh -c 'while :; do n=$((n + 1)); echo "$1 $n"; sleep 0.5; done' sh "$user"
 }
+syslog='import syslog, time
+for n in range(1, 10**6):
+    syslog.syslog(f"root {n}")
+    time.sleep(0.5)'
+python3 -c "$syslog" &
 count alice &
 count bob systemd-cat --identifier=bob &
 wait
@@ -158,7 +163,7 @@ describe.skipIf(machinesSkipReason !== undefined)('units of systemd', () => {
         unit,
         user,
       );
-    for (const user of ['alice', 'bob']) await said('a', 'mixed.service', user);
+    for (const user of ['alice', 'bob', 'root']) await said('a', 'mixed.service', user);
     const pids = (await lab.sh('a', 'cat /sys/fs/cgroup/system.slice/mixed.service/cgroup.procs')).split(
       '\n',
     );
@@ -175,7 +180,7 @@ describe.skipIf(machinesSkipReason !== undefined)('units of systemd', () => {
     expect(await lab.sh('b', 'cd /sys/fs/cgroup/system.slice/mixed.scope; cat memory.max pids.max')).toBe(
       '67108864\nmax',
     );
-    for (const user of ['alice', 'bob']) {
+    for (const user of ['alice', 'bob', 'root']) {
       const then = (await said('a', 'mixed.service', user)).split('\n').map(Number);
       const now = (await said('b', 'mixed.scope', user)).split('\n').map(Number);
       // No line is missing, and none is there twice.
