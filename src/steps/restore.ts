@@ -76,8 +76,9 @@ export const restore: StepType = {
         ({ actionScript }) =>
           (isLazy ? lazyRestoreArguments : restoreArguments)({ ...options, actionScript }),
       );
-      const isInScope = await state.destinationHold.untilSupervised();
-      warnOfLimits(context, workload, isInScope);
+      const supervised = state.destinationHold.untilSupervised();
+      // Awaited below, unless something else fails first.
+      supervised.catch(() => undefined);
       if (fence) {
         await mustRunScript(destination, FENCE_SCRIPT, [], {
           what: 'Putting up the fence',
@@ -85,6 +86,7 @@ export const restore: StepType = {
         });
       }
       if (address) await endOrphanSockets(destination, address.cidr);
+      warnOfLimits(context, workload, await supervised);
       return undefined;
     },
   },
