@@ -261,7 +261,11 @@ if [ -f started ] && [ ! -f decision ]; then
 fi
 put exit "$code"
 printf x >&3
-[ "$code" != 0 ] || limit_scope
+if [ "$code" = 0 ]; then
+  # Memory that is fetched after the release comes by processes of the scope.
+  [ ! -e guard.lock ] || flock -s guard.lock true
+  limit_scope
+fi
 `;
 
 /**

@@ -509,13 +509,13 @@ export function taskLine({ pid, startTicks, executable }: Recovery['tasks'][numb
   return `${pid} ${startTicks} ${executable.includes('\n') ? '' : executable}`.trimEnd();
 }
 
-/** The names and texts of the files in a hold's directory. */
 /** A word on each line, as root's shell will read them. */
 function wordsOf(argv: readonly string[]): string {
   if (argv.some((word) => word.includes('\n'))) throw new Error(`a line feed in ${JSON.stringify(argv)}`);
   return argv.join('\n');
 }
 
+/** The names and texts of the files in a hold's directory. */
 function filesOf({
   leaseSeconds,
   fence,

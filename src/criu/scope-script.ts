@@ -19,7 +19,7 @@ enter_scope() {
     done < /proc/self/cgroup
     [ -z "$within" ] || exec "$@"
     [ "$(systemctl show --property LoadState --value -- "$name")" = not-found ] || name=$other
-    echo "$name" > scope.entered
+    printf '%s\\n' "$name" > scope.entered
     set -- -- "$@"
     # A dollar sign in what it runs is nothing to it.
     ! systemd-run --help | grep -q -e --expand-environment || set -- --expand-environment=no "$@"

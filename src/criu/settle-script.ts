@@ -93,7 +93,6 @@ restore_again() {
   # Who looks for what is restored goes by that; the hold's own may be of an earlier boot.
   note_start
   become again || fail "criu restore ended with exit code $?, see $PWD/again.log and again.output"
-  limit_scope
   boot > boot
   rm -f tasks.none restored
 }
@@ -101,6 +100,7 @@ settled() {
   put settled "$1" || exit 1
   # Who comes after a power cut must know that what was frozen has run on.
   sync settled . 2> /dev/null
+  [ "$1" != restored ] || limit_scope
   echo "$1"
   exit 0
 }

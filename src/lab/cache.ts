@@ -58,7 +58,15 @@ export async function ensureCached(
 
 async function markUsed(directory: string): Promise<void> {
   const now = new Date();
-  await utimes(directory, now, now);
+  // Who may only read a cache uses it, too.
+  await utimes(directory, now, now).catch(() => undefined);
+}
+
+/** Nobody sees a half of it. */
+async function removeAtOnce(directory: string, cacheDirectory: string): Promise<void> {
+  const removing = `${cacheDirectory}/building-${process.pid}-${randomUUID()}`;
+  await rename(directory, removing).catch(() => undefined);
+  await rm(removing, { recursive: true, force: true });
 }
 
 /** One that somebody else has just removed is as good as used. */
@@ -78,6 +86,6 @@ async function removeUnused(cacheDirectory: string): Promise<void> {
       pid === undefined
         ? (await lastUsedMs(directory)) < Date.now() - UNUSED_MS
         : !existsSync(`/proc/${pid}`);
-    if (isUnused) await rm(directory, { recursive: true, force: true });
+    if (isUnused) await removeAtOnce(directory, cacheDirectory);
   }
 }

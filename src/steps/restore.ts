@@ -151,16 +151,29 @@ function warnOfLimits(
 
 async function cleanUpDestination(context: StepContext): Promise<void> {
   const { destination, attemptId, state } = context;
-  const refused = state.committed ? ((await state.destinationHold?.untilLimited()) ?? []) : [];
-  if (refused.length > 0)
-    context.warn(
-      `systemd on ${destination.name} did not limit the workload as it was on ${context.source.name}: ${refused.join(', ')}`,
-    );
   await state.destinationHold?.decide('abort');
   if (context.plan.network.address) {
     await mustRunScript(destination, `${LIFT_BOTH_SCRIPT} 2> /dev/null; :`, [fenceTable(attemptId)], {
       what: 'Taking the fence down',
     });
+  }
+  if (state.committed && state.destinationHold) await warnOfRefusedLimits(context, state.destinationHold);
+}
+
+/** That it is limited is no matter of whether it runs. */
+async function warnOfRefusedLimits(
+  { source, destination, warn }: StepContext,
+  hold: CriuHold,
+): Promise<void> {
+  try {
+    const refused = await hold.untilLimited();
+    if (refused.length === 0) return;
+    const limits = refused.join(', ');
+    warn(`systemd on ${destination.name} did not limit the workload as it was on ${source.name}: ${limits}`);
+  } catch {
+    warn(
+      `It was not seen whether the workload on ${destination.name} is limited as it was on ${source.name}.`,
+    );
   }
 }
 

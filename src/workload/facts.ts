@@ -80,7 +80,7 @@ const LIMIT_FILES = Object.keys(LIMIT_DEFAULTS);
 
 /**
  * Prints NUL-separated records of the tree below a pid: \`P pid ppid pgrp session start tracer rssKiB threads exe cwd
- * command\`, \`A pid profile\`, \`G pid cgroup\`, \`L file value\` of the root's cgroup, \`S pid\` of others in that, \`F use size path\`, \`C local remote\`, \`U kind inode
+ * command\`, \`A pid profile\`, \`G pid cgroup\`, \`L file value\` of the root's cgroup, \`S pid\` of others in that, or when that cannot be told, \`F use size path\`, \`C local remote\`, \`U kind inode
  * path\` of unix sockets to the outside, each field ended by TAB. One pass of awk over /proc/PID/stat finds
  * the tree; a file name may hold anything but NUL. An open file without a link (deleted, O_TMPFILE, memfd) travels in
  * the images. Argument: the root pid.
@@ -154,6 +154,7 @@ is_ours() {
   done
 }
 cgroup=/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$root/cgroup" 2> /dev/null)
+[ -r "$cgroup/cgroup.procs" ] || printf 'S\\t%s\\0' "$root"
 for pid in $(grep -vxF -e "$tree" "$cgroup/cgroup.procs" 2> /dev/null); do
   is_ours "$pid" || { [ ! -d "/proc/$pid" ] || printf 'S\\t%s\\0' "$pid"; }
 done

@@ -25,7 +25,7 @@ unit)
   if [ "$pid" = 0 ]; then
     # What was moved to this host is in a scope: those of its processes whose parents are not in it.
     scope=\${2%.scope}
-    scope=\${scope%.service}.scope
+    scope=$(printf '%s' "\${scope%.service}" | sed 's/@/\\\\x40/g').scope
     cgroup=$(systemctl show --property ControlGroup --value -- "$scope") || exit 3
     pids=$([ -z "$cgroup" ] || cat "/sys/fs/cgroup$cgroup/cgroup.procs" "/sys/fs/cgroup/systemd$cgroup/cgroup.procs" 2> /dev/null)
     for pid in $pids; do

@@ -22,7 +22,15 @@ export function scopeOf(workload: WorkloadFacts, attemptId: string): Scope {
   const own = `criu-flow-${attemptId}`;
   return isOfSession
     ? { names: [`${own}.scope`, `${own}-2.scope`], properties }
-    : { names: [`${unit}.scope`, `${unit}-${attemptId}.scope`], properties };
+    : { names: [scopeName(unit), `${own}.scope`], properties };
+}
+
+/**
+ * No scope can be an instance of a template: of `video@1.service` it is `video\x401.scope`, as systemd writes what a name cannot have.
+ * @see systemd-escape(1)
+ */
+function scopeName(unit: string): string {
+  return `${unit.replaceAll('@', String.raw`\x40`)}.scope`;
 }
 
 const PROPERTIES: Readonly<Record<string, string>> = {

@@ -76,7 +76,7 @@ describe.skipIf(machinesSkipReason !== undefined)('units of systemd', () => {
     for (const host of ['a', 'b'])
       await lab.sh(
         host,
-        'systemctl stop video.service video.scope mixed.service mixed.scope 2> /dev/null; systemctl reset-failed; rm -f /run/systemd/system/*.service; systemctl daemon-reload',
+        `systemctl stop video.service video.scope mixed@1.service 'mixed\\x401.scope' 2> /dev/null; systemctl reset-failed; rm -f /run/systemd/system/*.service; systemctl daemon-reload`,
       );
     await lab.reset();
   });
@@ -149,12 +149,12 @@ describe.skipIf(machinesSkipReason !== undefined)('units of systemd', () => {
     await lab.sh(
       'a',
       START_UNIT,
-      'mixed.service',
+      'mixed@1.service',
       'ExecStart=/srv/mixed',
       'MemoryMax=64M',
       'TasksMax=infinity',
     );
-    const pid = Number(await lab.sh('a', 'systemctl show --property MainPID --value mixed.service'));
+    const pid = Number(await lab.sh('a', 'systemctl show --property MainPID --value mixed@1.service'));
     const said = (host: string, unit: string, user: string): Promise<string> =>
       lab.sh(
         host,
@@ -163,12 +163,12 @@ describe.skipIf(machinesSkipReason !== undefined)('units of systemd', () => {
         unit,
         user,
       );
-    for (const user of ['alice', 'bob', 'root']) await said('a', 'mixed.service', user);
-    const pids = (await lab.sh('a', 'cat /sys/fs/cgroup/system.slice/mixed.service/cgroup.procs')).split(
-      '\n',
-    );
+    for (const user of ['alice', 'bob', 'root']) await said('a', 'mixed@1.service', user);
+    const pids = (
+      await lab.sh('a', 'cat /sys/fs/cgroup/system.slice/system-mixed.slice/mixed@1.service/cgroup.procs')
+    ).split('\n');
     const summary = await lab.run({
-      workload: 'unit: mixed.service',
+      workload: 'unit: mixed@1.service',
       files: ['/srv/mixed'],
       steps: '- uses: preflight\n- uses: dump\n- uses: transfer/rsync\n- uses: restore',
     });
@@ -176,13 +176,16 @@ describe.skipIf(machinesSkipReason !== undefined)('units of systemd', () => {
     expect(await lab.sh('b', `ps -o user= -p "$1" | sort | uniq -c`, pids.join(','))).toMatch(
       /alice[^]*bob[^]*root/,
     );
-    expect(await cgroupOf('b', pid)).toBe('/system.slice/mixed.scope');
-    expect(await lab.sh('b', 'cd /sys/fs/cgroup/system.slice/mixed.scope; cat memory.max pids.max')).toBe(
-      '67108864\nmax',
-    );
+    expect(await cgroupOf('b', pid)).toBe(String.raw`/system.slice/mixed\x401.scope`);
+    expect(
+      await lab.sh(
+        'b',
+        String.raw`cd '/sys/fs/cgroup/system.slice/mixed\x401.scope'; cat memory.max pids.max`,
+      ),
+    ).toBe('67108864\nmax');
     for (const user of ['alice', 'bob', 'root']) {
-      const then = (await said('a', 'mixed.service', user)).split('\n').map(Number);
-      const now = (await said('b', 'mixed.scope', user)).split('\n').map(Number);
+      const then = (await said('a', 'mixed@1.service', user)).split('\n').map(Number);
+      const now = (await said('b', String.raw`mixed\x401.scope`, user)).split('\n').map(Number);
       // No line is missing, and none is there twice.
       expect([...then, ...now]).toEqual(
         Array.from({ length: then.length + now.length }, (_, index) => index + 1),

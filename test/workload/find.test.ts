@@ -113,7 +113,7 @@ test('a unit that does not run is not found', async () => {
 });
 
 /** A systemd that has no such service, but a scope, with this process and its two children. */
-test.each(['video.service', 'video.scope', 'video'])(
+test.each(['video@1.service', String.raw`video\x401.scope`, 'video@1'])(
   'what is in the scope of that name is found as %s',
   async (unit) => {
     await using child = await startProgram(
@@ -125,7 +125,7 @@ test.each(['video.service', 'video.scope', 'video'])(
     const pids = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ');
     writeFileSync(directory.at('pids'), [...pids, child.pid].join('\n'));
     using systemctl = fakePrograms({
-      systemctl: `case $3:$6 in MainPID:*) echo 0 ;; ControlGroup:video.scope) echo /video.scope ;; esac`,
+      systemctl: `case $3:$6 in MainPID:*) echo 0 ;; ControlGroup:'video\\x401.scope') echo /video.scope ;; esac`,
       cat: `case $1 in /sys/fs/cgroup/video.scope/*) exec /usr/bin/cat '${directory.at('pids')}' ;; *) exec /usr/bin/cat "$@" ;; esac`,
     });
     expect(await findWorkload(systemctl.host, { kind: 'unit', unit })).toBe(child.pid);

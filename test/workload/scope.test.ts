@@ -15,10 +15,10 @@ const scope = (cgroup?: Partial<CgroupFacts>) => {
 };
 
 test.each([
-  ['/system.slice/video.service', 'video.scope', 'video-r1.scope'],
+  ['/system.slice/video.service', 'video.scope', 'criu-flow-r1.scope'],
   // What was moved before is moved again.
-  ['/system.slice/video.scope', 'video.scope', 'video-r1.scope'],
-  ['/system.slice/system-video.slice/video@1.service', 'video@1.scope', 'video@1-r1.scope'],
+  ['/system.slice/video.scope', 'video.scope', 'criu-flow-r1.scope'],
+  ['/system.slice/system-video.slice/video@1.service', String.raw`video\x401.scope`, 'criu-flow-r1.scope'],
   ['/user.slice/user-0.slice/session-4.scope', 'criu-flow-r1.scope', 'criu-flow-r1-2.scope'],
   ['/user.slice/user-1000.slice/user@1000.service', 'criu-flow-r1.scope', 'criu-flow-r1-2.scope'],
   ['/init.scope', 'criu-flow-r1.scope', 'criu-flow-r1-2.scope'],
