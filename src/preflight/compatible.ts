@@ -7,7 +7,7 @@ import type { Finding } from './finding.ts';
  * Prints `criu VERSION`, `model NAME` and `flags NAME…` of the processor, and on the source `image TEXT`, what `criu cpuinfo dump` writes,
  * in base64; on the destination `lacks WHY` when the processor cannot go on with that. A host without criu, or root, is another finding.
  * Argument: on the destination, that text.
- * @see criu(8), cpuinfo and \`--cpu-cap\`
+ * @see criu(8), cpuinfo and `--cpu-cap`
  */
 const SIDE_SCRIPT = `
 [ "$(id -u)" = 0 ] && command -v criu > /dev/null || exit 0

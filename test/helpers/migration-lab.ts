@@ -189,6 +189,12 @@ export class MigrationLab {
       this.address,
       String(memoryMiB),
     );
+    await this.startClient();
+    return Number(pid);
+  }
+
+  /** Starts the client of examples/tcp-service on `c`, and waits until it has some answers. */
+  async startClient(): Promise<void> {
     await this.sh(
       'c',
       `ip neigh flush dev eth0
@@ -197,7 +203,6 @@ export class MigrationLab {
       this.address,
     );
     await this.untilAnswered(10);
-    return Number(pid);
   }
 
   /** Starts examples/counter on `a`. @returns its pid */

@@ -94,14 +94,7 @@ describe.skipIf(machinesSkipReason !== undefined)('units of systemd', () => {
     const service = ['User=alice', 'NoNewPrivileges=yes', 'OOMScoreAdjust=-100', ...LIMITS, ...more];
     await lab.sh('a', START_UNIT, 'video.service', `ExecStart=${program}`, ...service);
     await lab.sh('a', 'until ss -Hltn sport = 7000 | grep -q .; do sleep 0.2; done');
-    await lab.sh(
-      'c',
-      `ip neigh flush dev eth0
-      setsid python3 /shared/examples/tcp-service/client.py "$1" 7000 /run/report 10 < /dev/null > /dev/null 2>&1 &
-      echo $! > /run/client.pid`,
-      lab.address,
-    );
-    await lab.untilAnswered(5);
+    await lab.startClient();
     return Number(await lab.sh('a', 'systemctl show --property MainPID --value video.service'));
   }
 

@@ -1,36 +1,19 @@
 import { expect, test } from 'vitest';
 import { criuNeeds, goesToJournal } from '../../src/workload/criu-needs.ts';
 import type { OutsideSocket, WorkloadFacts } from '../../src/workload/facts.ts';
-
-function workloadOf(
-  processes: readonly { readonly pid: number; readonly session: number }[],
-  outsideSockets?: readonly OutsideSocket[],
-): WorkloadFacts {
-  return {
-    rootPid: 10,
-    processes: processes.map((process) => ({
-      parentPid: 1,
-      processGroup: 10,
-      startTicks: 1,
-      threads: [],
-      memoryBytes: 0,
-      command: 'program',
-      executable: '/usr/bin/program',
-      workingDirectory: '/',
-      ...process,
-    })),
-    files: [],
-    connections: [],
-    ...(outsideSockets && { outsideSockets }),
-  };
-}
+import { workloadOf } from '../helpers/workload.ts';
 
 const ROOT = { pid: 10, session: 10 };
 
+/** One that has these sockets. */
+function connected(outsideSockets: readonly OutsideSocket[]): WorkloadFacts {
+  return { ...workloadOf(ROOT), outsideSockets };
+}
+
 test('a session whose leader stays behind makes it a shell job', () => {
-  expect(criuNeeds(workloadOf([ROOT, { pid: 11, session: 10 }]))).toEqual({ shellJob: false });
-  expect(criuNeeds(workloadOf([ROOT, { pid: 11, session: 11 }]))).toEqual({ shellJob: false });
-  expect(criuNeeds(workloadOf([{ pid: 10, session: 9 }]))).toEqual({ shellJob: true });
+  expect(criuNeeds(workloadOf(ROOT, { pid: 11, session: 10 }))).toEqual({ shellJob: false });
+  expect(criuNeeds(workloadOf(ROOT, { pid: 11, session: 11 }))).toEqual({ shellJob: false });
+  expect(criuNeeds(workloadOf({ pid: 10, session: 9 }))).toEqual({ shellJob: true });
 });
 
 const OUTPUT: OutsideSocket = { kind: 'u_str', inode: 501, path: '/run/systemd/journal/stdout' };
@@ -38,16 +21,16 @@ const MESSAGES: OutsideSocket = { kind: 'u_dgr', inode: 502, path: '/run/systemd
 const BUS: OutsideSocket = { kind: 'u_str', inode: 503, path: '/run/dbus/system_bus_socket' };
 
 test('connections to the journal are made anew, those of the output by criu’s own', () => {
-  expect(criuNeeds(workloadOf([ROOT], [OUTPUT, { ...OUTPUT, inode: 500 }, MESSAGES, BUS])).journal).toEqual({
+  expect(criuNeeds(connected([OUTPUT, { ...OUTPUT, inode: 500 }, MESSAGES, BUS])).journal).toEqual({
     identifier: 'program',
     streams: [501, 500],
   });
-  expect(criuNeeds(workloadOf([ROOT], [MESSAGES])).journal).toEqual({ identifier: 'program', streams: [] });
-  expect(criuNeeds(workloadOf([ROOT], [BUS]))).toEqual({ shellJob: false });
+  expect(criuNeeds(connected([MESSAGES])).journal).toEqual({ identifier: 'program', streams: [] });
+  expect(criuNeeds(connected([BUS]))).toEqual({ shellJob: false });
 });
 
 test('who chose the name of the program gives no line to a shell of root', () => {
-  const workload = workloadOf([ROOT], [OUTPUT]);
+  const workload = connected([OUTPUT]);
   const named = (executable: string) => {
     const [process] = workload.processes;
     return criuNeeds({ ...workload, processes: process ? [{ ...process, executable }] : [] }).journal

@@ -4,30 +4,13 @@ import { copyFileSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { Host } from '../../src/host/host.ts';
 import { LocalHost } from '../../src/host/local.ts';
-import type { ProcessFacts, WorkloadFacts } from '../../src/workload/facts.ts';
 import { idsOf } from '../../src/workload/facts.ts';
 import { requireSameProcess, workloadState } from '../../src/workload/identity.ts';
 import { startProgram } from '../helpers/started-program.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+import { workloadOf } from '../helpers/workload.ts';
 
 const host = new LocalHost();
-
-function workloadOf(...processes: readonly Partial<ProcessFacts>[]): WorkloadFacts {
-  const facts = processes.map((process) => ({
-    pid: 10,
-    parentPid: 1,
-    processGroup: 10,
-    session: 10,
-    startTicks: 1,
-    threads: [],
-    memoryBytes: 0,
-    command: 'program',
-    executable: '/usr/bin/program',
-    workingDirectory: '/',
-    ...process,
-  }));
-  return { rootPid: facts[0]?.pid ?? 0, processes: facts, files: [], connections: [] };
-}
 
 /** Fields of /proc/PID/stat, counted from the state, 0. */
 function statOf(pid: number): string[] {
