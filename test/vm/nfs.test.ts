@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { RunSummary } from '../../src/events/event.ts';
 import { settleIn } from '../faults/power-faults.ts';
 import { machinesSkipReason, MigrationLab } from '../helpers/migration-lab.ts';
+import { expectWritten, startWriterOn } from '../helpers/writer.ts';
 import { mountNfs, NFS, RESTART_SERVER, serveNfs, unmountNfs } from './nfs-server.ts';
 
 describe.skipIf(machinesSkipReason !== undefined)('images on an NFSv4 server, a third machine', () => {
@@ -26,8 +27,11 @@ describe.skipIf(machinesSkipReason !== undefined)('images on an NFSv4 server, a 
   /** Where root of a client is somebody else. */
   const IMAGES = `${NFS}/images`;
 
+  const emptyServer = (): Promise<string> =>
+    lab.sh('c', 'rm -rf /export/*; mkdir -m 700 /export/images; mkdir -m 777 /export/tcp');
+
   async function start(): Promise<number> {
-    await lab.sh('c', 'rm -rf /export/*; mkdir -m 700 /export/images; mkdir -m 777 /export/tcp');
+    await emptyServer();
     for (const host of ['a', 'b']) await lab.sh(host, `ln -sfT ${NFS}/tcp /srv/tcp`);
     return lab.startService({ memoryMiB: 16 });
   }
@@ -80,7 +84,7 @@ describe.skipIf(machinesSkipReason !== undefined)('images on an NFSv4 server, a 
   });
 
   test('an open file that grows on the server is the same on both hosts, though the destination remembers how it was', async () => {
-    await lab.sh('c', 'rm -rf /export/*; mkdir -m 700 /export/images; mkdir -m 777 /export/tcp');
+    await emptyServer();
     const pid = await lab.sh(
       'a',
       'echo short > "$1"; setsid sh -c \'exec sleep 4711 5>> "$1"\' sh "$1" < /dev/null > /dev/null 2>&1 & echo $!',
@@ -97,6 +101,23 @@ describe.skipIf(machinesSkipReason !== undefined)('images on an NFSv4 server, a 
     });
     expect(summary, JSON.stringify(summary.failure)).toMatchObject({ exitCode: 0 });
     expect(await lab.processStart('b', Number(pid))).not.toBe('');
+  });
+
+  test('rounds of pre-copy are found there one after another, and the dump after them', async () => {
+    await emptyServer();
+    const pid = await startWriterOn(lab, 16, 1, 4);
+    const summary = await lab.run({
+      workload: `pid: ${pid}`,
+      steps: `- uses: preflight
+        - { uses: dump, with: { strategy: pre-copy } }
+        - { uses: transfer/shared, with: { directory: ${IMAGES} } }
+        - uses: restore`,
+    });
+    expect(summary, JSON.stringify(summary.failure)).toMatchObject({ exitCode: 0 });
+    expect(summary.preCopy?.rounds.length).toBeGreaterThan(1);
+    expect(summary.imageBytes).toBeLessThan(8 * 1024 ** 2);
+    await expectWritten(lab, 'b');
+    expect(await lab.sh('c', 'ls /export/images')).toBe('');
   });
 
   test('images that are taken away in the middle, by their handles: the workload runs on where it was', async () => {
