@@ -63,7 +63,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   workload: ['errors', 'host', 'plan'],
   lab: ['errors', 'host'],
   lock: ['errors', 'host'],
-  plan: ['errors', 'recipe', 'template'],
+  plan: ['errors', 'events', 'recipe', 'template'],
   recipe: ['errors', 'package', 'template'],
   template: ['errors'],
   store: ['errors', 'host', 'plan'],

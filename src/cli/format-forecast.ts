@@ -35,7 +35,7 @@ class ForecastText {
   }
 
   format(): string {
-    const { steps, rollback, watches, placeholders, pause } = this.#forecast;
+    const { steps, rollback, watches, placeholders, pause, pauses = [] } = this.#forecast;
     const lines = [
       ...this.#head(),
       ...steps.flatMap((step) => ['', ...this.#step(step, '')]),
@@ -48,6 +48,13 @@ class ForecastText {
         watches.map((watch) => `  ${this.#watch(watch)}`),
       ),
       ...this.#section('The pause, as an estimate', pause ? this.#pause(pause) : []),
+      ...this.#section(
+        'The pause, as an estimate for each strategy; the run measures before it chooses one',
+        pauses.flatMap(({ strategy, pause: each }) => [
+          `  ${this.#paint('strong', strategy)}`,
+          ...this.#pause(each).map((line) => `  ${line}`),
+        ]),
+      ),
       ...this.#section(
         'Known only while it runs',
         Object.entries(placeholders).map(([shown, means]) => `  ${printable(shown)}  ${means}`),

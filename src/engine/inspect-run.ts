@@ -15,6 +15,7 @@ import { readAlive } from '../workload/alive.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
 import { connectLeniently } from './connection.ts';
 import { type Progress, readProgress } from './read-progress.ts';
+import { decidedPlan } from './decided-plan.ts';
 import { whyLost } from './forgotten.ts';
 import {
   type Found,
@@ -68,8 +69,8 @@ echo "$stands $decision $boots $images $started $sure $placed $memory"
 
 /** Asks both hosts; the journal only says what to ask for. Changes nothing. */
 export async function inspectRun(run: StoredRun, sshConfigFile?: string): Promise<RunTruth> {
-  const plan = run.plan as Plan;
   const progress = readProgress(run.records);
+  const plan = decidedPlan(run.plan as Plan, progress);
   const { workload } = progress;
   const connection = await connectLeniently(plan, sshConfigFile ?? run.header.sshConfigFile);
   try {

@@ -20,7 +20,7 @@ export class Journal {
    * Nothing begins that cannot be written down, up to the commit. What has begun goes on to its end all the same: half a rollback, or a
    * commit without the release, would be worse than a gap in the journal.
    * @returns a warning, the first time that something could not be written down
-   * @throws FlowError JOURNAL_FAILED when a step that is to begin cannot be written down
+   * @throws FlowError JOURNAL_FAILED when a step that is to begin, or the strategy that is chosen, cannot be written down
    */
   note(event: FlowEvent): string | undefined {
     if (event.kind === 'phase-started') {
@@ -33,7 +33,7 @@ export class Journal {
       this.#directory.append(event, { durable: this.#isDurable(event) });
       return undefined;
     } catch (error) {
-      if (event.kind === 'step-started' && event.stepId !== 'clean-up' && !this.#hasCommitted) throw error;
+      if (isBegin(event) && !this.#hasCommitted) throw error;
       const why = error instanceof FlowError ? (error.evidence ?? error.message) : String(error);
       const text = `From here on the journal in ${this.#directory.path} is not complete: ${why}`;
       const isNew = !this.#isLost;
@@ -49,6 +49,11 @@ export class Journal {
       (kind.endsWith('-finished') && !(this.#isInPause && kind === 'step-finished'))
     );
   }
+}
+
+/** Of something that whoever takes the run up must know of. */
+function isBegin(event: FlowEvent): boolean {
+  return event.kind === 'strategy-chosen' || (event.kind === 'step-started' && event.stepId !== 'clean-up');
 }
 
 const PAUSE: ReadonlySet<Phase> = new Set(['freeze', 'transfer', 'restore', 'commit']);

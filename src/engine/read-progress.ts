@@ -1,3 +1,4 @@
+import type { Strategy, StrategyReport } from '../events/event.ts';
 import type { JournalRecord } from '../store/journal-format.ts';
 import type { StepResult } from '../template/scope.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
@@ -28,6 +29,8 @@ export interface Progress {
   readonly moved: { readonly pid: number; readonly startTicks: number; readonly boot: string } | undefined;
   /** Where its images were kept, when it was to be reverted. */
   readonly kept: KeptImages | undefined;
+  /** Which was chosen, when one was. */
+  readonly strategy: Strategy | undefined;
   /** How it ended, when it did. */
   readonly outcome: string | undefined;
 }
@@ -42,6 +45,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
   let sourceHasEnded = false;
   let moved: Progress['moved'];
   let kept: Progress['kept'];
+  let strategy: Progress['strategy'];
   let began = new Set<string>();
   let finished = new Set<string>();
   let ended = new Set<string>();
@@ -58,7 +62,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
           [began, finished, undone] = [new Set(), new Set(), new Set()];
           results = new Map();
           ended = new Set();
-          [sourceHasEnded, moved] = [false, undefined];
+          [sourceHasEnded, moved, strategy] = [false, undefined, undefined];
         }
         break;
       case 'workload':
@@ -78,6 +82,10 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
           startTicks: Number(record['startTicks']),
           boot: String(record['boot']),
         };
+        break;
+      case 'strategy-chosen':
+        // What was written with this version's types, as the header says.
+        ({ chosen: strategy } = record['report'] as StrategyReport);
         break;
       case 'kept':
         kept = { series: String(record['series']), id: Number(record['id']) };
@@ -108,7 +116,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
   }
   return {
     ...{ epoch, movedInEpoch, workload, boots, began, ended, finished, results, undone },
-    ...{ sourceHasEnded, moved, kept, outcome },
+    ...{ sourceHasEnded, moved, kept, strategy, outcome },
   };
 }
 

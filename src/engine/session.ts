@@ -121,6 +121,7 @@ export class Session {
       ...(state.criuMs === undefined ? {} : { criuMs: state.criuMs }),
       ...(objectiveMs === undefined ? {} : { downtimeObjectiveMs: objectiveMs }),
       ...(state.fetchMs === undefined ? {} : { fetchMs: state.fetchMs }),
+      ...(state.strategy === undefined ? {} : { strategy: state.strategy }),
       ...(state.preCopy === undefined ? {} : { preCopy: state.preCopy }),
       phasesMs: this.#phases.finish(),
       ...(probes.length > 0 ? { probes } : {}),

@@ -8,7 +8,9 @@ import {
   isPostCopied,
   type Plan,
   type RevertSelector,
+  withStrategy,
 } from '../plan/plan.ts';
+import { chooseStrategy } from '../steps/choose-strategy.ts';
 import { runCommand } from '../steps/command.ts';
 import { isNothingLeft, memoryLost } from '../steps/post-copy.ts';
 import { STEP_TYPES, timeoutOf, undoTitleOf } from '../steps/registry.ts';
@@ -29,6 +31,7 @@ import type { Connection } from './connection.ts';
 import { attemptIdOf, hostDirectoryOf } from './host-directory.ts';
 import { RunHosts } from './run-hosts.ts';
 import { leftBehind, nothingToTakeBack, pastCommit } from './refusals.ts';
+import { decidedPlan } from './decided-plan.ts';
 import { type FlowPort, runSteps, withRetries } from './control-flow.ts';
 import type { Progress } from './read-progress.ts';
 import type { Redactor } from './redactor.ts';
@@ -91,6 +94,8 @@ export class StepRunner {
   /** Set when `isToRevert` said so. */
   replacement: Replacement | undefined;
   readonly #options: StepRunnerOptions;
+  /** Once it is known how the memory moves, the plan with that. */
+  #plan: Plan;
   readonly #undos = new UndoStack();
   readonly #hosts: RunHosts;
   readonly #command: FlowCommand;
@@ -109,6 +114,7 @@ export class StepRunner {
 
   constructor(options: StepRunnerOptions) {
     this.#options = options;
+    this.#plan = options.plan;
     // What is restored has ended, or the preflight refuses: there is no source that could decide.
     const isRestore = options.plan.kind === 'restore';
     this.state = { committed: false, restoreBegan: false, ...(isRestore && { sourceHasEnded: true }) };
@@ -186,7 +192,7 @@ export class StepRunner {
 
   /** Whether it has ended on the destination, without images, and on the source, too. */
   async #hasNothing(): Promise<boolean> {
-    if (!isPostCopied(this.#options.plan)) return false;
+    if (!isPostCopied(this.#plan)) return false;
     return isNothingLeft(this.#context('clean-up', new AbortController().signal)).catch(() => false);
   }
 
@@ -199,7 +205,7 @@ export class StepRunner {
   /** A destination that is lost before its restore began has nothing but copies, and its lock to say so. */
   #grave(left: readonly FailureData[]): readonly FailureData[] {
     const { name } = this.#options.connection.destination;
-    const isOfOneHost = this.#options.plan.kind !== 'move';
+    const isOfOneHost = this.#plan.kind !== 'move';
     const isGrave = ({ host, code }: FailureData): boolean =>
       isOfOneHost || this.state.restoreBegan || host !== name || code !== 'HOST_UNREACHABLE';
     const grave = left.filter(isGrave);
@@ -212,7 +218,7 @@ export class StepRunner {
     // A destination that cannot be asked may run its copy.
     const hasEnded = lost?.code === 'WORKLOAD_LOST';
     if (!workload || !frozenTasks || (!hasEnded && !this.#moved)) return;
-    const { runId, plan, emit } = this.#options;
+    const { runId, emit } = this.#options;
     const series = `revert-${runId}`;
     const record: CheckpointRecord = {
       ...{ version: 1, runId, createdAt: new Date().toISOString() },
@@ -231,7 +237,7 @@ export class StepRunner {
     if (!failure) return;
     emit({
       kind: 'warning',
-      text: `It cannot be reverted: its images on ${plan.source} cannot be kept. ${failure.message}`,
+      text: `It cannot be reverted: its images on ${this.#plan.source} cannot be kept. ${failure.message}`,
     });
   }
 
@@ -248,7 +254,7 @@ export class StepRunner {
       this.#moved = found;
       return;
     }
-    if (isPostCopied(this.#options.plan))
+    if (isPostCopied(this.#plan))
       throw await memoryLost(this.#context('clean-up', new AbortController().signal));
     throw new FlowError(
       'WORKLOAD_LOST',
@@ -267,8 +273,8 @@ export class StepRunner {
   async rollBack(reason: FailureData): Promise<readonly FailureData[]> {
     this.#adopt();
     const locking = await attempt(() => this.#lock());
-    const { plan, connection } = this.#options;
-    const isDestination = plan.kind === 'move' && locking?.host === connection.destination.name;
+    const { connection } = this.#options;
+    const isDestination = this.#plan.kind === 'move' && locking?.host === connection.destination.name;
     if (locking && !(locking.code === 'HOST_UNREACHABLE' && isDestination)) return [locking];
     this.#adopt();
     if (this.#began.has('prepare')) this.#setHolds();
@@ -284,7 +290,7 @@ export class StepRunner {
   /** Read again under the lock: who was at work until then may have committed meanwhile, and cleaned up. */
   async #requireNotCommitted(): Promise<void> {
     const { sourceHold, destinationHold, workload } = this.state;
-    const { plan } = this.#options;
+    const plan = this.#plan;
     const commit = plan.steps.find(({ uses }) => uses === 'commit');
     // Of a restore the one host decides, and what it held may be gone with it: the checkpoint is as it was.
     const stands = await (plan.kind === 'restore' ? destinationHold : sourceHold)?.look();
@@ -305,9 +311,12 @@ export class StepRunner {
 
   /** Makes an earlier attempt's effects this one's to undo, in the order in which they were made. */
   #adopt(): void {
-    const { plan, earlier } = this.#options;
+    const { earlier } = this.#options;
     if (!earlier) return;
-    const { workload, began, finished, results, undone } = earlier.progress();
+    const progress = earlier.progress();
+    const plan = decidedPlan(this.#options.plan, progress);
+    this.#plan = plan;
+    const { workload, began, finished, results, undone } = progress;
     this.#undos.clear();
     // One that never had its locks has done nothing: what the recipe would take back may be another run's by now.
     this.#isUnderWay = finished.has('lock') || [...began].some((stepId) => stepId !== 'lock');
@@ -365,9 +374,9 @@ export class StepRunner {
   }
 
   async #runSteps(): Promise<void> {
-    const { plan } = this.#options;
     const { committed } = this.state;
     if (committed) await this.#takeOver();
+    const plan = this.#plan;
     if (!committed && doesLock(plan)) {
       const title = lockTitle(plan);
       await this.#show({ stepId: 'lock', title, timeoutMs: LOCK_TIMEOUT_MS }, async (hosts) => {
@@ -397,7 +406,7 @@ export class StepRunner {
   async #step(step: ActingStep, signal: AbortSignal): Promise<void> {
     const retry = step.uses === 'command' ? step.retry : undefined;
     await this.#show(
-      { stepId: step.id, title: step.title, timeoutMs: timeoutOf(step, this.#options.plan), signal },
+      { stepId: step.id, title: step.title, timeoutMs: timeoutOf(step, this.#plan), signal },
       (context) => {
         if (step.uses === 'command' && step.readOnly !== true) this.touched = true;
         this.#noteUndo(STEP_TYPES[step.uses].main, step);
@@ -411,9 +420,9 @@ export class StepRunner {
 
   /** Does what is to be done however the run ended. A failure hides none that came before. */
   async #runAlways(): Promise<FailureData | undefined> {
-    const { plan, emit } = this.#options;
+    const { emit } = this.#options;
     let first: FailureData | undefined;
-    for (const step of plan.always) {
+    for (const step of this.#plan.always) {
       const flow = { ...this.#flow(), signal: new AbortController().signal };
       const failure = await attempt(() => runSteps([step], flow));
       if (!failure) continue;
@@ -429,7 +438,7 @@ export class StepRunner {
     await this.#lock();
     this.#adopt();
     this.#setHolds();
-    const commit = this.#options.plan.steps.find(({ uses }) => uses === 'commit');
+    const commit = this.#plan.steps.find(({ uses }) => uses === 'commit');
     if (commit && this.#finished.has(commit.id)) this.state.releasedAtMs = performance.now();
   }
 
@@ -437,20 +446,34 @@ export class StepRunner {
   #setHolds(): void {
     const directory = this.#hostDirectory;
     // What is restored from a checkpoint was never held before.
-    if (this.#options.plan.kind !== 'restore')
+    if (this.#plan.kind !== 'restore')
       this.state.sourceHold = CriuHold.of(this.#hosts.source, `${directory}/dump`);
     this.state.destinationHold = CriuHold.of(this.#hosts.destination, `${directory}/restore`);
   }
 
   /** Everything that can be done while the workload runs, for all steps, before the first one freezes it. */
-  async #prepareSteps(context: StepContext): Promise<void> {
+  async #prepareSteps(context: StepContext): Promise<string | undefined> {
     this.touched = true;
     this.#watch.start();
-    for (const step of actingSteps(this.#options.plan.steps)) {
+    const steps = actingSteps(this.#plan.steps);
+    for (const step of steps) {
       const action = STEP_TYPES[step.uses].prepare;
       this.#noteUndo(action, step);
       await action?.run(context, step);
     }
+    const chosen = this.#plan.strategy === 'auto' ? await this.#choose(context) : undefined;
+    const decided = { ...context, plan: this.#plan };
+    for (const step of steps) await STEP_TYPES[step.uses].arm?.(decided);
+    return chosen;
+  }
+
+  async #choose(context: StepContext): Promise<string> {
+    const report = await chooseStrategy(context);
+    this.state.strategy = report;
+    // An attempt that takes the run up must know it: the next step does not begin before this is written down.
+    this.#options.emit({ kind: 'strategy-chosen', report });
+    this.#plan = withStrategy(this.#plan, report.chosen);
+    return report.chosen;
   }
 
   /** Before it acts: a step that fails half-way is undone too. */
@@ -461,7 +484,7 @@ export class StepRunner {
     if (!undo) return;
     this.#undos.push({
       id: isMain ? step.id : `${step.id} prepare`,
-      title: undoTitleOf(undo, this.#options.plan),
+      title: undoTitleOf(undo, this.#plan),
       run: () => undo.run(this.#undoContext(step.id), step),
       isOnce: false,
     });
@@ -469,7 +492,7 @@ export class StepRunner {
 
   /** What the recipe itself runs at the end of a rollback. */
   #noteRecipeUndo(): void {
-    this.#noteCommands('rollback', this.#options.plan.rollback);
+    this.#noteCommands('rollback', this.#plan.rollback);
   }
 
   #noteCommands(stepId: string, commands: readonly CommandSpec[]): void {
@@ -534,14 +557,16 @@ export class StepRunner {
 
   /** Takes the scaffolding of each step down, the last step's first. What cannot be removed is named, not hidden. */
   async #cleanUp(): Promise<readonly FailureData[]> {
-    const { emit, plan } = this.#options;
+    const { emit } = this.#options;
     emit({ kind: 'phase-started', phase: 'clean-up' });
     emit({ kind: 'step-started', stepId: 'clean-up' });
     const beganAt = performance.now();
     const context = this.#context('clean-up', new AbortController().signal);
     const left: FailureData[] = [];
     const leftOn = new Set<string>();
-    for (const step of actingSteps(plan.steps).toReversed()) {
+    for (const step of actingSteps(this.#plan.steps).toReversed()) {
+      // Of a strategy that was not chosen.
+      if (step.when === false) continue;
       for (const { on, run } of STEP_TYPES[step.uses].cleanUps ?? []) {
         if (leftOn.has(on)) continue;
         const failure = await attempt(() => run(context));
@@ -567,7 +592,8 @@ export class StepRunner {
 
   /** What has not run has an empty result. */
   #values(): TemplateValues {
-    const { plan, secrets } = this.#options;
+    const { secrets } = this.#options;
+    const plan = this.#plan;
     const named = [...actingSteps(plan.steps)].flatMap((step) =>
       step.uses === 'command' && step.register !== undefined ? [step.register] : [],
     );
@@ -595,10 +621,10 @@ export class StepRunner {
   }
 
   #context(stepId: string, signal: AbortSignal): StepContext {
-    const { plan, runId, epoch, emit, directory, redactor, sshConfigFile } = this.#options;
+    const { runId, epoch, emit, directory, redactor, sshConfigFile } = this.#options;
     const { earlier, keepImages = false } = this.#options;
     const context: StepContext = {
-      plan,
+      plan: this.#plan,
       attemptId: attemptIdOf(runId, earlier?.epoch ?? epoch),
       source: this.#hosts.source,
       destination: this.#hosts.destination,

@@ -9,6 +9,7 @@ import { RunDirectory } from '../store/run-directory.ts';
 import { readRun, type StoredRun } from '../store/read-run.ts';
 import { requireSameProcess, survivors } from '../workload/identity.ts';
 import { type Connection, connectLeniently } from './connection.ts';
+import { decidedPlan } from './decided-plan.ts';
 import { outcomeOfRollback } from './outcome.ts';
 import { type LostOnSource, whyLost } from './forgotten.ts';
 import { keptAtEnd } from './kept-images.ts';
@@ -116,13 +117,14 @@ const OVER: ReadonlySet<string | undefined> = new Set(['done', 'refused', 'rolle
 
 /** Looks at the journal and, more, at the hosts. Changes nothing. @returns undefined for a run that has ended */
 async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | undefined> {
-  const plan = run.plan as Plan;
-  if (options.force !== true && digestOf(plan) !== plan.digest) {
+  const written = run.plan as Plan;
+  if (options.force !== true && digestOf(written) !== written.digest) {
     throw new FlowError('RESUME_REFUSED', `The plan of run ${run.runId} is not the one that it began with`, {
       hint: `Take ${run.path}/plan.json from a backup, or go on all the same with --force.`,
     });
   }
   const progress = readProgress(run.records);
+  const plan = decidedPlan(written, progress);
   const connection = await connectLeniently(
     plan,
     options.sshConfigFile ?? run.header.sshConfigFile,
@@ -366,7 +368,8 @@ async function begin(
   );
   const redactor = session.hide(secrets);
   const runner = new StepRunner({
-    plan,
+    // What was chosen is known for sure once the locks are held.
+    plan: run.plan as Plan,
     secrets,
     redactor,
     runId: run.runId,

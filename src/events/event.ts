@@ -82,6 +82,31 @@ export interface PreCopyRound {
   readonly sendMs: number;
 }
 
+/** What `strategy: auto` has measured before the freeze, and what it has made of that. */
+export interface StrategyReport {
+  readonly chosen: Strategy;
+  /** Milliseconds: how long the pause was expected to be. */
+  readonly expectedMs: number;
+  readonly memoryBytes: number;
+  /** Of memory that reached the destination in a second, as the images are carried. */
+  readonly bytesPerSecond: number;
+  /** By the time: how many bytes of the memory had changed by then. */
+  readonly written: {
+    readonly changed: readonly { readonly withinMs: number; readonly sizeBytes: number }[];
+  };
+  /** Of all strategies that the recipe allows, the simplest first. */
+  readonly estimates: readonly StrategyEstimate[];
+}
+
+export type Strategy = 'stop-and-copy' | 'pre-copy' | 'post-copy';
+
+export interface StrategyEstimate {
+  readonly strategy: Strategy;
+  /** Milliseconds. Without it, {@link impossible} says why. */
+  readonly pauseMs?: number;
+  readonly impossible?: string;
+}
+
 export interface RunSummary {
   readonly runId: string;
   readonly kind: RunKind;
@@ -102,6 +127,8 @@ export interface RunSummary {
   /** Of these, what criu itself took, ten at a time: from the freeze until all was written, and until all was rebuilt. */
   readonly criuMs?: { readonly dump?: number; readonly restore?: number };
   readonly downtimeObjectiveMs?: number;
+  /** With `strategy: auto`. */
+  readonly strategy?: StrategyReport;
   readonly preCopy?: PreCopyReport;
   /** Milliseconds after its release in which the workload on the destination had not all of its memory yet. */
   readonly fetchMs?: number;
@@ -163,6 +190,8 @@ export type FlowEvent =
     }
   /** A block came to its end. */
   | { readonly kind: 'block-finished'; readonly stepId: string }
+  /** From here on the run is one with that strategy. */
+  | { readonly kind: 'strategy-chosen'; readonly report: StrategyReport }
   /** What a step leaves for later ones. */
   | { readonly kind: 'result-registered'; readonly name: string; readonly result: StepResult }
   /** A step waits for people; `expiresAt` is ISO 8601. */

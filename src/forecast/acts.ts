@@ -42,7 +42,14 @@ export const MOVE_ACTS: Readonly<
     work('source', 'look at the processes, their files and their connections'),
     work('destination', 'see that pids, files, room and the address fit'),
   ],
-  prepare: (names) => [...prepareDump(), ...transferActs(names).prepare(names), ...prepareRestore(names)],
+  prepare: (names) => [
+    work('source', 'make the directory of the images'),
+    ...transferActs(names).prepare(names),
+    ...chooseActs(names),
+    work('source', 'make a process that waits to become criu'),
+    ...(transferActs(names).arm?.(names) ?? []),
+    ...armRestore(names),
+  ],
   'pre-copy': preCopyActs,
   dump: dumpActs,
   'transfer/rsync': TRANSFER_ACTS['transfer/rsync'].main,
@@ -66,11 +73,7 @@ function transferActs({ plan }: RunNames): (typeof TRANSFER_ACTS)['transfer/rsyn
   return TRANSFER_ACTS[transferOf(plan) ?? 'transfer/rsync'];
 }
 
-function prepareDump(): readonly Act[] {
-  return [work('source', 'make the directory of the images, and a process that waits to become criu')];
-}
-
-function prepareRestore({ plan, attemptId }: RunNames): readonly Act[] {
+function armRestore({ plan, attemptId }: RunNames): readonly Act[] {
   const { address } = plan.network;
   const wait = work('destination', 'make a process that waits to become criu');
   if (!address) return [wait];
@@ -81,6 +84,15 @@ function prepareRestore({ plan, attemptId }: RunNames): readonly Act[] {
       { ...command('destination', FENCE_SCRIPT.split(' ')), stdin: toWord(text) },
     ]),
     work('destination', 'end connections of the address that no process has (ss -K)'),
+  ];
+}
+
+function chooseActs({ plan }: RunNames): readonly Act[] {
+  if (plan.strategy !== 'auto') return [];
+  return [
+    work('source', 'look for two seconds how much of its memory it writes to, by a sample'),
+    work('both', 'see how long up to 64 MiB of its memory take to the destination, and remove them there'),
+    work('both', 'choose the strategy: what follows is shown as of stop-and-copy'),
   ];
 }
 

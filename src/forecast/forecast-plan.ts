@@ -1,5 +1,14 @@
 import { LOCK_TIMEOUT_MS, viewOf } from '../engine/session.ts';
-import { type ActingStep, actingSteps, type Check, type Plan, type PlanStep } from '../plan/plan.ts';
+import {
+  type ActingStep,
+  actingSteps,
+  type Check,
+  type Late,
+  type Plan,
+  type PlanStep,
+  strategiesOf,
+  withStrategy,
+} from '../plan/plan.ts';
 import { describeCheck } from '../steps/ask-check.ts';
 import { STEP_TYPES, timeoutOf, undoTitleOf } from '../steps/registry.ts';
 import { describeSelector } from '../workload/find.ts';
@@ -36,8 +45,22 @@ export function forecastPlan(plan: Plan, memoryBytes?: number): Forecast {
     files: plan.files.map(({ path }) => path),
     placeholders: Object.fromEntries([...needsIn(body)].map((shown) => [shown, meaningOf(shown)])),
     ...body,
-    ...(plan.kind === 'restore' ? {} : { pause: estimatePause(plan, body.steps, memoryBytes) }),
+    ...pausesOf(plan, body.steps, memoryBytes),
   };
+}
+
+function pausesOf(
+  plan: Plan,
+  steps: readonly ForecastStep[],
+  memoryBytes: number | undefined,
+): Pick<Forecast, 'pause' | 'pauses'> {
+  if (plan.kind === 'restore') return {};
+  if (plan.strategy !== 'auto') return { pause: estimatePause(plan, steps, memoryBytes) };
+  const pauses = strategiesOf(plan).map((strategy) => ({
+    strategy,
+    pause: estimatePause(withStrategy(plan, strategy), steps, memoryBytes),
+  }));
+  return { pauses };
 }
 
 const ACTS: Readonly<Record<Plan['kind'], ActsOf>> = {
@@ -99,7 +122,7 @@ class Forecaster {
     const { id, uses, title, when } = step;
     const base = {
       ...{ id, uses, title },
-      ...(when === undefined ? {} : { when: when === false ? when : when.template }),
+      ...(when === undefined ? {} : { when: this.#when(step, when) }),
       rollback: step.rollback.map((spec) => this.commands.describe(spec)),
     };
     if (step.uses !== 'block') {
@@ -114,6 +137,12 @@ class Forecaster {
       list.map((each) => this.#step(each)),
     );
     return { ...base, acts: [], undo: [], steps: steps ?? [], rescue: rescue ?? [], always: always ?? [] };
+  }
+
+  #when({ uses }: PlanStep, when: false | Late): false | string {
+    if (when !== false) return when.template;
+    const isOpen = this.#plan.strategy === 'auto' && (uses === 'pre-copy' || uses === 'post-copy');
+    return isOpen && `${uses} is chosen`;
   }
 
   #acting(step: ActingStep): Pick<ForecastStep, 'acts'> & Partial<ForecastStep> {

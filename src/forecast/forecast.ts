@@ -1,3 +1,4 @@
+import type { Strategy } from '../events/event.ts';
 import type { Plan, RetryPolicy } from '../plan/plan.ts';
 
 /** What a plan will do, before it does it: plain JSON, without a secret's value. No host was asked. */
@@ -29,8 +30,10 @@ export interface Forecast {
   readonly onFailure: 'keep' | 'migrate-back' | 'revert';
   /** Probes that are asked over and over, from before the freeze to the end of the steps. */
   readonly watches: readonly ForecastWatch[];
-  /** Not of a restore: its workload does not run before. */
+  /** Not of a restore: its workload does not run before. Nor where the strategy is chosen later. */
   readonly pause?: PauseEstimate;
+  /** Of each strategy that may be chosen, by what is assumed; the choice is made by what is measured. */
+  readonly pauses?: readonly { readonly strategy: Strategy; readonly pause: PauseEstimate }[];
 }
 
 export interface ForecastStep {

@@ -1,21 +1,14 @@
 import { actingSteps, isPostCopied, isPreCopied, type Plan } from '../plan/plan.ts';
 import { timeoutOf } from '../steps/registry.ts';
+import { CRIU_MS_PER_MIB, FIXED_MS, LOOK_MS_PER_MIB } from '../steps/strategy-rule.ts';
 import type { ForecastStep, PauseEstimate } from './forecast.ts';
 import { type Transfer, transferOf } from './transfer-acts.ts';
 
 const MIB = 1024 * 1024;
 
-/** Milliseconds for a MiB: criu writes and reads about 1 GiB in a second. */
-const CRIU_MS_PER_MIB = 1000 / 1024;
 /** A link of 1 Gbit/s carries 119 MiB in a second; lz4, which makes it less, is not counted on. */
 const LINK_MS_PER_MIB = 1000 / 119;
 const ROUND_TRIP_MS = 1;
-
-/**
- * What is left of the pause that was measured in docs/performance.md, 0.4 s for 64 MiB between two hosts that share a machine,
- * when what criu takes for the memory is taken off: starting criu twice, compressing, digests, and the disk.
- */
-const FIXED_MS = 275;
 
 /** Of the memory. */
 const LEFT_BY_ROUNDS = 1 / 20;
@@ -68,7 +61,7 @@ const POST_COPY_RATES: Rates = {
     'its memory is fetched after the pause, in which a GiB of it takes 0.1 s to be found (assumed)',
     ...MOVE_RATES.assumptions.slice(2),
   ],
-  dumpMsPerMiB: 100 / 1024,
+  dumpMsPerMiB: LOOK_MS_PER_MIB,
   transferMsPerMiB: 0,
   restoreMsPerMiB: 0,
 };

@@ -29,6 +29,8 @@ export type Transfer = 'transfer/rsync' | 'transfer/sftp' | 'transfer/shared' | 
 /** What one way to carry the images does, before the freeze, while it is frozen, and at the end. */
 interface TransferActs {
   readonly prepare: (names: RunNames) => readonly Act[];
+  /** What it does before the freeze once it is known how the memory moves. */
+  readonly arm?: (names: RunNames) => readonly Act[];
   readonly main: (names: RunNames) => readonly Act[];
   /** Brings a round of memory over while the workload runs, where the destination does not see it anyway. */
   readonly carryRound?: (names: RunNames, round: string) => Act;
@@ -44,8 +46,12 @@ const SEND = 'let the waiting rsync copy the images; read their digests meanwhil
 export const TRANSFER_ACTS: Readonly<Record<Transfer, TransferActs>> = {
   'transfer/rsync': {
     prepare: (names) => [
-      work('destination', `make room for the images${directoriesOf(names)}`),
-      ...openWay(names, isPreCopied(names.plan) ? 'without-rounds' : 'all'),
+      work('destination', `make the directory of the images${directoriesOf(names)}`),
+      ...openWay(names),
+    ],
+    arm: (names) => [
+      ...reserve(names),
+      ...waitOnWay(names, isPreCopied(names.plan) ? 'without-rounds' : 'all'),
       ...(isPostCopied(names.plan) ? openMemoryWay(names) : []),
     ],
     main: (names) => send(names, SEND),
@@ -61,7 +67,7 @@ export const TRANSFER_ACTS: Readonly<Record<Transfer, TransferActs>> = {
   'transfer/stream': {
     prepare: (names) => [
       work('destination', `make the directory of the images${directoriesOf(names)}`),
-      ...openWay(names, 'without-memory'),
+      ...openWay(names),
       work('destination', 'start the page server, which takes the memory when it is dumped', [
         command(
           'destination',
@@ -72,6 +78,7 @@ export const TRANSFER_ACTS: Readonly<Record<Transfer, TransferActs>> = {
         ),
       ]),
     ],
+    arm: (names) => waitOnWay(names, 'without-memory'),
     main: (names) =>
       send(
         names,
@@ -82,13 +89,14 @@ export const TRANSFER_ACTS: Readonly<Record<Transfer, TransferActs>> = {
   },
   'transfer/sftp': {
     prepare: (names) => [
-      work('destination', `make room for the images${directoriesOf(names)}`),
+      work('destination', `make the directory of the images${directoriesOf(names)}`),
       work('source', 'connect to it by SFTP from here'),
       work('destination', 'connect to it by SFTP from here'),
       ...(names.plan.files.length > 0
         ? [work('source', 'copy the files through this machine while the workload runs')]
         : []),
     ],
+    arm: reserve,
     main: ({ plan }) => [
       {
         ...work('source', 'copy the images through this machine; read their digests meanwhile'),
@@ -132,8 +140,12 @@ function directoriesOf({ plan }: RunNames): string {
   return plan.files.length > 0 ? ', and the directories above the files' : '';
 }
 
-function openWay(names: RunNames, images: ImagesWanted): readonly Act[] {
-  const isStreamed = images === 'without-memory';
+function reserve({ plan }: RunNames): readonly Act[] {
+  return isPreCopied(plan) || isPostCopied(plan) ? [] : [work('destination', 'make room for the images')];
+}
+
+function openWay(names: RunNames): readonly Act[] {
+  const isStreamed = transferOf(names.plan) === 'transfer/stream';
   const what = isStreamed ? 'rsync and the one port of the page server only,' : 'rsync only and';
   return [
     work('source', 'make a key for this run (ssh-keygen)'),
@@ -148,11 +160,18 @@ function openWay(names: RunNames, images: ImagesWanted): readonly Act[] {
         : 'connect to the destination by ssh, and send up to 64 MiB of zeros to warm that up',
     ),
     ...(names.plan.files.length > 0
+      ? [work('source', 'copy the files while the workload runs', copyFiles(names))]
+      : []),
+  ];
+}
+
+function waitOnWay(names: RunNames, images: ImagesWanted): readonly Act[] {
+  return [
+    ...(names.plan.files.length > 0
       ? [
-          work('source', 'copy the files while the workload runs', copyFiles(names)),
           work(
             'source',
-            'begin an rsync of what is a directory among them, which waits to be told',
+            'begin an rsync of what is a directory among the files, which waits to be told',
             waitingCopies(names),
           ),
         ]

@@ -26,7 +26,10 @@ export function buildPlan(
   const { steps: _, hooks: __, always: ___, rollback: rawRollback, ...rest } = recipe.data;
   const data = renderer.render(rest, []) as Omit<Recipe, 'steps' | 'hooks' | 'always' | 'rollback'>;
   const ordered = orderSteps(recipe.data);
-  const isPostCopied = ordered.some(({ step }) => step.uses === 'post-copy');
+  const dump = recipe.data.steps.find((step) => step.uses === 'dump');
+  const isUndecided = dump?.with?.strategy === 'auto';
+  // Of one that may be, the words are those of any other.
+  const isPostCopied = !isUndecided && ordered.some(({ step }) => step.uses === 'post-copy');
   const builder = new StepBuilder(renderer, data, recipe.used, kindOf(recipe.data), isPostCopied);
   const steps = ordered.filter(({ stage }) => stage !== 'end').flatMap((top) => builder.build(top));
   const always = ordered.filter(({ stage }) => stage === 'end').flatMap((top) => builder.build(top));
@@ -44,6 +47,7 @@ export function buildPlan(
     files: (data.files ?? []).map(({ path }) => ({ path })),
     objectives: downtime === undefined ? {} : { downtimeMs: ms(downtime) },
     steps: withChecks(steps, data.checks, builder),
+    ...(isUndecided && { strategy: 'auto' }),
     rollback,
     onFailure: data.onFailure ?? 'keep',
     always: always as CommandStep[],

@@ -35,7 +35,7 @@ export function wayBack(
   plan: Plan,
   own: Pick<Plan, 'name' | 'workload' | 'steps'> & Partial<Pick<Plan, 'network' | 'files' | 'isBack'>>,
 ): Plan {
-  const { digest: _, ...there } = plan;
+  const { digest: _, strategy: __, ...there } = plan;
   const back: Omit<Plan, 'digest'> = {
     ...there,
     source: plan.destination,

@@ -1,3 +1,4 @@
+import type { Strategy } from '../events/event.ts';
 import type { RecipeKind } from '../recipe/kind-findings.ts';
 import type { TemplateValue } from '../template/filters.ts';
 
@@ -17,6 +18,8 @@ export interface Plan {
   readonly files: readonly FilePlan[];
   readonly objectives: { readonly downtimeMs?: number };
   readonly steps: readonly PlanStep[];
+  /** How the memory moves is chosen while the run prepares: of what only some strategies do, nothing is done before that. */
+  readonly strategy?: 'auto';
   /** Commands that run, in order, as the last of a rollback. */
   readonly rollback: readonly CommandSpec[];
   /** Commands that run at the end, however the run ended. */
@@ -206,7 +209,7 @@ export type TransferSharedStep = PlanStepBase & {
   readonly directory: string;
 };
 
-/** Copies of the memory while the workload runs. Added before a `dump` with that strategy. */
+/** Copies of the memory while the workload runs. Added before a `dump` with that strategy, or that may come to it. */
 export type PreCopyStep = PlanStepBase & {
   readonly uses: 'pre-copy';
   /** How many at most. */
@@ -288,12 +291,32 @@ export function isStreamed({ steps }: Pick<Plan, 'steps'>): boolean {
 
 /** Whether memory is copied while the workload runs. */
 export function isPreCopied({ steps }: Pick<Plan, 'steps'>): boolean {
-  return steps.some(({ uses }) => uses === 'pre-copy');
+  return steps.some(({ uses, when }) => uses === 'pre-copy' && when !== false);
 }
 
 /** Whether memory is fetched after the commit. */
 export function isPostCopied({ steps }: Pick<Plan, 'steps'>): boolean {
-  return steps.some(({ uses }) => uses === 'post-copy');
+  return steps.some(({ uses, when }) => uses === 'post-copy' && when !== false);
+}
+
+/** What is chosen from. The last two are names of steps that they add. */
+const STRATEGIES: readonly Strategy[] = ['stop-and-copy', 'pre-copy', 'post-copy'];
+
+/** Those that a run of the plan may come to, the one with the least that can fail first. */
+export function strategiesOf({ steps, strategy }: Pick<Plan, 'steps' | 'strategy'>): readonly Strategy[] {
+  const isDone = (each: PlanStep): boolean => strategy === 'auto' || each.when !== false;
+  const added = STRATEGIES.filter((name) => steps.some((each) => each.uses === name && isDone(each)));
+  return strategy === 'auto' || added.length === 0 ? ['stop-and-copy', ...added] : added;
+}
+
+/** What a plan becomes that leaves it open how the memory moves, once that is known. Its digest stays. */
+export function withStrategy(plan: Plan, chosen: Strategy): Plan {
+  const { strategy: _, ...rest } = plan;
+  const steps = plan.steps.map((step) => {
+    const { when: __, ...done } = step;
+    return step.uses === chosen ? (done as PlanStep) : step;
+  });
+  return { ...rest, steps };
 }
 
 /** Whether the source reaches the destination itself, to copy something there. */

@@ -1,5 +1,5 @@
 import type { Host } from '../host/host.ts';
-import { goesStraight, isPostCopied, isPreCopied, type Plan } from '../plan/plan.ts';
+import { goesStraight, isPostCopied, isPreCopied, type Plan, strategiesOf } from '../plan/plan.ts';
 import { type FoundWorkload, lookUpWorkload } from '../checkpoint/look-up.ts';
 import { checkpointFindings, revertFindings } from './checkpoint.ts';
 import { compatibilityFindings } from './compatible.ts';
@@ -51,11 +51,20 @@ async function lookBeforeMove(
   const isDirect = goesStraight(plan);
   detail('look at both hosts');
   const isLazy = isPostCopied(plan);
+  const mayBeLazy = strategiesOf(plan).includes('post-copy');
   const [onSource, tracking, lazy, onDestination, compatible, found] = await Promise.all([
-    hostFindings(source, [...(isDirect ? [...COPYING_TOOLS, 'ssh', 'ssh-keygen'] : TOOLS), 'ss', ...tools]),
+    hostFindings(source, [
+      ...(isDirect ? [...COPYING_TOOLS, 'ssh', 'ssh-keygen'] : TOOLS),
+      ...(plan.strategy === 'auto' ? ['perl'] : []),
+      ...['ss', ...tools],
+    ]),
     isPreCopied(plan) ? trackingFindings(source) : [],
     isLazy ? lazyFindings(source, destination) : [],
-    hostFindings(destination, [...(isDirect ? COPYING_TOOLS : TOOLS), ...(isLazy ? ['perl'] : []), ...tools]),
+    hostFindings(destination, [
+      ...(isDirect ? COPYING_TOOLS : TOOLS),
+      ...(mayBeLazy ? ['perl'] : []),
+      ...tools,
+    ]),
     // Where it comes from it has run before.
     plan.isBack ? [] : compatibilityFindings(source, destination),
     lookUpWorkload({ source, destination }, plan.workload),

@@ -797,11 +797,15 @@ export interface DumpStep {
    */
   with?: {
     /**
-     * When the memory is copied: all of it in the pause; or most of it before, while the workload runs, which needs a kernel on the source that tracks changes of memory (CONFIG_MEM_SOFT_DIRTY); or most of it after, when the workload runs on the destination already, and is lost when either host or the connection between them is lost before all has come; or most of it before, and the rest after.
+     * When the memory is copied: all of it in the pause; or most of it before, while the workload runs, which needs a kernel on the source that tracks changes of memory (CONFIG_MEM_SOFT_DIRTY); or most of it after, when the workload runs on the destination already, and is lost when either host or the connection between them is lost before all has come; or most of it before, and the rest after. Or as it is best for this workload and this link.
      */
-    strategy?: 'stop-and-copy' | 'pre-copy' | 'post-copy' | 'hybrid';
+    strategy?: 'stop-and-copy' | 'pre-copy' | 'post-copy' | 'hybrid' | 'auto';
     /**
-     * With `strategy: pre-copy` or `hybrid`: how many rounds there are at most. There are fewer when another one would not make the pause shorter, or when `objectives.downtime` can be expected to be met.
+     * With `strategy: auto`: whether it may be `post-copy`, after which the workload is lost when either host or the connection between them is lost before all of its memory has come.
+     */
+    allowPostCopy?: boolean;
+    /**
+     * With `strategy: pre-copy`, `hybrid` or `auto`: how many rounds there are at most. There are fewer when another one would not make the pause shorter, or when `objectives.downtime` can be expected to be met.
      */
     rounds?: number;
   };

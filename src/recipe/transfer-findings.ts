@@ -39,49 +39,63 @@ function strategyFinding(recipe: Recipe, transfer: string | undefined): Finding 
   const index = recipe.steps.findIndex(({ uses }) => uses === 'dump');
   const dump = recipe.steps[index];
   if (dump?.uses !== 'dump' || dump.with === undefined) return undefined;
-  const { strategy = 'stop-and-copy', rounds } = dump.with;
-  const refuse = (key: 'strategy' | 'rounds', message: string, hint: string): Finding => ({
+  const { strategy = 'stop-and-copy', rounds, allowPostCopy } = dump.with;
+  const refuse: Refuse = (key, message, hint) => ({
     path: ['steps', index, 'with', key],
     ...{ at: 'value', code: 'transfer', message, hint },
   });
-  if (strategy !== 'pre-copy' && strategy !== 'hybrid' && rounds !== undefined)
+  if (!HAVE_ROUNDS.has(strategy) && rounds !== undefined)
     return refuse(
       'rounds',
-      'Only `strategy: pre-copy` and `hybrid` have rounds',
+      'Only `strategy: pre-copy`, `hybrid` and `auto` have rounds',
       'Take it out, or name the strategy.',
+    );
+  if (strategy !== 'auto' && allowPostCopy !== undefined)
+    return refuse(
+      'allowPostCopy',
+      '`allowPostCopy` is for `strategy: auto`, which chooses',
+      'Take it out, or name that strategy.',
     );
   if (strategy === 'stop-and-copy') return undefined;
   if (kindOf(recipe) !== 'move')
     return refuse('strategy', `A ${kindOf(recipe)} copies no memory to another host`, 'Take it out.');
-  if (strategy !== 'pre-copy') return postCopyFinding(recipe, strategy, transfer, refuse);
-  return transfer === 'transfer/stream'
-    ? refuse(
-        'strategy',
-        '`transfer/stream` sends the memory in the pause, and `pre-copy` before it',
-        'Use `transfer/rsync`: what is left for the pause is little.',
-      )
+  if (strategy === 'post-copy' || strategy === 'hybrid')
+    return postCopyFinding(recipe, { name: strategy, key: 'strategy' }, transfer, refuse);
+  if (transfer === 'transfer/stream')
+    return refuse(
+      'strategy',
+      `\`transfer/stream\` sends the memory in the pause, and \`${strategy}\` before it${strategy === 'auto' ? ' where that is better' : ''}`,
+      'Use `transfer/rsync`: what is left for the pause is little.',
+    );
+  return allowPostCopy === true
+    ? postCopyFinding(recipe, { name: 'post-copy', key: 'allowPostCopy' }, transfer, refuse)
     : undefined;
 }
+
+const HAVE_ROUNDS: ReadonlySet<string> = new Set(['pre-copy', 'hybrid', 'auto']);
+
+type Key = 'strategy' | 'rounds' | 'allowPostCopy';
+type Refuse = (key: Key, message: string, hint: string) => Finding;
 
 /** Memory that is fetched after the commit. */
 function postCopyFinding(
   { onFailure }: Recipe,
-  strategy: string,
+  { name, key }: { readonly name: string; readonly key: Key },
   transfer: string | undefined,
-  refuse: (key: 'strategy', message: string, hint: string) => Finding,
+  refuse: Refuse,
 ): Finding | undefined {
   if (onFailure === 'revert') {
     return refuse(
-      'strategy',
-      `After \`${strategy}\` there are no whole images on the source, and \`onFailure: revert\` goes back to those`,
+      key,
+      `After \`${name}\` there are no whole images on the source, and \`onFailure: revert\` goes back to those`,
       'Use `onFailure: migrate-back`, or another strategy.',
     );
   }
   return transfer === undefined || transfer === 'transfer/rsync'
     ? undefined
     : refuse(
-        'strategy',
-        `\`${strategy}\` goes with \`transfer/rsync\` only, and not with \`${transfer}\``,
+        key,
+        `\`${name}\` goes with \`transfer/rsync\` only, and not with \`${transfer}\``,
         'Use `transfer/rsync`: the images without most of the memory are small.',
       );
 }

@@ -1,6 +1,6 @@
 import type { Path } from './path.ts';
 import type { UsedRecipe } from './finding.ts';
-import type { AlwaysStep, BlockItem, Hook, HookStep, Recipe, Step } from './recipe.generated.ts';
+import type { AlwaysStep, BlockItem, DumpStep, Hook, HookStep, Recipe, Step } from './recipe.generated.ts';
 
 /** Any entry of a list of steps. */
 export type AnyStep = Step | BlockItem | AlwaysStep | HookStep;
@@ -8,9 +8,14 @@ export type AnyStep = Step | BlockItem | AlwaysStep | HookStep;
 /** What a recipe need not name: it is done all the same. */
 export type AddedStep =
   | { readonly uses: 'prepare' }
-  | { readonly uses: 'pre-copy'; readonly rounds: number }
+  | ({ readonly uses: 'pre-copy'; readonly rounds: number } & OfStrategy)
   | { readonly uses: 'commit' }
-  | { readonly uses: 'post-copy' };
+  | ({ readonly uses: 'post-copy' } & OfStrategy);
+
+/** `when` is false where the strategy is chosen later. */
+interface OfStrategy {
+  readonly when?: false;
+}
 
 /** Where a step stands to the point of no return; `end` is done however the run ended. */
 export type Stage = 'before-commit' | 'commit' | 'after-commit' | 'end';
@@ -70,10 +75,10 @@ export function orderSteps(recipe: WithSteps): readonly TopStep[] {
     ordered.push({ ...top, stage: isCommit ? 'commit' : stage });
     if (isCommit) stage = 'after-commit';
     hook(after, 'after');
-    if (top.step.uses === 'commit' && isPostCopied)
-      ordered.push({ step: POST_COPY, path: top.path, number: 'post-copy', stage, isAdded: true });
+    if (top.step.uses === 'commit' && postCopy)
+      ordered.push({ step: postCopy, path: top.path, number: 'post-copy', stage, isAdded: true });
   };
-  const isPostCopied = steps.some((step) => step.uses === 'dump' && POST_COPIES.has(step.with?.strategy));
+  const [postCopy] = steps.flatMap((step) => (step.uses === 'dump' ? postCopyOf(step) : []));
   const verifies = steps.flatMap(({ uses }, index) => (uses === 'verify' ? [index] : []));
   const hasCommit = steps.some(({ uses }) => uses === 'commit');
   let count = 0;
@@ -82,10 +87,8 @@ export function orderSteps(recipe: WithSteps): readonly TopStep[] {
     // A restore from a checkpoint freezes nothing, and has its preparation before it takes that.
     if (step.uses === 'dump' || step.uses === 'transfer/checkpoint')
       add({ step: PREPARE, path, number: 'prepare', isAdded: true }, 'prepare');
-    if (step.uses === 'dump' && step.with && PRE_COPIES.has(step.with.strategy)) {
-      const { rounds = DEFAULT_ROUNDS } = step.with;
-      add({ step: { uses: 'pre-copy', rounds }, path, number: 'pre-copy', isAdded: true }, undefined);
-    }
+    for (const preCopy of step.uses === 'dump' ? preCopyOf(step) : [])
+      add({ step: preCopy, path, number: 'pre-copy', isAdded: true }, undefined);
     count += 1;
     const own = { step, path, number: String(count), isAdded: false };
     if (step.uses === 'verify') {
@@ -109,15 +112,29 @@ export function orderSteps(recipe: WithSteps): readonly TopStep[] {
 }
 
 /** Strategies that copy memory before the pause, and such that do after it. */
-const PRE_COPIES: ReadonlySet<string | undefined> = new Set(['pre-copy', 'hybrid']);
+const PRE_COPIES: ReadonlySet<string | undefined> = new Set(['pre-copy', 'hybrid', 'auto']);
 const POST_COPIES: ReadonlySet<string | undefined> = new Set(['post-copy', 'hybrid']);
+
+function preCopyOf({ with: given = {} }: DumpStep): readonly AddedStep[] {
+  const { strategy, rounds = DEFAULT_ROUNDS } = given;
+  return PRE_COPIES.has(strategy) ? [{ uses: 'pre-copy', rounds, ...chosenLater(given) }] : [];
+}
+
+function postCopyOf({ with: given = {} }: DumpStep): readonly AddedStep[] {
+  const { strategy, allowPostCopy } = given;
+  const isAsked = POST_COPIES.has(strategy) || (strategy === 'auto' && allowPostCopy === true);
+  return isAsked ? [{ uses: 'post-copy', ...chosenLater(given) }] : [];
+}
+
+function chosenLater({ strategy }: NonNullable<DumpStep['with']>): OfStrategy {
+  return strategy === 'auto' ? { when: false } : {};
+}
 
 /** Copies of the memory while the workload runs, when a recipe does not say how many. */
 const DEFAULT_ROUNDS = 8;
 
 const PREPARE: AddedStep = { uses: 'prepare' };
 const COMMIT: AddedStep = { uses: 'commit' };
-const POST_COPY: AddedStep = { uses: 'post-copy' };
 
 /** The hooks of each step type that has some of its own. */
 export const HOOK_NAMES: Readonly<Partial<Record<AnyStep['uses'], HookName>>> = {

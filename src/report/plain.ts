@@ -4,6 +4,7 @@ import { createPaint, formatDuration, formatProgress, type Paint } from './forma
 import type { Reporter, ReporterOptions } from './reporter.ts';
 import { createRunView, type RunView } from './run-view.ts';
 import { sanitizeLine } from './sanitize.ts';
+import { formatStrategy } from './strategy.ts';
 import { formatSummary } from './summary.ts';
 import { createThrottle } from './throttle.ts';
 
@@ -64,6 +65,8 @@ function formatEvent(
       return `${view.label(event.stepId)}: ${formatProgress(event)}`;
     case 'block-finished':
       return `${view.label(event.stepId)}: done`;
+    case 'strategy-chosen':
+      return sanitizeLine(`strategy: ${formatStrategy(event.report)}`);
     case 'approval-awaited':
       return `${view.label(event.stepId)}: ${view.approval(event)}`;
     case 'result-registered':

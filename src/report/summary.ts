@@ -9,6 +9,7 @@ import {
   type Tint,
 } from './format.ts';
 import { sanitizeLine } from './sanitize.ts';
+import { strategyRows } from './strategy.ts';
 
 export interface SummaryContext {
   /** The step that failed first, for people. */
@@ -155,6 +156,7 @@ function tableRows(summary: RunSummary): Row[] {
         : ['images', size],
     );
   }
+  if (summary.strategy) rows.push(...strategyRows(summary.strategy));
   rows.push(...preCopyRows(summary));
   if (summary.downtimeMs !== undefined)
     rows.push([summary.kind === 'checkpoint' ? 'pause' : 'downtime', downtime(summary, summary.downtimeMs)]);

@@ -49,6 +49,7 @@ class TreeReporter implements Reporter {
       case 'phase-started':
       case 'block-finished':
       case 'result-registered':
+      case 'strategy-chosen':
         // The steps say it better.
         return;
       case 'step-started':

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { mustRunScript } from '../host/shell.ts';
 import { stopError } from '../host/stop.ts';
 import { openDetour } from '../host/ssh-detour.ts';
-import type { FilePlan } from '../plan/plan.ts';
+import { type FilePlan, isPostCopied } from '../plan/plan.ts';
 import { destinationAccess } from '../transfer/destination-access.ts';
 import { closeDirectPath, openDirectPath, reopenDirectPath, REVOKE_SCRIPT } from '../transfer/one-run-key.ts';
 import { RECONNECT_EVERY_MS, RECONNECT_WITHIN_MS } from '../transfer/reconnect.ts';
@@ -24,18 +24,13 @@ import { findDirectories, finishStaging, syncFirstCopy } from './staged-files.ts
 import { imagesDirectory, memoryBytesOf, type StepContext } from './step.ts';
 
 /**
- * Opens the way from the source straight to the destination, copies the files there while the workload runs, and has an rsync
- * wait for the images.
+ * Opens the way from the source straight to the destination, and copies the files there while the workload runs.
  * @param port of 127.0.0.1 that leads to the destination too
- * @param portBack of 127.0.0.1 on the destination that may be led back: then there is no detour, on which more could be lost
+ * @param portBack of 127.0.0.1 on the destination that may be led back: when it must be, there is no detour, on which more could be lost
  */
 export async function openWay(
   context: StepContext,
-  {
-    images,
-    port,
-    portBack,
-  }: { readonly images: ImagesWanted; readonly port?: number; readonly portBack?: number | undefined },
+  { port, portBack }: { readonly port?: number; readonly portBack?: number | undefined },
 ): Promise<void> {
   const { source, destination, attemptId, runDirectory, state } = context;
   context.detail(`connect ${source.name} to ${destination.name}`);
@@ -49,7 +44,7 @@ export async function openWay(
     port,
     portBack,
     ...(source.name !== 'local' &&
-      portBack === undefined && { detour: (why: string) => goThroughHere(context, why) }),
+      !isPostCopied(context.plan) && { detour: (why: string) => goThroughHere(context, why) }),
   });
   if (context.plan.files.length > 0) {
     context.detail('copy the files while the workload runs');
@@ -57,18 +52,24 @@ export async function openWay(
     await copyWhileItRuns(context);
     state.copyFilesAgain = copyWhileItRuns;
   }
+  const { from: directory, to } = imagesPath(context);
+  state.carryProbe = (name, { signal, onProgress }) =>
+    copyRound(
+      { source, sshConfigFile: directPath(context), from: `${directory}${name}`, to },
+      signal,
+      onProgress,
+    );
+  state.carryRound = state.carryProbe;
+}
+
+/** Has an rsync wait for the images, and others for what changes in the directories among the files. */
+export function waitOnWay(context: StepContext, images: ImagesWanted): void {
+  const { source, state } = context;
   state.directoryTransfers = waitForDirectories(context);
   state.imagesTransfer = WaitingCopy.ofImages(
     { source, sshConfigFile: directPath(context), ...imagesPath(context) },
     images,
   );
-  const { from: directory, to } = imagesPath(context);
-  state.carryRound = (round, { signal, onProgress }) =>
-    copyRound(
-      { source, sshConfigFile: directPath(context), from: `${directory}${round}`, to },
-      signal,
-      onProgress,
-    );
 }
 
 async function copyWhileItRuns(context: StepContext): Promise<void> {

@@ -3,10 +3,9 @@ import { dumpArguments, healArguments, restoreArguments } from '../criu/argument
 import { criuFailure } from '../criu/failure.ts';
 import { CriuHold, describeEnd, type Recovery } from '../criu/hold.ts';
 import { SETTLE_DUMP_SCRIPT } from '../criu/settle-script.ts';
-import { mustRunScript } from '../host/shell.ts';
 import { ADDRESS_BACK_SCRIPT } from '../network/address-script.ts';
 import { serviceFence } from '../network/fence.ts';
-import { isPostCopied, isPreCopied, isStreamed } from '../plan/plan.ts';
+import { isPostCopied, isPreCopied, isStreamed, strategiesOf } from '../plan/plan.ts';
 import { choosePort } from '../criu/page-server.ts';
 import { CUT_SCRIPT } from '../transfer/one-run-key.ts';
 import { followMemory } from '../transfer/follow.ts';
@@ -18,6 +17,7 @@ import { scopeOf } from '../workload/scope.ts';
 import { criuOptions, dumpHold } from './criu-options.ts';
 import { makeReady } from './make-ready.ts';
 import { ON_HELD_SCRIPT } from './on-held-script.ts';
+import { makeImagesDirectory } from './run-directory.ts';
 import { cleanUpSource, resumeSource, SOURCE_LEASE_SECONDS } from './source-copy.ts';
 import { imagesDirectory, memoryBytesOf, type StepContext, type StepType } from './step.ts';
 
@@ -34,57 +34,15 @@ export const dump: StepType = {
   timeoutMs: 120_000,
   prepare: {
     async run(context) {
-      const { source, plan, state } = context;
+      const { source, destination, plan, state } = context;
       state.workload ??= (await lookUpWorkload(context, plan.workload)).workload;
-      const address = plan.network.address;
-      const { workload } = state;
-      await mustRunScript(source, 'umask 077; mkdir -p "$1"', [imagesDirectory(context)], {
-        what: 'Making the images directory',
-      });
-      const fence = address && { fence: serviceFence(context.attemptId, address.cidr, 'in') };
-      const directory = dumpHold(context.runDirectory);
-      const options = criuOptions(context, directory, criuNeeds(workload));
-      const isLazy = isPostCopied(plan);
-      if (isStreamed(plan) || isLazy) state.pageServerPort = await choosePort([source, context.destination]);
-      const { pageServerPort } = state;
-      const recovery: Recovery = {
-        script: SETTLE_DUMP_SCRIPT,
-        tasks: workload.processes,
-        ...(pageServerPort === undefined && { again: restoreArguments(options, 'again.log') }),
-        ...(address && {
-          beforeAgain: { script: ADDRESS_BACK_SCRIPT, address: [address.cidr, address.device] },
-        }),
-        ...(plan.network.connections === 'keep' && {
-          heal: healArguments(workload.rootPid, { ...options, imagesDirectory: `${directory}/heal-images` }),
-        }),
-      };
-      state.sourceHold = await CriuHold.prepare(
-        source,
-        directory,
-        {
-          leaseSeconds: SOURCE_LEASE_SECONDS,
-          recovery,
-          ...fence,
-          ...(pageServerPort !== undefined && !isLazy && { cut: CUT_SCRIPT }),
-          serves: isLazy,
-          scope: scopeOf(workload, context.attemptId),
-          // Of a checkpoint they are made when the workload runs on.
-          ...(plan.kind === 'move' && { onHeld: ON_HELD_SCRIPT }),
-        },
-        ({ actionScript }) =>
-          dumpArguments(
-            workload.rootPid,
-            { ...options, actionScript },
-            {
-              ...(pageServerPort !== undefined &&
-                (isLazy ? { lazyPort: pageServerPort } : { pageServerPort })),
-              ...(isPreCopied(plan) && { parent: LAST_ROUND }),
-            },
-          ),
-      );
+      await makeImagesDirectory(source, context);
+      if (isStreamed(plan) || strategiesOf(plan).includes('post-copy'))
+        state.pageServerPort = await choosePort([source, destination]);
       return undefined;
     },
   },
+  arm: armDump,
   main: {
     async run(context) {
       const { source, state } = context;
@@ -117,6 +75,54 @@ export const dump: StepType = {
   },
   cleanUps: [{ on: 'source', run: cleanUpSource }],
 };
+
+/** Makes the criu that waits to be told to dump. */
+async function armDump(context: StepContext): Promise<void> {
+  const { source, plan, state } = context;
+  const { workload } = state;
+  if (!workload) throw new Error('dump: not prepared');
+  const address = plan.network.address;
+  const fence = address && { fence: serviceFence(context.attemptId, address.cidr, 'in') };
+  const directory = dumpHold(context.runDirectory);
+  const options = criuOptions(context, directory, criuNeeds(workload));
+  const isLazy = isPostCopied(plan);
+  // One was chosen for a strategy that then was not.
+  const pageServerPort = isStreamed(plan) || isLazy ? state.pageServerPort : undefined;
+  const recovery: Recovery = {
+    script: SETTLE_DUMP_SCRIPT,
+    tasks: workload.processes,
+    ...(pageServerPort === undefined && { again: restoreArguments(options, 'again.log') }),
+    ...(address && {
+      beforeAgain: { script: ADDRESS_BACK_SCRIPT, address: [address.cidr, address.device] },
+    }),
+    ...(plan.network.connections === 'keep' && {
+      heal: healArguments(workload.rootPid, { ...options, imagesDirectory: `${directory}/heal-images` }),
+    }),
+  };
+  state.sourceHold = await CriuHold.prepare(
+    source,
+    directory,
+    {
+      leaseSeconds: SOURCE_LEASE_SECONDS,
+      recovery,
+      ...fence,
+      ...(pageServerPort !== undefined && !isLazy && { cut: CUT_SCRIPT }),
+      serves: isLazy,
+      scope: scopeOf(workload, context.attemptId),
+      // Of a checkpoint they are made when the workload runs on.
+      ...(plan.kind === 'move' && { onHeld: ON_HELD_SCRIPT }),
+    },
+    ({ actionScript }) =>
+      dumpArguments(
+        workload.rootPid,
+        { ...options, actionScript },
+        {
+          ...(pageServerPort !== undefined && (isLazy ? { lazyPort: pageServerPort } : { pageServerPort })),
+          ...(isPreCopied(plan) && { parent: LAST_ROUND }),
+        },
+      ),
+  );
+}
 
 /** Shows how the memory comes to the destination while it is dumped. */
 async function whileFollowed<Result>(context: StepContext, dumped: () => Promise<Result>): Promise<Result> {

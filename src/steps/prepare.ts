@@ -6,8 +6,7 @@ export const prepare: StepType = {
   main: {
     async run(context) {
       context.phase('prepare');
-      await context.prepareSteps();
-      return undefined;
+      return context.prepareSteps();
     },
   },
 };

@@ -40,55 +40,51 @@ const LEASE_SECONDS = 60;
  */
 export const restore: StepType = {
   timeoutMs: 120_000,
-  prepare: {
-    async run(context) {
-      const { destination, plan, state, attemptId, runDirectory } = context;
-      const address = plan.network.address;
-      const lift = address && {
-        script: LIFT_FENCE_SCRIPT,
-        values: [fenceTable(attemptId), address.cidr, address.device],
-      };
-      const fence = address && serviceFence(attemptId, address.cidr, 'both');
-      const workload = state.checkpoint?.workload ?? state.workload;
-      if (!workload) throw new Error('restore: no workload was read');
-      const directory = restoreHold(runDirectory);
-      const options = criuOptions(context, directory, criuNeeds(workload));
-      const isLazy = isPostCopied(plan);
-      const recovery: Recovery = {
-        script: SETTLE_RESTORE_SCRIPT,
-        tasks: workload.processes,
-        ...(!isLazy && { again: restoreArguments(options, 'again.log') }),
-      };
-      const { pageServerPort: port } = state;
-      state.destinationHold = await CriuHold.prepare(
-        destination,
-        directory,
-        {
-          leaseSeconds: LEASE_SECONDS,
-          recovery,
-          endsAtAbort: true,
-          scope: scopeOf(workload, attemptId),
-          isInScope: true,
-          ...(isLazy && port !== undefined && { lazyPages: lazyPagesArguments(options, port) }),
-          ...(lift && { onResume: lift }),
-          ...(fence && { fence }),
-        },
-        ({ actionScript }) =>
-          (isLazy ? lazyRestoreArguments : restoreArguments)({ ...options, actionScript }),
-      );
-      const supervised = state.destinationHold.untilSupervised();
-      // Awaited below, unless something else fails first.
-      supervised.catch(() => undefined);
-      if (fence) {
-        await mustRunScript(destination, FENCE_SCRIPT, [], {
-          what: 'Putting up the fence',
-          stdin: fence.text,
-        });
-      }
-      if (address) await endOrphanSockets(destination, address.cidr);
-      warnOfLimits(context, workload, await supervised);
-      return undefined;
-    },
+  async arm(context) {
+    const { destination, plan, state, attemptId, runDirectory } = context;
+    const address = plan.network.address;
+    const lift = address && {
+      script: LIFT_FENCE_SCRIPT,
+      values: [fenceTable(attemptId), address.cidr, address.device],
+    };
+    const fence = address && serviceFence(attemptId, address.cidr, 'both');
+    const workload = state.checkpoint?.workload ?? state.workload;
+    if (!workload) throw new Error('restore: no workload was read');
+    const directory = restoreHold(runDirectory);
+    const options = criuOptions(context, directory, criuNeeds(workload));
+    const isLazy = isPostCopied(plan);
+    const recovery: Recovery = {
+      script: SETTLE_RESTORE_SCRIPT,
+      tasks: workload.processes,
+      ...(!isLazy && { again: restoreArguments(options, 'again.log') }),
+    };
+    const { pageServerPort: port } = state;
+    state.destinationHold = await CriuHold.prepare(
+      destination,
+      directory,
+      {
+        leaseSeconds: LEASE_SECONDS,
+        recovery,
+        endsAtAbort: true,
+        scope: scopeOf(workload, attemptId),
+        isInScope: true,
+        ...(isLazy && port !== undefined && { lazyPages: lazyPagesArguments(options, port) }),
+        ...(lift && { onResume: lift }),
+        ...(fence && { fence }),
+      },
+      ({ actionScript }) => (isLazy ? lazyRestoreArguments : restoreArguments)({ ...options, actionScript }),
+    );
+    const supervised = state.destinationHold.untilSupervised();
+    // Awaited below, unless something else fails first.
+    supervised.catch(() => undefined);
+    if (fence) {
+      await mustRunScript(destination, FENCE_SCRIPT, [], {
+        what: 'Putting up the fence',
+        stdin: fence.text,
+      });
+    }
+    if (address) await endOrphanSockets(destination, address.cidr);
+    warnOfLimits(context, workload, await supervised);
   },
   main: {
     async run(context) {

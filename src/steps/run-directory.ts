@@ -1,3 +1,14 @@
+import type { Host } from '../host/host.ts';
+import { mustRunScript } from '../host/shell.ts';
+import { imagesDirectory, type StepContext } from './step.ts';
+
+/** Makes the directory of the images on a host, and that of the run, for root only. Idempotent. */
+export async function makeImagesDirectory(host: Host, context: StepContext): Promise<void> {
+  await mustRunScript(host, 'umask 077; mkdir -p "$1"', [imagesDirectory(context)], {
+    what: 'Making the images directory',
+  });
+}
+
 /**
  * Removes a run's directory on a host, and its parent when nothing else is in it. Arguments: the directory; `1` to
  * keep the images; where they are when that is not in it. Who watched over criu writes a last file there: its lock is free when that is done.

@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import type { CriuHold, Task } from '../criu/hold.ts';
 import type { FlowError } from '../errors/flow-error.ts';
-import type { Phase, PreCopyReport, PreCopyRound } from '../events/event.ts';
+import type { Phase, PreCopyReport, PreCopyRound, StrategyReport } from '../events/event.ts';
 import type { Host } from '../host/host.ts';
 import type { Detour } from '../host/ssh-detour.ts';
 import { type ActingStep, isPostCopied, isPreCopied, type Plan } from '../plan/plan.ts';
@@ -61,17 +61,13 @@ export interface RunState {
   /** Wait for what changes in the plan's directories, by their paths. */
   directoryTransfers?: ReadonlyMap<string, WaitingCopy>;
   /** Brings a round of images to the destination while the workload runs; undefined where it sees them anyway. */
-  carryRound?: (
-    round: string,
-    options: {
-      /** Of its memory. */
-      readonly sizeBytes: number;
-      readonly signal: AbortSignal;
-      readonly onProgress: (progress: TransferProgress) => void;
-    },
-  ) => Promise<void>;
+  carryRound?: CarryDirectory;
+  /** The same for a directory that will not stay, to see how long it takes. */
+  carryProbe?: CarryDirectory;
   /** Copies the files once more while the workload runs; undefined when there are none. */
   copyFilesAgain?: (context: StepContext) => Promise<void>;
+  /** Which strategy was chosen, and why. */
+  strategy?: StrategyReport;
   /** Copies of the memory while the workload runs. */
   rounds?: PreCopyRound[];
   /** What came of them. */
@@ -83,7 +79,7 @@ export interface RunState {
   /** Through this machine, when files go by SFTP. Closed at the end of the run, however that comes. */
   relay?: Relay;
   /** Of the images, and of the plan's files in their order. */
-  relayed?: { readonly images: TreeCopy; readonly files: readonly TreeCopy[] };
+  relayed?: { readonly images?: TreeCopy; readonly files: readonly TreeCopy[] };
   /** Which of the plan's files the workload had mapped shared around their first copy. */
   sharedMappings?: SharedMappings;
   /** The paths of the plan's files that are directories. */
@@ -91,6 +87,17 @@ export interface RunState {
   /** The ssh_config on the source with which it reaches the destination. */
   directPathConfig?: string;
 }
+
+/** Brings a directory below that of the images to the destination, and what is in it. */
+export type CarryDirectory = (
+  name: string,
+  options: {
+    /** Of its files. */
+    readonly sizeBytes: number;
+    readonly signal: AbortSignal;
+    readonly onProgress: (progress: TransferProgress) => void;
+  },
+) => Promise<void>;
 
 /** What a step may use. */
 export interface StepContext {
@@ -120,8 +127,8 @@ export interface StepContext {
   readonly values: () => TemplateValues;
   /** Keeps the result of a step for later ones. */
   readonly register: (name: string, result: StepResult) => void;
-  /** Does all that can be done before the freeze, of every step. */
-  readonly prepareSteps: () => Promise<void>;
+  /** Does all that can be done before the freeze, of every step. @returns which strategy was chosen, if one was */
+  readonly prepareSteps: () => Promise<string | undefined>;
   /** Tells the world that people are asked whether the run may go on. */
   readonly askForApproval: (
     stepId: string,
@@ -170,6 +177,8 @@ export interface StepType {
   readonly timeoutMs: number;
   /** Done for all steps before the freeze: whatever need not be inside the pause. */
   readonly prepare?: Action;
+  /** Done for all steps after that, once it is known how the memory is to move. Whoever takes `prepare` and `main` back takes it back, too. */
+  readonly arm?: (context: StepContext) => Promise<void>;
   readonly main: Action;
   /** Take the scaffolding down after the run, however it ended, each on one host. Idempotent. */
   readonly cleanUps?: readonly CleanUp[];

@@ -4,8 +4,9 @@ import { reserveImages } from '../transfer/reserve.ts';
 import type { ImagesWanted } from '../transfer/rsync.ts';
 import { sweepLostRuns } from '../transfer/sweep.ts';
 import { noteArrival, readDigests } from './carried-images.ts';
-import { cleanUpArrival, closeWay, openWay, sendOnWay } from './direct-copy.ts';
+import { cleanUpArrival, closeWay, openWay, sendOnWay, waitOnWay } from './direct-copy.ts';
 import { openMemoryWay } from './post-copy.ts';
+import { makeImagesDirectory } from './run-directory.ts';
 import { prepareStaging, undoStaging } from './staged-files.ts';
 import { bytesInPause, imagesDirectory, type StepContext, type StepType } from './step.ts';
 
@@ -21,16 +22,19 @@ export const transferRsync: StepType = {
       const { destination, runDirectory } = context;
       await sweepLostRuns(destination, posix.dirname(runDirectory));
       await prepareStaging(context);
-      await reserveImages(destination, imagesDirectory(context), bytesInPause(context));
-      const portBack = isPostCopied(context.plan) ? context.state.pageServerPort : undefined;
-      await openWay(context, { images: imagesInPause(context), portBack });
-      await openMemoryWay(context);
+      await makeImagesDirectory(destination, context);
+      await openWay(context, { portBack: context.state.pageServerPort });
       return undefined;
     },
     undo: {
       title: 'remove the copied files from the destination',
       run: undoStaging,
     },
+  },
+  async arm(context) {
+    await reserveImages(context.destination, imagesDirectory(context), bytesInPause(context));
+    waitOnWay(context, imagesInPause(context));
+    await openMemoryWay(context);
   },
   main: {
     async run(context) {

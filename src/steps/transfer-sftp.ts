@@ -9,10 +9,17 @@ import { sweepLostRuns } from '../transfer/sweep.ts';
 import { TreeCopy } from '../transfer/tree-copy.ts';
 import { allOver } from './all-over.ts';
 import { noteArrival, readDigests } from './carried-images.ts';
-import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
+import { makeImagesDirectory, REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
 import { aroundCopy, sharedSinceFirstCopy } from './shared-files.ts';
 import { finishStaging, prepareStaging, syncFirstCopy, undoStaging } from './staged-files.ts';
-import { bytesInPause, imagesDirectory, memoryBytesOf, type StepContext, type StepType } from './step.ts';
+import {
+  bytesInPause,
+  type CarryDirectory,
+  imagesDirectory,
+  memoryBytesOf,
+  type StepContext,
+  type StepType,
+} from './step.ts';
 
 /**
  * Copy the images, and what changed in the workload's files, by SFTP from the source to this machine and from here to the
@@ -26,8 +33,7 @@ export const transferSftp: StepType = {
       const { source, destination, runDirectory, state, plan, attemptId } = context;
       await sweepLostRuns(destination, posix.dirname(runDirectory));
       await prepareStaging(context);
-      const directory = imagesDirectory(context);
-      await reserveImages(destination, directory, bytesInPause(context));
+      await makeImagesDirectory(destination, context);
       context.detail(`connect to ${source.name} and ${destination.name} by SFTP`);
       const relay = await Relay.open({ source, destination }, (lost) => {
         context.warn(`${lost.message} There is a new one, and the copy went on where it was.`);
@@ -62,14 +68,12 @@ export const transferSftp: StepType = {
         await copy(context);
         state.copyFilesAgain = copy;
       }
-      const images = await TreeCopy.begin({
-        ...{ ...ends, from: directory, to: directory, keeps: 'contents' },
-      });
-      state.relayed = { images, files };
-      state.carryRound = async (_, { sizeBytes, signal, onProgress }) => {
-        const meter = new ByteMeter(sizeBytes, onProgress);
-        await images.copy({ signal, isLast: false, onBytes: (bytes) => meter.add(bytes) });
+      const directory = imagesDirectory(context);
+      state.carryProbe = async (name, options) => {
+        const place = `${directory}/${name}`;
+        await carry(await TreeCopy.begin({ ...ends, from: place, to: place }), options);
       };
+      state.relayed = { files };
       return undefined;
     },
     undo: {
@@ -77,11 +81,23 @@ export const transferSftp: StepType = {
       run: undoStaging,
     },
   },
+  async arm(context) {
+    const { source, destination, state } = context;
+    const { relay, relayed } = state;
+    if (!relay || !relayed) throw new Error('transfer: not prepared');
+    const directory = imagesDirectory(context);
+    await reserveImages(destination, directory, bytesInPause(context));
+    const place = { from: directory, to: directory, keeps: 'contents' } as const;
+    const images = await TreeCopy.begin({ source, destination, relay, ...place });
+    state.relayed = { ...relayed, images };
+    state.carryRound = (_, options) => carry(images, options);
+  },
   main: {
     async run(context) {
       const { relayed, imageBytes } = context.state;
       context.phase('transfer');
-      if (relayed === undefined || imageBytes === undefined) throw new Error('transfer: nothing was dumped');
+      if (relayed?.images === undefined || imageBytes === undefined)
+        throw new Error('transfer: nothing was dumped');
       readDigests(context);
       const meter = new ByteMeter(imageBytes, (progress) => context.progress(progress, imageBytes));
       await allOver(
@@ -94,6 +110,14 @@ export const transferSftp: StepType = {
   },
   cleanUps: [{ on: 'destination', run: cleanUpDestination }],
 };
+
+async function carry(
+  tree: TreeCopy,
+  { sizeBytes, signal, onProgress }: Parameters<CarryDirectory>[1],
+): Promise<void> {
+  const meter = new ByteMeter(sizeBytes, onProgress);
+  await tree.copy({ signal, isLast: false, onBytes: (bytes) => meter.add(bytes) });
+}
 
 /** What the workload writes by its memory alone may look unchanged. */
 async function copyLastChanges(context: StepContext, files: readonly TreeCopy[]): Promise<void> {

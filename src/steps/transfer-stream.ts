@@ -5,7 +5,8 @@ import { sweepLostRuns } from '../transfer/sweep.ts';
 import { STREAMED_MARK } from '../criu/whole-images.ts';
 import { allOver } from './all-over.ts';
 import { noteArrival, readDigests } from './carried-images.ts';
-import { cleanUpArrival, closeWay, openWay, sendOnWay } from './direct-copy.ts';
+import { cleanUpArrival, closeWay, openWay, sendOnWay, waitOnWay } from './direct-copy.ts';
+import { makeImagesDirectory } from './run-directory.ts';
 import { prepareStaging, undoStaging } from './staged-files.ts';
 import { imagesDirectory, type StepContext, type StepType } from './step.ts';
 
@@ -30,10 +31,8 @@ export const transferStream: StepType = {
       await mustRunScript(source, `: > "$1/${STREAMED_MARK}"`, [runDirectory], {
         what: 'Marking the images',
       });
-      await mustRunScript(destination, 'umask 077; mkdir -p "$1"', [imagesDirectory(context)], {
-        what: 'Making the images directory',
-      });
-      await openWay(context, { images: 'without-memory', port });
+      await makeImagesDirectory(destination, context);
+      await openWay(context, { port });
       state.pageServer = await PageServer.start(destination, {
         directory: pageServerDirectory(context),
         imagesDirectory: imagesDirectory(context),
@@ -46,6 +45,7 @@ export const transferStream: StepType = {
       run: undoStaging,
     },
   },
+  arm: (context) => Promise.resolve(waitOnWay(context, 'without-memory')),
   main: {
     async run(context) {
       const { state, signal } = context;

@@ -51,6 +51,7 @@ describe('recipes', () => {
     expect(JSON.parse(json)).toMatchObject([
       { name: 'checkpoint-and-keep-running' },
       { name: 'evacuate', inputs: { pids: { type: 'list', items: 'pid' } } },
+      { name: 'process-auto' },
       { name: 'process-post-copy' },
       { name: 'process-pre-copy' },
       { name: 'process-rsync', inputs: { pid: { type: 'pid' } } },
@@ -102,7 +103,7 @@ describe('recipes', () => {
     [['show', '../package'], 'There is no bundled recipe `../package`'],
     [
       ['show', './there.yaml'],
-      'The bundled recipes are `checkpoint-and-keep-running`, `evacuate`, `process-post-copy`, `process-pre-copy`',
+      'The bundled recipes are `checkpoint-and-keep-running`, `evacuate`, `process-auto`, `process-post-copy`',
     ],
   ])('%j is refused with 2', async (args, message) => {
     using directory = temporaryDirectory();

@@ -188,6 +188,7 @@ test.each(cases)(
       // It was chosen before: on one machine the tunnel would take it from the page server.
       Object.assign(names, { port: String(state.pageServerPort ?? '') });
     }
+    for (const uses of ['dump', transfer, 'restore'] as const) await STEP_TYPES[uses].arm?.(context);
     await expectIssued('prepare');
     await STEP_TYPES.dump.main.run(context, step);
     await expectIssued('dump');

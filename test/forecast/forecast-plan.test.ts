@@ -31,6 +31,7 @@ const bundled =
 
 test.each([
   ['process-stream', bundled('process-stream')],
+  ['process-auto', bundled('process-auto')],
   ['process-post-copy', bundled('process-post-copy')],
   ['process-pre-copy', bundled('process-pre-copy')],
   ['process-sftp', bundled('process-sftp')],

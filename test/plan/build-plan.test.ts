@@ -11,6 +11,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const BUNDLED = {
   'process-rsync': ['source=root@a', 'destination=root@b', 'pid=4711'],
+  'process-auto': ['source=root@a', 'destination=root@b', 'pid=4711'],
   'process-post-copy': ['source=root@a', 'destination=root@b', 'pid=4711'],
   'process-pre-copy': ['source=root@a', 'destination=root@b', 'pid=4711'],
   'process-sftp': ['source=root@a', 'destination=root@b', 'pid=4711'],

@@ -370,6 +370,7 @@ const EVENTS: Readonly<Record<FlowEvent['kind'], true>> = {
   'step-progress': true,
   'step-finished': true,
   'block-finished': true,
+  'strategy-chosen': true,
   'result-registered': true,
   'approval-awaited': true,
   warning: true,

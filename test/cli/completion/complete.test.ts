@@ -74,6 +74,7 @@ test.each([
     [
       'checkpoint-and-keep-running',
       'evacuate',
+      'process-auto',
       'process-post-copy',
       'process-pre-copy',
       'process-rsync',

@@ -60,6 +60,7 @@ const many: readonly (readonly [line: string, words: readonly string[]])[] = [
     [
       'checkpoint-and-keep-running',
       'evacuate',
+      'process-auto',
       'process-post-copy',
       'process-pre-copy',
       'process-rsync',
