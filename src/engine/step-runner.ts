@@ -390,7 +390,11 @@ export class StepRunner {
     this.#isUnderWay = true;
     if (!committed) this.#noteRecipeUndo();
     const commit = plan.steps.findIndex(({ uses }) => uses === 'commit');
-    await runSteps(committed ? plan.steps.slice(commit) : plan.steps, this.#flow());
+    if (committed) return runSteps(plan.steps.slice(commit), this.#flow());
+    // What is left open until then is decided by the preparation.
+    const begin = 1 + plan.steps.findIndex(({ uses }) => uses === 'prepare');
+    await runSteps(plan.steps.slice(0, begin), this.#flow());
+    await runSteps(this.#plan.steps.slice(begin), this.#flow());
   }
 
   #flow(): FlowPort {

@@ -179,7 +179,9 @@ function shorten(command: string): string {
 }
 
 function downtime(summary: RunSummary, downtimeMs: number): string {
-  const bound = `at most ${formatUpperBound(downtimeMs)}`;
+  const { strategy } = summary;
+  const expected = strategy ? `, expected ${formatDuration(Math.round(strategy.expectedMs))}` : '';
+  const bound = `at most ${formatUpperBound(downtimeMs)}${expected}`;
   if (summary.downtimeObjectiveMs === undefined) return bound;
   const missed = downtimeMs > summary.downtimeObjectiveMs ? ', missed' : '';
   return `${bound} (objective ${formatDuration(summary.downtimeObjectiveMs)}${missed})`;

@@ -115,8 +115,8 @@ export class MovingService {
   readonly newestRun = (): string => readdirSync(this.runsDirectory).toSorted().at(-1) ?? '';
 
   /** Starts to move the service, and kills the controller at a moment, before it does what comes next. @returns the run's id */
-  readonly killedAt = async (moment: string): Promise<string> => {
-    const args = ['run', this.recipe(), '--lab', this.lab.lab.name, '--reporter', 'plain'];
+  readonly killedAt = async (moment: string, recipe: string = this.recipe()): Promise<string> => {
+    const args = ['run', recipe, '--lab', this.lab.lab.name, '--reporter', 'plain'];
     const { exitCode, stdout } = await runCli(args, {
       env: { NODE_OPTIONS: `--import ${PAUSE}`, CRIU_FLOW_PAUSE_AT: moment },
       onStdout: (text, kill) => {

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { labKillHost, labStartHost } from '../../src/lab/lab.ts';
 import { labSkipReason } from '../helpers/migration-lab.ts';
@@ -7,6 +9,8 @@ import { expectWritten, startWriterOn } from '../helpers/writer.ts';
 
 const STEPS =
   '- uses: preflight\n- { uses: dump, with: { strategy: post-copy } }\n- uses: transfer/rsync\n- uses: restore';
+
+const AUTO_STEPS = STEPS.replace('strategy: post-copy', 'strategy: auto, allowPostCopy: true');
 
 const FETCH = 'post-copy: fetch the rest of the memory';
 
@@ -55,6 +59,18 @@ describe.skipIf(labSkipReason !== undefined)('strategy: post-copy', () => {
     expect(rolledBack.stdout).toContain('Rolled back: the workload runs on a (the source).');
     await expectOnly('a');
   });
+
+  test.each(['phase freeze', 'phase release', FETCH, 'phase clean-up'])(
+    'the controller is killed at its %s, when the strategy was chosen: resume knows which it is',
+    async (moment) => {
+      const run = await killedAt(moment, service.recipe(AUTO_STEPS));
+      const journal = readFileSync(join(service.runsDirectory, run, 'journal.jsonl'), 'utf8');
+      expect(journal).toContain('"chosen":"post-copy"');
+      const resumed = await cli('resume', run);
+      expect(resumed.exitCode, resumed.stdout + resumed.stderr).toBe(0);
+      await expectOnly('b');
+    },
+  );
 
   test('a controller that is gone for longer than the lease lets the workload run on, with its connection', async () => {
     const run = await killedAt('phase transfer');
