@@ -314,7 +314,7 @@ export function withStrategy(plan: Plan, chosen: Strategy): Plan {
   const { strategy: _, ...rest } = plan;
   const steps = plan.steps.map((step) => {
     const { when: __, ...done } = step;
-    return step.uses === chosen ? (done as PlanStep) : step;
+    return step.uses === chosen ? done : step;
   });
   return { ...rest, steps };
 }
