@@ -1,3 +1,4 @@
+import { FlowError } from '../errors/flow-error.ts';
 import type { Host } from '../host/host.ts';
 import { startProcess, waitProcess } from '../host/remote-process.ts';
 import { mustRunScript } from '../host/shell.ts';
@@ -8,7 +9,7 @@ export interface PreDumpRequest {
   readonly directory: string;
   /** Of its own too, in that of the images. */
   readonly imagesDirectory: string;
-  /** criu and its arguments. */
+  /** criu and its arguments, or another program that writes such images. */
   readonly argv: readonly string[];
 }
 
@@ -18,7 +19,7 @@ cd "$1" && { stat -c %s pages-*.img 2> /dev/null || :; } | awk '{ sum += $1 } EN
 `;
 
 /**
- * Lets criu write memory of a workload that runs on. It outlives the connection: a criu that is ended may leave its code in the tasks
+ * Lets criu, or another program, write memory of a workload that runs on. It outlives the connection: a criu that is ended may leave its code in the tasks
  * that it had stopped.
  * @returns the bytes of memory that it wrote
  * @throws FlowError DUMP_FAILED with criu's own line, which is kept; INTERRUPTED (criu works on, see {@link untilPreDumpsEnd})
@@ -34,6 +35,17 @@ export async function preDump(
   const process = `${directory}/process`;
   await startProcess(host, { directory: process, argv });
   const { exitCode } = await waitProcess(host, process, { signal });
+  if (exitCode !== 0 && argv[0] !== 'criu') {
+    const { stdout } = await host.run(['tail', '-n', '1', '--', `${process}/stderr`]);
+    throw new FlowError(
+      'DUMP_FAILED',
+      `Reading the memory on ${host.name} ended with exit code ${exitCode}`,
+      {
+        host: host.name,
+        evidence: stdout.trim(),
+      },
+    );
+  }
   if (exitCode !== 0) {
     const at = { host, directory };
     throw await criuFailure('DUMP_FAILED', at, 'pre-dump', `ended with exit code ${exitCode}`, keep);

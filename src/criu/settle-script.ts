@@ -203,7 +203,7 @@ if [ "$1" = killed ]; then
 else
   address_back
 fi
-[ ! -f held ] && [ ! -f serving ] || for pid in $(alive); do grep -qx "$pid" stopped 2> /dev/null || kill -CONT "$pid"; done
+[ ! -f held ] && [ ! -f serving ] && [ ! -f stopping ] || for pid in $(alive); do grep -qx "$pid" stopped 2> /dev/null || kill -CONT "$pid"; done
 [ ! -f fence.table ] || nft delete table inet "$(cat fence.table)" 2> /dev/null
 settled "$result"
 `;

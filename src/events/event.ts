@@ -63,6 +63,8 @@ export interface ProbeReport {
 
 /** How the memory was copied while the workload ran. */
 export interface PreCopyReport {
+  /** The kernel did not track what was written to: the memory was compared with the round before, and the dump with all of them. */
+  readonly isCompared?: true;
   readonly rounds: readonly PreCopyRound[];
   /**
    * Why there was but one more round: `objective`, the pause could be expected to be as short as it is to be; `nothing-left` to copy;

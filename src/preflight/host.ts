@@ -81,12 +81,21 @@ export async function trackingFindings(host: Host): Promise<Finding[]> {
   return [
     {
       host: host.name,
-      message: `The kernel of ${host.name} does not track what memory is written to (CONFIG_MEM_SOFT_DIRTY), as \`strategy: pre-copy\` and \`hybrid\` need`,
+      message: `The kernel of ${host.name} does not track what memory is written to (CONFIG_MEM_SOFT_DIRTY), as \`strategy: hybrid\` needs`,
       remedy:
-        'Take the strategy out, or use `post-copy`; `transfer/stream` makes the pause short, too. Debian’s kernels for x86-64 track it.',
+        'Use `pre-copy`, for which the memory is compared there, or `post-copy`. Debian’s kernels for x86-64 track it.',
       command: commandOn(host, ['criu', 'check', '--feature', 'mem_dirty_track']),
     },
   ];
+}
+
+/**
+ * Whether memory can be copied in rounds: a kernel that does not track it leaves that to Perl, unless what is left is fetched after the
+ * commit, by criu itself.
+ */
+export async function roundsFindings(host: Host, isPostCopied: boolean): Promise<Finding[]> {
+  const untracked = await trackingFindings(host);
+  return untracked.length === 0 || isPostCopied ? untracked : hostFindings(host, ['perl']);
 }
 
 /** A host without criu, or root, is another finding. @see criu(8), check */

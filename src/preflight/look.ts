@@ -5,7 +5,7 @@ import { checkpointFindings, revertFindings } from './checkpoint.ts';
 import { compatibilityFindings } from './compatible.ts';
 import { destinationFindings } from './destination.ts';
 import type { Finding } from './finding.ts';
-import { hostFindings, trackingFindings } from './host.ts';
+import { hostFindings, roundsFindings } from './host.ts';
 import { lazyFindings } from './lazy-pages.ts';
 import { workloadFindings } from './workload.ts';
 
@@ -58,7 +58,7 @@ async function lookBeforeMove(
       ...(plan.strategy === 'auto' ? ['perl'] : []),
       ...['ss', ...tools],
     ]),
-    isPreCopied(plan) ? trackingFindings(source) : [],
+    isPreCopied(plan) ? roundsFindings(source, isLazy) : [],
     isLazy ? lazyFindings(source, destination) : [],
     hostFindings(destination, [
       ...(isDirect ? COPYING_TOOLS : TOOLS),

@@ -198,10 +198,13 @@ const STOPS: Readonly<Record<NonNullable<RunSummary['preCopy']>['stoppedBy'], st
 /** What was copied while the workload ran, and what was expected of that. */
 function preCopyRows({ preCopy }: RunSummary): readonly Row[] {
   if (preCopy === undefined) return [];
-  const { rounds, stoppedBy, expectedDowntimeMs } = preCopy;
+  const { rounds, stoppedBy, expectedDowntimeMs, isCompared = false } = preCopy;
   const sizes = rounds.map(({ sizeBytes }) => formatBytes(sizeBytes)).join(', ');
   return [
-    ['copied before', `${sizes}, in ${rounds.length === 1 ? '1 round' : `${rounds.length} rounds`}`],
+    [
+      'copied before',
+      `${sizes}, in ${rounds.length === 1 ? '1 round' : `${rounds.length} rounds`}${isCompared ? ', compared with the one before' : ''}`,
+    ],
     [
       '',
       `no more, since ${STOPS[stoppedBy]}${expectedDowntimeMs === undefined ? '' : `; downtime expected: ${formatDuration(expectedDowntimeMs)}`}`,

@@ -86,6 +86,7 @@ async function armDump(context: StepContext): Promise<void> {
   const directory = dumpHold(context.runDirectory);
   const options = criuOptions(context, directory, criuNeeds(workload));
   const isLazy = isPostCopied(plan);
+  const isCompared = isPreCopied(plan) && state.isTracked === false;
   // One was chosen for a strategy that then was not.
   const pageServerPort = isStreamed(plan) || isLazy ? state.pageServerPort : undefined;
   const recovery: Recovery = {
@@ -108,6 +109,7 @@ async function armDump(context: StepContext): Promise<void> {
       ...fence,
       ...(pageServerPort !== undefined && !isLazy && { cut: CUT_SCRIPT }),
       serves: isLazy,
+      isCompared,
       scope: scopeOf(workload, context.attemptId),
       // Of a checkpoint they are made when the workload runs on.
       ...(plan.kind === 'move' && { onHeld: ON_HELD_SCRIPT }),
@@ -118,7 +120,7 @@ async function armDump(context: StepContext): Promise<void> {
         { ...options, actionScript },
         {
           ...(pageServerPort !== undefined && (isLazy ? { lazyPort: pageServerPort } : { pageServerPort })),
-          ...(isPreCopied(plan) && { parent: LAST_ROUND }),
+          ...(isPreCopied(plan) && !isCompared && { parent: LAST_ROUND }),
         },
       ),
   );

@@ -10,12 +10,18 @@ const LEAST_PROGRESS = 0.1;
  * How long the pause would be if the workload was frozen after these rounds, in milliseconds: a dump and a transfer as in the last one, while which
  * it writes no more than it did then; and all of the memory is rebuilt, about as fast as the first round was written.
  */
-export function expectedDowntimeMs(rounds: readonly PreCopyRound[]): number {
+export function expectedDowntimeMs(
+  rounds: readonly PreCopyRound[],
+  { isTracked }: Pick<Rule, 'isTracked'>,
+): number {
   const [first, last] = [rounds[0], rounds.at(-1)];
-  return first && last ? last.dumpMs + last.sendMs + first.dumpMs : 0;
+  // Without tracking criu writes all of the memory once more, about as fast as the first round was written.
+  return first && last ? last.dumpMs + last.sendMs + first.dumpMs * (isTracked ? 1 : 2) : 0;
 }
 
 export interface Rule {
+  /** Whether the kernel tracks what is written to: else the dump has all of the memory, and is compared with the rounds. */
+  readonly isTracked: boolean;
   /** How many at most. */
   readonly most: number;
   readonly objectiveMs: number | undefined;
@@ -29,12 +35,13 @@ export interface Rule {
  */
 export function whyStop(
   rounds: readonly PreCopyRound[],
-  { most, objectiveMs, roomBytes }: Rule,
+  { most, objectiveMs, roomBytes, isTracked }: Rule,
 ): PreCopyReport['stoppedBy'] | undefined {
   const [before, last] = [rounds.at(-2), rounds.at(-1)];
   if (rounds.length >= most) return 'limit';
   if (!last) return undefined;
-  if (objectiveMs !== undefined && expectedDowntimeMs(rounds) <= objectiveMs) return 'objective';
+  if (objectiveMs !== undefined && expectedDowntimeMs(rounds, { isTracked }) <= objectiveMs)
+    return 'objective';
   if (last.sizeBytes < LEAST_BYTES) return 'nothing-left';
   if (before && last.sizeBytes > before.sizeBytes * (1 - LEAST_PROGRESS)) return 'no-progress';
   // That of the next one, and of what is left for the pause.

@@ -1,9 +1,11 @@
 import { preDumpArguments } from '../criu/arguments.ts';
+import { compareArguments, makeComparedDirectory } from '../criu/compared-rounds.ts';
 import { preDump, untilPreDumpsEnd } from '../criu/pre-dump.ts';
 import type { PreCopyReport, PreCopyRound } from '../events/event.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { type ActingStep, isPostCopied } from '../plan/plan.ts';
+import { trackingFindings } from '../preflight/host.ts';
 import { readRoundManifest, requireSameImages } from '../transfer/manifest.ts';
 import { LAST_ROUND, roundName } from '../transfer/rounds.ts';
 import { criuNeeds } from '../workload/criu-needs.ts';
@@ -20,6 +22,14 @@ import { imagesDirectory, memoryBytesOf, type StepContext, type StepType } from 
  */
 export const preCopy: StepType = {
   timeoutMs: 24 * 3_600_000,
+  prepare: {
+    async run({ source, state, runDirectory }) {
+      state.isTracked = (await trackingFindings(source)).length === 0;
+      // Rounds are compared with what was written before.
+      if (!state.isTracked) await makeComparedDirectory(source, runDirectory);
+      return undefined;
+    },
+  },
   main: {
     async run(context, step) {
       const { plan, state, detail, warn } = context;
@@ -29,11 +39,14 @@ export const preCopy: StepType = {
       const rounds: PreCopyRound[] = [];
       state.rounds = rounds;
       await warnOfUntracked(context);
+      if (state.isTracked === false)
+        detail(`the kernel of ${context.source.name} does not track what is written to: memory is compared`);
       const most = roundsOf(step) - 1;
-      let stoppedBy = whyStop(rounds, { most, objectiveMs, roomBytes: 0 });
+      const rule = { most, objectiveMs, isTracked: state.isTracked !== false };
+      let stoppedBy = whyStop(rounds, { ...rule, roomBytes: 0 });
       while (stoppedBy === undefined) {
         rounds.push(await copyRound(context, rounds.length + 1));
-        stoppedBy = whyStop(rounds, { most, objectiveMs, roomBytes: await roomOf(context) });
+        stoppedBy = whyStop(rounds, { ...rule, roomBytes: await roomOf(context) });
       }
       detail('do what the pause would wait for');
       await state.copyFilesAgain?.(context);
@@ -42,9 +55,9 @@ export const preCopy: StepType = {
       // The dump that waits has it for its parent.
       const link = [imagesDirectory(context), roundName(rounds.length), LAST_ROUND];
       await mustRunScript(context.source, 'cd "$1" && ln -s "$2" "$3"', link, { what: 'Noting the round' });
-      state.preCopy = { rounds, stoppedBy };
+      state.preCopy = { rounds, stoppedBy, ...(state.isTracked === false && { isCompared: true }) };
       if (isHybrid) return sizesOf(rounds);
-      const expectedMs = expectedDowntimeMs(rounds);
+      const expectedMs = expectedDowntimeMs(rounds, rule);
       state.preCopy = { ...state.preCopy, expectedDowntimeMs: expectedMs };
       if (objectiveMs !== undefined && expectedMs > objectiveMs) {
         warn(
@@ -111,7 +124,10 @@ async function copyRound(context: StepContext, number: number): Promise<PreCopyR
   const parent = number === 1 ? undefined : `../${roundName(number - 1)}`;
   await requireSameProcess(source, workload);
   const beganAt = performance.now();
-  const argv = preDumpArguments(workload.rootPid, options, parent);
+  const argv =
+    state.isTracked === false
+      ? compareArguments(context.runDirectory, number, workload.processes)
+      : preDumpArguments(workload.rootPid, options, parent);
   const request = { directory, imagesDirectory: options.imagesDirectory, argv };
   const sizeBytes = await preDump(source, request, { signal, keep });
   const dumpedAt = performance.now();
@@ -149,6 +165,9 @@ for pid; do
 done
 `;
 
+const NOT_TRACKED =
+  'criu does not track what is written to such memory: all of it is copied in the pause again, and each round stops the workload for as long as it takes to write what can be shared';
+
 /** Of so much nobody need know. */
 const LEAST_UNTRACKED_BYTES = 64 * 1024 ** 2;
 
@@ -163,6 +182,6 @@ async function warnOfUntracked({ source, state, warn }: StepContext): Promise<vo
   const bytes = 1024 * Math.max(0, ...stdout.split('\n').map(Number));
   if (bytes < LEAST_UNTRACKED_BYTES) return;
   warn(
-    `${mebibytes(bytes)} of ${mebibytes(memoryBytesOf(state))} MiB of the memory can be shared with others, or are huge pages. criu does not track what is written to such memory: all of it is copied in the pause again, and each round stops the workload for as long as it takes to write what can be shared.`,
+    `${mebibytes(bytes)} of ${mebibytes(memoryBytesOf(state))} MiB of the memory can be shared with others, or are huge pages. ${state.isTracked === false ? 'Such memory is copied in the pause, all of it' : NOT_TRACKED}.`,
   );
 }

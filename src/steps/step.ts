@@ -68,6 +68,8 @@ export interface RunState {
   copyFilesAgain?: (context: StepContext) => Promise<void>;
   /** Which strategy was chosen, and why. */
   strategy?: StrategyReport;
+  /** Whether the kernel of the source tracks what memory is written to, of a run that may copy it in rounds. */
+  isTracked?: boolean;
   /** Copies of the memory while the workload runs. */
   rounds?: PreCopyRound[];
   /** What came of them. */

@@ -10,12 +10,15 @@ const round = (sizeMiB: number, dumpMs = 100, sendMs = 200): PreCopyRound => ({
 });
 
 test('the pause is what the last round took, and what it takes to rebuild all of the memory', () => {
-  expect(expectedDowntimeMs([round(1024, 1000, 9000)])).toBe(11_000);
-  expect(expectedDowntimeMs([round(1024, 1000, 9000), round(20, 80, 300)])).toBe(1380);
+  expect(expectedDowntimeMs([round(1024, 1000, 9000)], { isTracked: true })).toBe(11_000);
+  const rounds = [round(1024, 1000, 9000), round(20, 80, 300)];
+  expect(expectedDowntimeMs(rounds, { isTracked: true })).toBe(1380);
+  // All of it is dumped.
+  expect(expectedDowntimeMs(rounds, { isTracked: false })).toBe(2380);
 });
 
 describe('there is no other round', () => {
-  const rule = { most: 8, roomBytes: 1024 ** 4 };
+  const rule = { most: 8, roomBytes: 1024 ** 4, isTracked: true };
 
   test('when the objective can be met, be it after the first', () => {
     const rounds = [round(1024, 1000, 9000)];

@@ -1,0 +1,247 @@
+/**
+ * Perl that writes of the memory of processes what is not on the destination yet, as criu's images, by comparing it with what was written
+ * there before: where the kernel does not track what is written to. In a round it reads the memory of processes that run, which are not
+ * stopped for it: a page that changes meanwhile is another one the next time. After the dump it takes out of the images what the rounds have. No
+ * page is left out but one that is the same, byte for byte, as that which the destination has and has proved to have.
+ *
+ * Arguments: `round`, the directory of the images, that of what it remembers, the number of the round, and PID:START of each process
+ * (field 22 of /proc/PID/stat); or `dump`, and the same two directories. It prints how many bytes it wrote.
+ *
+ * What it remembers of a process, in `latest-PID`: where its pages are, in runs of a page's number, how many, the round, and from which
+ * page of that round's file on. A dump that it could not make smaller stays as it was; where that is in doubt, `replacing` is left in
+ * its working directory.
+ *
+ * It is Perl, since no shell reads at a place of a file; and as fast as the memory can be read, since whole stretches are compared at once.
+ * @see CRIU's source, images/pagemap.proto, include/pagemap.h (PE_PARENT, PE_LAZY, PE_PRESENT), pagemap.c (read_parent_page): what a pagemap has from its
+ *   parent must be in the pagemap there; proc_pid_pagemap(5): bit 63 says that a page is in memory, bit 61 that it is of a file or shared
+ */
+export const COMPARE_PROGRAM: string = String.raw`
+use strict;
+use warnings;
+no warnings 'portable';
+use Fcntl;
+use POSIX ();
+use constant { PARENT => 1, PRESENT => 4, RUN => 256, ENTRIES => 65_536, COMMON_MAGIC => 0x54564319, PAGEMAP_MAGIC => 0x56084025 };
+my $size = POSIX::sysconf(POSIX::_SC_PAGESIZE());
+my ($mode, $images, $memory, $number, @processes) = @ARGV;
+umask 077;
+
+my (%open, @new);
+END { unlink @new }
+
+# Pages of a file, as many whole ones as there are.
+sub pages {
+  my ($path, $from, $count) = @_;
+  unless ($open{$path}) { sysopen $open{$path}, $path, O_RDONLY or return '' }
+  my $data = '';
+  sysseek $open{$path}, $from * $size, 0 and sysread $open{$path}, $data, $count * $size;
+  substr($data, int(length($data) / $size) * $size) = '';
+  return $data;
+}
+sub text_of {
+  my ($path) = @_;
+  open my $in, '<:raw', $path or return;
+  local $/;
+  return scalar <$in>;
+}
+sub write_text {
+  my ($path, $text) = @_;
+  open my $out, '>:raw', $path or die "$path: $!\n";
+  print $out $text and close $out or die "$path: $!\n";
+}
+sub varint {
+  my ($value) = @_;
+  my $text = '';
+  for (; $value > 127; $value >>= 7) { $text .= chr($value & 127 | 128) }
+  return $text . chr $value;
+}
+sub message {
+  my ($text) = @_;
+  return pack('L<', length $text) . $text;
+}
+
+# Goes through runs of pages, which come in the order of their addresses, and writes an image: which of them are as they were, and
+# the others. It returns where each is now, and how many were written.
+sub compare {
+  my ($pid, $id, $round, $out_pages, $out_map, $next, $read) = @_;
+  my @known = unpack '(Q<L<L<Q<)*', text_of("$memory/latest-$pid") // '';
+  my ($at, $written, $flags, @entries, @latest) = (0, 0);
+  push @new, $out_pages, $out_map;
+  sysopen my $out, $out_pages, O_WRONLY | O_CREAT | O_EXCL or die "$out_pages: $!\n";
+
+  my $note = sub {
+    my ($is, $page, $count, $in, $place) = @_;
+    my $last = $entries[-1];
+    if ($last && $last->[0] == $is && $last->[1] + $last->[2] == $page) { $last->[2] += $count }
+    else { push @entries, [$is, $page, $count] }
+    $last = $latest[-1];
+    if ($last && $last->[2] == $in && $last->[0] + $last->[1] == $page && $last->[3] + $last->[1] == $place) { $last->[1] += $count }
+    else { push @latest, [$page, $count, $in, $place] }
+  };
+  my $put = sub {
+    my ($page, $data) = @_;
+    my $count = length($data) / $size or return;
+    for (my $done = 0; $done < length $data;) {
+      my $more = syswrite $out, $data, length($data) - $done, $done;
+      defined $more or die "$out_pages: $!\n";
+      $done += $more;
+    }
+    $note->($flags, $page, $count, $round, $written);
+    $written += $count;
+  };
+  # Of a stretch that both have.
+  my $sift = sub {
+    my ($page, $data, $before, $in, $place) = @_;
+    my $count = length($data) / $size;
+    return $note->(PARENT, $page, $count, $in, $place) if $count && $data eq $before;
+    my $is_same = sub { substr($data, $_[0] * $size, $size) eq substr($before, $_[0] * $size, $size) };
+    for (my $from = 0; $from < $count;) {
+      my $same = $is_same->($from);
+      my $to = $from + 1;
+      $to++ while $to < $count && $is_same->($to) == $same;
+      if ($same) { $note->(PARENT, $page + $from, $to - $from, $in, $place + $from) }
+      else { $put->($page + $from, substr $data, $from * $size, ($to - $from) * $size) }
+      $from = $to;
+    }
+  };
+
+  while (my ($page, $left, $place, $is) = $next->()) {
+    $flags = $is;
+    while ($left > 0) {
+      $at += 4 while $at < @known && $known[$at] + $known[$at + 1] <= $page;
+      my ($first, $count, $in, $there) = $at < @known ? @known[$at .. $at + 3] : ($page + $left, 0, 0, 0);
+      my $some = $left < RUN ? $left : RUN;
+      if ($first > $page) {
+        $some = $first - $page if $first - $page < $some;
+        $put->($page, $read->($page, $some, $place));
+      } else {
+        my $into = $page - $first;
+        $some = $count - $into if $count - $into < $some;
+        my $data = $read->($page, $some, $place);
+        my $before = pages("$images/round-$in/pages-$pid.img", $there + $into, length($data) / $size);
+        $sift->($page, $data, $before, $in, $there + $into);
+      }
+      ($page, $left, $place) = ($page + $some, $left - $some, $place + $some);
+    }
+  }
+  close $out or die "$out_pages: $!\n";
+  my $map = pack('L<L<', COMMON_MAGIC, PAGEMAP_MAGIC) . message("\x08" . varint($id));
+  for my $entry (@entries) {
+    my ($is, $page, $count) = @$entry;
+    # The number of pages twice: as 32 bits for an older criu.
+    $map .= message("\x08" . varint($page * $size) . "\x10" . varint($count) . "\x20" . chr($is) . "\x28" . varint($count));
+  }
+  write_text($out_map, $map);
+  return ($written, \@latest);
+}
+
+# Areas that have pages of their own.
+sub areas {
+  my ($pid) = @_;
+  my (@areas, $area);
+  open my $smaps, '<', "/proc/$pid/smaps" or return;
+  while (my $line = <$smaps>) {
+    if ($line =~ /^([0-9a-f]+)-([0-9a-f]+) ...(.)(?: +\S+){3} *(.*)/) {
+      my ($from, $to, $is, $name) = ($1, $2, $3, $4);
+      undef $area;
+      push @areas, $area = [hex($from) / $size, hex($to) / $size, 0] if $is eq 'p' && $name !~ /^\[v/;
+    } elsif ($area && $line =~ /^Anonymous: +(\d+)/) {
+      $area->[2] = $1;
+    }
+  }
+  return grep { $_->[2] > 0 } @areas;
+}
+
+# The runs of pages that a process has for itself, one after the other.
+sub runs_of {
+  my ($pid) = @_;
+  my @areas = areas($pid);
+  my ($page, $end, @runs) = (0, 0);
+  return sub {
+    until (@runs) {
+      if ($page >= $end) {
+        my $area = shift @areas or return;
+        ($page, $end) = @$area;
+      }
+      my $some = $end - $page < ENTRIES ? $end - $page : ENTRIES;
+      my $data = '';
+      sysopen $open{"map $pid"}, "/proc/$pid/pagemap", O_RDONLY or return unless $open{"map $pid"};
+      sysseek $open{"map $pid"}, 8 * $page, 0 and sysread $open{"map $pid"}, $data, 8 * $some;
+      # Shorter than asked for when the process has ended.
+      my $bits = join '', map { $_ >> 61 == 4 ? 1 : 0 } unpack 'Q<*', $data;
+      while ($bits =~ /1+/g) { push @runs, [$page + $-[0], $+[0] - $-[0]] }
+      $page += $some;
+    }
+    return (@{ shift @runs }, 0, PRESENT);
+  };
+}
+
+# The entries of a pagemap, each with its fields by their numbers.
+sub entries_of {
+  my ($path) = @_;
+  my $text = text_of($path) // die "$path: $!\n";
+  my ($at, @entries) = (8);
+  while ($at < length $text) {
+    my $end = $at + 4 + unpack 'L<', substr $text, $at, 4;
+    $at += 4;
+    my %fields;
+    while ($at < $end) {
+      my $field = ord(substr $text, $at++, 1) >> 3;
+      my ($value, $shift, $byte) = (0, 0);
+      do { $byte = ord substr $text, $at++, 1; $value |= ($byte & 127) << $shift; $shift += 7 } while $byte > 127;
+      $fields{$field} = $value;
+    }
+    push @entries, \%fields;
+  }
+  return @entries;
+}
+
+sub start_of {
+  my ($stat) = text_of("/proc/$_[0]/stat") // '';
+  return (split ' ', $stat =~ s/^.*\) //sr)[19] // '';
+}
+
+my $total = 0;
+if ($mode eq 'round') {
+  my $directory = "$images/round-$number";
+  if ($number > 1) { symlink '../round-' . ($number - 1), "$directory/parent" or die "$directory/parent: $!\n" }
+  for my $process (@processes) {
+    my ($pid, $start) = split /:/, $process;
+    next if start_of($pid) ne $start;
+    my $read = sub { pages("/proc/$pid/mem", $_[0], $_[1]) };
+    my ($written, $latest) = compare($pid, $pid, $number, "$directory/pages-$pid.img", "$directory/pagemap-$pid.img", runs_of($pid), $read);
+    write_text("$memory/latest-$pid.new", pack '(Q<L<L<Q<)*', map { @$_ } @$latest);
+    rename "$memory/latest-$pid.new", "$memory/latest-$pid" or die "latest-$pid: $!\n";
+    $total += $written;
+  }
+  @new = ();
+} else {
+  my @renames;
+  for my $map (glob "$images/pagemap-*.img") {
+    my ($pid) = $map =~ /pagemap-(\d+)\.img$/ or next;
+    next unless -e "$memory/latest-$pid";
+    my ($head, @entries) = entries_of($map);
+    my $file = "$images/pages-$head->{1}.img";
+    my @runs;
+    my $place = 0;
+    for my $entry (@entries) {
+      my $is = $entry->{4} // PRESENT;
+      die "$map has flags $is\n" unless $is & PRESENT && !($is & PARENT) && !$entry->{3};
+      my $count = $entry->{5} // $entry->{2};
+      push @runs, [$entry->{1} / $size, $count, $place, $is];
+      $place += $count;
+    }
+    die "$file is not as long as its pages\n" if $place * $size != -s $file;
+    my $next = sub { return @runs ? @{ shift @runs } : () };
+    my $read = sub { pages($file, $_[2], $_[1]) };
+    my ($written) = compare($pid, $head->{1}, 0, "$file.new", "$map.new", $next, $read);
+    push @renames, $file, $map;
+    $total += $written;
+  }
+  symlink 'last-round', "$images/parent" or die "$images/parent: $!\n";
+  write_text('replacing', '');
+  rename "$_.new", $_ or die "$_: $!\n" for @renames;
+  unlink 'replacing';
+}
+print $total * $size, "\n";
+`;
