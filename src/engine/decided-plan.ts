@@ -1,13 +1,22 @@
-import { type Plan, strategiesOf, withStrategy } from '../plan/plan.ts';
+import type { Strategy } from '../events/event.ts';
+import { type Plan, withStrategy } from '../plan/plan.ts';
 import type { Progress } from './read-progress.ts';
+import type { RunOnHost } from './run-on-host.ts';
 
 /**
- * The plan of an attempt as it went on with it: with the strategy that it has chosen, if it was to. One that is not known to have chosen has
- * frozen nothing; or else this journal is a copy that is old, and where memory may have been fetched after the commit, that must be believed: nothing
- * by which it comes is then taken down, nor the copy on the source ended, before the hosts were asked.
+ * The strategy of an attempt whose plan leaves it open: what it has chosen, as its journal says. One that does not say so has frozen nothing, or it
+ * is a copy that is old: then the hosts tell whether memory was to be fetched after the commit, by which both were prepared before anything
+ * was frozen. What else may have been chosen makes no difference any more.
  */
-export function decidedPlan(plan: Plan, { strategy }: Pick<Progress, 'strategy'>): Plan {
-  if (plan.strategy !== 'auto') return plan;
-  const worst = strategiesOf(plan).includes('post-copy') ? 'post-copy' : 'stop-and-copy';
-  return withStrategy(plan, strategy ?? worst);
+export function strategyOf(
+  { strategy }: Pick<Progress, 'strategy'>,
+  hosts: readonly Pick<RunOnHost, 'isFetchedLater'>[],
+): Strategy {
+  const isFetchedLater = hosts.some((host) => host.isFetchedLater === true);
+  return strategy ?? (isFetchedLater ? 'post-copy' : 'stop-and-copy');
+}
+
+/** The plan as that attempt went on with it. */
+export function decidedPlan(plan: Plan, strategy: Strategy): Plan {
+  return plan.strategy === 'auto' ? withStrategy(plan, strategy) : plan;
 }

@@ -15,7 +15,7 @@ import { readAlive } from '../workload/alive.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
 import { connectLeniently } from './connection.ts';
 import { type Progress, readProgress } from './read-progress.ts';
-import { decidedPlan } from './decided-plan.ts';
+import { decidedPlan, strategyOf } from './decided-plan.ts';
 import { whyLost } from './forgotten.ts';
 import {
   type Found,
@@ -70,15 +70,16 @@ echo "$stands $decision $boots $images $started $sure $placed $memory"
 /** Asks both hosts; the journal only says what to ask for. Changes nothing. */
 export async function inspectRun(run: StoredRun, sshConfigFile?: string): Promise<RunTruth> {
   const progress = readProgress(run.records);
-  const plan = decidedPlan(run.plan as Plan, progress);
   const { workload } = progress;
-  const connection = await connectLeniently(plan, sshConfigFile ?? run.header.sshConfigFile);
+  const connection = await connectLeniently(run.plan as Plan, sshConfigFile ?? run.header.sshConfigFile);
   try {
     const { source: lostSource, destination: lostDestination } = connection.lost;
     const found = await Promise.all([
       ask(connection.source, run.runId, lostSource),
       ask(connection.destination, run.runId, lostDestination),
     ]);
+    const seen = found.filter((each) => 'epochs' in each);
+    const plan = decidedPlan(run.plan as Plan, strategyOf(progress, seen));
     // An older copy of the run's directory does not know the last attempt.
     const epoch = Math.max(
       progress.movedInEpoch,

@@ -45,6 +45,7 @@ export class Journal {
   /** While the workload is frozen the next step begins at once, and takes what came of the last one to the disk with it. */
   #isDurable({ kind }: FlowEvent): boolean {
     return (
+      kind === 'strategy-chosen' ||
       kind.endsWith('-started') ||
       (kind.endsWith('-finished') && !(this.#isInPause && kind === 'step-finished'))
     );

@@ -1,5 +1,6 @@
-import type { Strategy, StrategyReport } from '../events/event.ts';
+import type { Strategy } from '../events/event.ts';
 import type { JournalRecord } from '../store/journal-format.ts';
+import { STRATEGIES } from '../plan/plan.ts';
 import type { StepResult } from '../template/scope.ts';
 import type { WorkloadFacts } from '../workload/facts.ts';
 import type { KeptImages } from './kept-images.ts';
@@ -84,8 +85,7 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
         };
         break;
       case 'strategy-chosen':
-        // What was written with this version's types, as the header says.
-        ({ chosen: strategy } = record['report'] as StrategyReport);
+        strategy = isObject(record['report']) ? readStrategy(record['report']['chosen']) : undefined;
         break;
       case 'kept':
         kept = { series: String(record['series']), id: Number(record['id']) };
@@ -118,6 +118,11 @@ export function readProgress(records: readonly JournalRecord[]): Progress {
     ...{ epoch, movedInEpoch, workload, boots, began, ended, finished, results, undone },
     ...{ sourceHasEnded, moved, kept, strategy, outcome },
   };
+}
+
+/** What is no strategy, a redacted one for example, says nothing: the hosts are asked. */
+function readStrategy(name: unknown): Strategy | undefined {
+  return STRATEGIES.find((strategy) => strategy === name);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -18,11 +18,13 @@ export interface RunOnHost {
   readonly areImagesUnsure: boolean;
   /** What was frozen there has run on since. */
   readonly ranOn: boolean;
+  /** Whether its memory was to be fetched after the commit; undefined where nothing was made ready to dump or to restore it. */
+  readonly isFetchedLater?: boolean | undefined;
 }
 
 /**
- * Prints, for each attempt's directory, its name, what was decided there, whether it has whole images, whether it knows, and `on` when what it froze
- * has run on since. Arguments: their beginnings.
+ * Prints, for each attempt's directory, its name, what was decided there, whether it has whole images, whether it knows, whether its
+ * memory was to be fetched `later`, `at-once`, or neither is `known`, and `on` when what it froze has run on since. Arguments: their beginnings.
  */
 const RUN_SCRIPT: string = `
 ${BOOT_FUNCTION}
@@ -30,14 +32,16 @@ ${WHOLE_FUNCTION}
 ${SURE_FUNCTION}
 for directory in "$1"*; do
   [ -d "$directory" ] || continue
-  decision=none images=none sure=sure ran=
+  decision=none images=none sure=sure memory=unknown ran=
   for file in "$directory"/*/decision; do [ ! -f "$file" ] || read -r decision _ < "$file"; done
   ! whole "$directory" || images=whole
   sure "$directory" || sure=unsure
+  [ ! -d "$directory/dump" ] && [ ! -d "$directory/restore" ] || memory=at-once
+  [ ! -e "$directory/dump/serves" ] && [ ! -e "$directory/restore/lazy-pages.pl" ] || memory=later
   [ ! -f "$directory/dump/settled" ] || read -r ran < "$directory/dump/settled"
   case $ran in resumed | healed | restored) ran=on ;; esac
   [ ! -f "$directory/dump/aborted" ] || ran=on
-  echo "\${directory##*-} $decision $images $sure $ran"
+  echo "\${directory##*-} $decision $images $sure $memory $ran"
 done
 `;
 
@@ -57,7 +61,7 @@ export async function lookAtRun(host: Host, runId: string, lost: FlowError | und
     .filter(Boolean)
     .map((line) => line.split(' '))
     .toSorted(([one], [other]) => Number(one) - Number(other));
-  const [, decision, images, sure, ran] = attempts.at(-1) ?? [];
+  const [, decision, images, sure, memory, ran] = attempts.at(-1) ?? [];
   const lock = locks.find((each) => each.runId === runId);
   return {
     ...(lock ? { lock } : {}),
@@ -66,5 +70,6 @@ export async function lookAtRun(host: Host, runId: string, lost: FlowError | und
     hasImages: images === 'whole',
     areImagesUnsure: sure === 'unsure',
     ranOn: ran === 'on',
+    isFetchedLater: memory === 'later' ? true : memory === 'at-once' ? false : undefined,
   };
 }

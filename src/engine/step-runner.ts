@@ -1,6 +1,6 @@
 import { FlowError } from '../errors/flow-error.ts';
 import { toFailureData } from '../events/failure-data.ts';
-import type { EmitEvent, FailureData, ProbeReport } from '../events/event.ts';
+import type { EmitEvent, FailureData, ProbeReport, Strategy } from '../events/event.ts';
 import {
   type ActingStep,
   actingSteps,
@@ -22,6 +22,7 @@ import type { CheckpointRecord } from '../checkpoint/checkpoint.ts';
 import { lookUpWorkload } from '../checkpoint/look-up.ts';
 import { keepCheckpoint } from '../checkpoint/store.ts';
 import { CriuHold, type Task } from '../criu/hold.ts';
+import { areWhole } from '../criu/whole-images.ts';
 import { readBoot } from '../lock/workload-lock.ts';
 import type { StepResult, TemplateValues } from '../template/scope.ts';
 import { idsOf, type WorkloadFacts } from '../workload/facts.ts';
@@ -49,6 +50,8 @@ export interface EarlierAttempt {
   readonly progress: () => Progress;
   /** Its controller may be alive, and may have done more on a destination that is gone than its journal says. */
   readonly wasAtWork: boolean;
+  /** How the memory moves, unless the journal has another choice by then. */
+  readonly strategy: Strategy;
 }
 
 export interface StepRunnerOptions {
@@ -193,7 +196,10 @@ export class StepRunner {
   /** Whether it has ended on the destination, without images, and on the source, too. */
   async #hasNothing(): Promise<boolean> {
     if (!isPostCopied(this.#plan)) return false;
-    return isNothingLeft(this.#context('clean-up', new AbortController().signal)).catch(() => false);
+    const context = this.#context('clean-up', new AbortController().signal);
+    const look = async (): Promise<boolean> =>
+      !(await areWhole(this.#hosts.destination, this.#hostDirectory)) && (await isNothingLeft(context));
+    return look().catch(() => false);
   }
 
   /** Taken back or not, the workload is what a person asks for. */
@@ -314,7 +320,7 @@ export class StepRunner {
     const { earlier } = this.#options;
     if (!earlier) return;
     const progress = earlier.progress();
-    const plan = decidedPlan(this.#options.plan, progress);
+    const plan = decidedPlan(this.#options.plan, progress.strategy ?? earlier.strategy);
     this.#plan = plan;
     const { workload, began, finished, results, undone } = progress;
     this.#undos.clear();
@@ -477,7 +483,10 @@ export class StepRunner {
     // An attempt that takes the run up must know it: the next step does not begin before this is written down.
     this.#options.emit({ kind: 'strategy-chosen', report });
     this.#plan = withStrategy(this.#plan, report.chosen);
-    return report.chosen;
+    const { chosen, expectedMs } = report;
+    return expectedMs === undefined
+      ? chosen
+      : `${chosen}; the pause is expected to be ${Number((expectedMs / 1000).toPrecision(2))} s`;
   }
 
   /** Before it acts: a step that fails half-way is undone too. */

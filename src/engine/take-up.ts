@@ -1,5 +1,5 @@
 import { FlowError } from '../errors/flow-error.ts';
-import type { EmitEvent, RunSummary } from '../events/event.ts';
+import type { EmitEvent, RunSummary, Strategy } from '../events/event.ts';
 import { describeHolder, stateOf } from '../lock/controller.ts';
 import { type ListedLock, readBoot } from '../lock/workload-lock.ts';
 import { digestOf } from '../plan/digest.ts';
@@ -9,7 +9,7 @@ import { RunDirectory } from '../store/run-directory.ts';
 import { readRun, type StoredRun } from '../store/read-run.ts';
 import { requireSameProcess, survivors } from '../workload/identity.ts';
 import { type Connection, connectLeniently } from './connection.ts';
-import { decidedPlan } from './decided-plan.ts';
+import { decidedPlan, strategyOf } from './decided-plan.ts';
 import { outcomeOfRollback } from './outcome.ts';
 import { type LostOnSource, whyLost } from './forgotten.ts';
 import { keptAtEnd } from './kept-images.ts';
@@ -101,6 +101,8 @@ async function resumeTaken(run: StoredRun, taken: Taken, options: TakeUpOptions)
 
 interface Taken {
   readonly plan: Plan;
+  /** How the memory moved, as far as that was chosen. */
+  readonly strategy: Strategy;
   readonly progress: Progress;
   readonly connection: Connection;
   readonly epoch: number;
@@ -124,9 +126,8 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
     });
   }
   const progress = readProgress(run.records);
-  const plan = decidedPlan(written, progress);
   const connection = await connectLeniently(
-    plan,
+    written,
     options.sshConfigFile ?? run.header.sshConfigFile,
     options.signal,
   );
@@ -135,6 +136,8 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
       lookAtRun(connection.source, run.runId, connection.lost.source),
       lookAtRun(connection.destination, run.runId, connection.lost.destination),
     ]);
+    const strategy = strategyOf(progress, [source, destination]);
+    const plan = decidedPlan(written, strategy);
     const locks = [source, destination].flatMap(({ lock }) => (lock ? [lock] : []));
     if (options.takeOver !== true) requireNobodyAtWork(run.runId, locks);
     // A source whose memory could not be fetched, which a person has let run on: it has the last word.
@@ -161,6 +164,7 @@ async function takeUp(run: StoredRun, options: TakeUpOptions): Promise<Taken | u
     requireNewest(run, progress, newest, commandOf(run, options));
     return {
       plan,
+      strategy,
       progress,
       connection,
       epoch: 1 + Math.max(progress.epoch, ...locks.map((lock) => lock.epoch)),
@@ -362,6 +366,7 @@ async function begin(
     epoch: progress.movedInEpoch,
     progress: () => readProgress(readRun(run.path).records),
     wasAtWork: taken.wasAtWork,
+    strategy: taken.strategy,
   };
   const secrets = await readSecretsLeniently(plan.secrets, connection.local, (text) =>
     session.emit({ kind: 'warning', text }),

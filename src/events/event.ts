@@ -88,16 +88,25 @@ export interface PreCopyRound {
 export interface StrategyReport {
   readonly chosen: Strategy;
   /** Milliseconds: how long the pause was expected to be. */
-  readonly expectedMs: number;
-  readonly memoryBytes: number;
-  /** Of memory that reached the destination in a second, as the images are carried. */
-  readonly bytesPerSecond: number;
-  /** By the time: how many bytes of the memory had changed by then. */
-  readonly written: {
-    readonly changed: readonly { readonly withinMs: number; readonly sizeBytes: number }[];
-  };
+  readonly expectedMs?: number;
+  /** Not there when it could not be measured, which a warning tells of. */
+  readonly measured?: MeasuredWorkload;
   /** Of all strategies that the recipe allows, the simplest first. */
   readonly estimates: readonly StrategyEstimate[];
+}
+
+export interface MeasuredWorkload {
+  /** Memory that its processes have for themselves. */
+  readonly privateBytes: number;
+  /** Memory that they can share with each other and with others, files apart. */
+  readonly sharedBytes: number;
+  readonly hugePagesBytes: number;
+  /** By the time, the shortest first: how many bytes of the first had another content by then. */
+  readonly changed: readonly { readonly withinMs: number; readonly sizeBytes: number }[];
+  /** Of memory that reached the destination in a second, as the images are carried. */
+  readonly bytesPerSecond: number;
+  /** Whether the kernel of the source tracks what is written to: else the memory is compared. */
+  readonly isTracked: boolean;
 }
 
 export type Strategy = 'stop-and-copy' | 'pre-copy' | 'post-copy';

@@ -91,8 +91,11 @@ function chooseActs({ plan }: RunNames): readonly Act[] {
   if (plan.strategy !== 'auto') return [];
   return [
     work('source', 'look for two seconds how much of its memory it writes to, by a sample'),
-    work('both', 'see how long up to 64 MiB of its memory take to the destination, and remove them there'),
-    work('both', 'choose the strategy: what follows is shown as of stop-and-copy'),
+    work(
+      'both',
+      'see how long samples of its memory take to the destination, of 64 MiB at most, and remove them',
+    ),
+    work('local', 'choose the strategy: what follows is shown as of stop-and-copy'),
   ];
 }
 

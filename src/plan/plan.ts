@@ -300,7 +300,7 @@ export function isPostCopied({ steps }: Pick<Plan, 'steps'>): boolean {
 }
 
 /** What is chosen from. The last two are names of steps that they add. */
-const STRATEGIES: readonly Strategy[] = ['stop-and-copy', 'pre-copy', 'post-copy'];
+export const STRATEGIES: readonly Strategy[] = ['stop-and-copy', 'pre-copy', 'post-copy'];
 
 /** Those that a run of the plan may come to, the one with the least that can fail first. */
 export function strategiesOf({ steps, strategy }: Pick<Plan, 'steps' | 'strategy'>): readonly Strategy[] {

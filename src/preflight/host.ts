@@ -1,6 +1,6 @@
 import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
-import { mustRunScript } from '../host/shell.ts';
+import { mustRunScript, runScript } from '../host/shell.ts';
 import type { Finding } from './finding.ts';
 
 /** The Debian package of each tool, for the command to paste. */
@@ -95,7 +95,17 @@ export async function trackingFindings(host: Host): Promise<Finding[]> {
  */
 export async function roundsFindings(host: Host, isPostCopied: boolean): Promise<Finding[]> {
   const untracked = await trackingFindings(host);
-  return untracked.length === 0 || isPostCopied ? untracked : hostFindings(host, ['perl']);
+  if (untracked.length === 0 || isPostCopied) return untracked;
+  const { exitCode } = await runScript(host, 'perl -MPOSIX -MFcntl -e 1 2> /dev/null');
+  if (exitCode === 0) return [];
+  return [
+    {
+      host: host.name,
+      message: `The kernel of ${host.name} does not track what memory is written to (CONFIG_MEM_SOFT_DIRTY), and there is no Perl with POSIX and Fcntl, which would compare it`,
+      remedy: 'Install Perl, or take the strategy out.',
+      command: commandOn(host, ['perl', '-MPOSIX', '-MFcntl', '-e', '1']),
+    },
+  ];
 }
 
 /** A host without criu, or root, is another finding. @see criu(8), check */

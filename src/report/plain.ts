@@ -66,7 +66,7 @@ function formatEvent(
     case 'block-finished':
       return `${view.label(event.stepId)}: done`;
     case 'strategy-chosen':
-      return sanitizeLine(`strategy: ${formatStrategy(event.report)}`);
+      return `strategy: ${formatStrategy(event.report)}`;
     case 'approval-awaited':
       return `${view.label(event.stepId)}: ${view.approval(event)}`;
     case 'result-registered':

@@ -180,7 +180,8 @@ function shorten(command: string): string {
 
 function downtime(summary: RunSummary, downtimeMs: number): string {
   const { strategy } = summary;
-  const expected = strategy ? `, expected ${formatDuration(Math.round(strategy.expectedMs))}` : '';
+  const expectedMs = strategy?.expectedMs;
+  const expected = expectedMs === undefined ? '' : `, expected ${formatDuration(Math.round(expectedMs))}`;
   const bound = `at most ${formatUpperBound(downtimeMs)}${expected}`;
   if (summary.downtimeObjectiveMs === undefined) return bound;
   const missed = downtimeMs > summary.downtimeObjectiveMs ? ', missed' : '';

@@ -1,48 +1,98 @@
-import type { Strategy, StrategyEstimate, StrategyReport } from '../events/event.ts';
+import { FlowError } from '../errors/flow-error.ts';
+import type { MeasuredWorkload, Strategy, StrategyEstimate, StrategyReport } from '../events/event.ts';
 import { strategiesOf } from '../plan/plan.ts';
-import { trackingFindings } from '../preflight/host.ts';
 import { lazyFindings } from '../preflight/lazy-pages.ts';
+import { closeMemoryPath, openMemoryPath } from '../transfer/one-run-key.ts';
 import { watchMemory } from '../workload/memory-sample.ts';
 import { measureBytesPerSecond } from './measure-way.ts';
-import { memoryBytesOf, type StepContext } from './step.ts';
-import { chooseOf, expectedPauseMs, type Measured } from './strategy-rule.ts';
+import { roomOf } from './room.ts';
+import type { StepContext } from './step.ts';
+import { chooseOf, expectedPauseMs } from './strategy-rule.ts';
 
 /**
- * Measures what the pause depends on, while the workload runs, and says which strategy is the best. Changes nothing that stays.
- * @throws FlowError when a host cannot be asked, or the way to the destination breaks
+ * Measures what the pause depends on, while the workload runs, and says which strategy is the best. Changes nothing that stays. What cannot be
+ * measured is no reason not to move: then it is the simplest one.
+ * @throws FlowError INTERRUPTED, SUPERSEDED; HOST_UNREACHABLE
  */
 export async function chooseStrategy(context: StepContext): Promise<StrategyReport> {
-  const { source, plan, state, signal, detail } = context;
-  detail('measure how fast the memory travels, and how fast it is written to');
-  const pids = (state.workload?.processes ?? []).map(({ pid }) => pid);
-  const [written, bytesPerSecond, impossible] = await Promise.all([
-    watchMemory(source, pids, signal),
-    measureBytesPerSecond(context),
-    whyImpossible(context),
-  ]);
-  const measured: Measured = { memoryBytes: memoryBytesOf(state), written, bytesPerSecond };
+  const { plan, warn } = context;
+  let measured: MeasuredWorkload;
+  try {
+    measured = await measure(context);
+  } catch (error) {
+    if (!(error instanceof FlowError) || GRAVE.has(error.code)) throw error;
+    const why = [error.message, ...(error.evidence === undefined ? [] : [error.evidence])].join(': ');
+    warn(`All of the memory is moved in the pause, since it could not be measured what is best: ${why}`);
+    return { chosen: 'stop-and-copy', estimates: [] };
+  }
+  const impossible = await whyImpossible(context, measured);
   const rounds = plan.steps.find((step) => step.uses === 'pre-copy')?.rounds ?? 0;
   const estimates = strategiesOf(plan).map((strategy): StrategyEstimate => {
     const why = impossible.get(strategy);
     if (why !== undefined) return { strategy, impossible: why };
     return { strategy, pauseMs: expectedPauseMs(strategy, measured, rounds) };
   });
-  const { strategy, pauseMs } = chooseOf(estimates, plan.objectives.downtimeMs);
-  return { chosen: strategy, expectedMs: pauseMs, ...measured, estimates };
+  const { downtimeMs } = plan.objectives;
+  const { strategy, pauseMs } = chooseOf(estimates, downtimeMs);
+  if (downtimeMs !== undefined && pauseMs > downtimeMs)
+    warn(
+      `The pause is expected to be ${Math.round(pauseMs)} ms, and the objective is ${downtimeMs} ms: ${strategy} is the best that can be done.`,
+    );
+  return { chosen: strategy, expectedMs: pauseMs, measured, estimates };
 }
 
-/** What would be findings of the preflight if the recipe asked for that strategy. */
-async function whyImpossible(context: StepContext): Promise<ReadonlyMap<Strategy, string>> {
-  const { source, destination, plan, state, keepImages } = context;
+/** What is no matter of measuring. */
+const GRAVE: ReadonlySet<string> = new Set(['INTERRUPTED', 'SUPERSEDED', 'HOST_UNREACHABLE']);
+
+/** When one of the two fails, the other is ended, and has ended. */
+async function measure(context: StepContext): Promise<MeasuredWorkload> {
+  const { source, state, detail } = context;
+  detail('measure how fast the memory travels, and how fast it is written to');
+  const pids = (state.workload?.processes ?? []).map(({ pid }) => pid);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([context.signal, stop.signal]);
+  const failures: unknown[] = [];
+  const orStop = (error: unknown): undefined => {
+    failures.push(error);
+    stop.abort();
+  };
+  const [watched, bytesPerSecond] = await Promise.all([
+    watchMemory(source, pids, signal).catch(orStop),
+    measureBytesPerSecond({ ...context, signal }).catch(orStop),
+  ]);
+  if (watched === undefined || bytesPerSecond === undefined) throw failures[0];
+  return { ...watched, bytesPerSecond, isTracked: state.isTracked !== false };
+}
+
+/** What would be findings of the preflight if the recipe asked for that strategy, or a failure later. */
+async function whyImpossible(
+  context: StepContext,
+  { privateBytes, sharedBytes }: MeasuredWorkload,
+): Promise<ReadonlyMap<Strategy, string>> {
   const reasons = new Map<Strategy, string>();
-  const [tracking] = await trackingFindings(source);
-  if (tracking) reasons.set('pre-copy', tracking.message);
-  if (!strategiesOf(plan).includes('post-copy')) return reasons;
-  const [lazy] = await lazyFindings(source, destination);
-  const why =
-    lazy?.message ??
-    (state.detour && `${source.name} reaches ${destination.name} only through this machine`) ??
-    (keepImages ? 'the images are to be kept, and would not be whole' : undefined);
+  if ((await roomOf(context)) < 2 * (privateBytes + sharedBytes))
+    reasons.set('pre-copy', 'a host has less room on its disk than twice the memory');
+  if (!strategiesOf(context.plan).includes('post-copy')) return reasons;
+  const why = await whyNotLater(context);
   if (why !== undefined) reasons.set('post-copy', why);
   return reasons;
+}
+
+async function whyNotLater(context: StepContext): Promise<string | undefined> {
+  const { source, destination, state, keepImages, runDirectory } = context;
+  const { pageServerPort: port } = state;
+  if (keepImages) return 'the images are to be kept, and would not be whole';
+  if (state.detour) return `${source.name} reaches ${destination.name} only through this machine`;
+  const [lazy] = await lazyFindings(source, destination);
+  if (lazy || port === undefined) return lazy?.message;
+  try {
+    // Nobody is at either end of it yet.
+    await openMemoryPath(source, destination, { runDirectory, port });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof FlowError) || GRAVE.has(error.code)) throw error;
+    return error.message;
+  } finally {
+    await closeMemoryPath(source, runDirectory);
+  }
 }

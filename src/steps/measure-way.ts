@@ -1,77 +1,74 @@
-import { FlowError } from '../errors/flow-error.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { writeMemorySample } from '../workload/memory-sample.ts';
 import { imagesDirectory, type StepContext } from './step.ts';
 
-/** Directories in that of the images. */
-const PROBES = ['probe-1', 'probe-2'] as const;
+/** In the directory of the images. */
+const PROBE = 'probe';
 
-/** What carries the images takes a moment to begin, whatever it carries: this is carried to know that, and then so much more. */
+/** What carries the images takes a moment to begin, whatever it carries: the first of these samples is to know that. */
 const LEAST_BYTES = 4096;
-const MOST_BYTES = 64 * 1024 ** 2;
+/** Each takes at most some eight times as long as the one before. */
+const MORE_BYTES: readonly number[] = [128 * 1024, 1024 ** 2, 8 * 1024 ** 2, 64 * 1024 ** 2];
+/** Milliseconds, besides that moment: then it is clear enough. */
+const ENOUGH_MS = 300;
 
-/** Milliseconds after which it is clear enough. */
-const LONGEST_MS = 4_000;
-
-const MAKE_SCRIPT = 'umask 077; for directory; do mkdir "$directory" || exit 1; done';
-const REMOVE_SCRIPT = 'rm -rf -- "$@"';
+const MAKE_SCRIPT = 'umask 077; mkdir "$1"';
+const REMOVE_SCRIPT = 'rm -rf -- "$1"';
 /** On a shared file system, what was written is on its way until it is synced. Argument: the file. */
 const SYNC_SCRIPT = 'sync "$1"';
 /** Argument: the file. */
 const READ_SCRIPT = 'exec cat "$1" > /dev/null';
 
 /**
- * Carries a sample of the workload's own memory as its images will be, while it runs: link, cipher and compression together. Leaves nothing.
+ * Carries samples of the workload's own memory as its images will be, while it runs: link, cipher and compression together. They become larger
+ * until one took long enough. Leaves nothing.
  * @returns bytes of memory in a second
- * @throws FlowError TRANSFER_FAILED, INTERRUPTED
+ * @throws FlowError TRANSFER_FAILED, HOST_UNREACHABLE, INTERRUPTED
  */
 export async function measureBytesPerSecond(context: StepContext): Promise<number> {
-  const { source, destination } = context;
-  const places = PROBES.map((name) => `${imagesDirectory(context)}/${name}`);
-  const what = 'Measuring the way of the images';
-  await mustRunScript(source, MAKE_SCRIPT, places, { what });
-  try {
-    const first = await carrySample(context, PROBES[0], LEAST_BYTES);
-    const second = await carrySample(context, PROBES[1], MOST_BYTES);
-    const ms = Math.max(1, second.ms - first.ms);
-    return (1000 * Math.max(second.bytes, LEAST_BYTES)) / ms;
-  } finally {
-    for (const host of [source, destination]) await mustRunScript(host, REMOVE_SCRIPT, places, { what });
+  const first = await carrySample(context, LEAST_BYTES);
+  for (const mostBytes of MORE_BYTES) {
+    const { bytes, ms } = await carrySample(context, mostBytes);
+    // However long it took to begin: that is no moment that can be told from it.
+    const travelMs = Math.max(1, ms - first.ms, ms / 2);
+    const isEnough = travelMs >= ENOUGH_MS || bytes < mostBytes || mostBytes === MORE_BYTES.at(-1);
+    if (isEnough) return (1000 * Math.max(bytes, LEAST_BYTES)) / travelMs;
   }
+  throw new Error('the last sample is enough');
 }
 
 async function carrySample(
   context: StepContext,
-  name: string,
   mostBytes: number,
 ): Promise<{ readonly bytes: number; readonly ms: number }> {
   const { source, destination, state, signal } = context;
-  const file = `${imagesDirectory(context)}/${name}/sample`;
+  const what = 'Measuring the way of the images';
+  const directory = `${imagesDirectory(context)}/${PROBE}`;
+  const file = `${directory}/sample`;
   const pids = (state.workload?.processes ?? []).map(({ pid }) => pid);
-  const beganWritingAt = performance.now();
-  const sizeBytes = await writeMemorySample(source, pids, { file, mostBytes, signal });
-  if (!state.carryProbe) {
-    // The destination sees it anyway, once it was written: both are part of the way.
-    const what = 'Measuring the shared directory';
-    await mustRunScript(source, SYNC_SCRIPT, [file], { what, signal });
-    await mustRunScript(destination, READ_SCRIPT, [file], { what, signal });
-    return { bytes: sizeBytes, ms: performance.now() - beganWritingAt };
-  }
-  const enough = AbortSignal.timeout(LONGEST_MS);
-  const beganAt = performance.now();
-  let doneBytes = 0;
+  const remove = async (): Promise<void> => {
+    for (const host of state.carryProbe ? [destination, source] : [source])
+      await mustRunScript(host, REMOVE_SCRIPT, [directory], { what });
+  };
+  await mustRunScript(source, MAKE_SCRIPT, [directory], { what });
   try {
-    await state.carryProbe(name, {
-      sizeBytes,
-      signal: AbortSignal.any([signal, enough]),
-      onProgress: (progress) => {
-        ({ doneBytes } = progress);
-      },
-    });
-    doneBytes = sizeBytes;
+    const beganWritingAt = performance.now();
+    const bytes = await writeMemorySample(source, pids, { file, mostBytes, signal });
+    const beganAt = performance.now();
+    if (state.carryProbe) {
+      await state.carryProbe(PROBE, { sizeBytes: bytes, signal, onProgress: () => undefined });
+    } else {
+      // The destination sees it anyway, once it was written.
+      await mustRunScript(source, SYNC_SCRIPT, [file], { what, signal });
+      await mustRunScript(destination, READ_SCRIPT, [file], { what, signal });
+    }
+    // On a shared file system, writing it is part of the way.
+    const ms = performance.now() - (state.carryProbe ? beganAt : beganWritingAt);
+    await remove();
+    return { bytes, ms };
   } catch (error) {
-    const isEnough = enough.aborted && !signal.aborted && error instanceof FlowError;
-    if (!isEnough || error.code !== 'INTERRUPTED') throw error;
+    // Why it could not be carried matters more.
+    await remove().catch(() => undefined);
+    throw error;
   }
-  return { bytes: doneBytes, ms: performance.now() - beganAt };
 }

@@ -1,10 +1,10 @@
 import type { PreCopyReport, PreCopyRound } from '../events/event.ts';
 
 /** Of memory: to copy less takes as long as the rest of a round. */
-const LEAST_BYTES = 256 * 1024;
+export const LEAST_BYTES: number = 256 * 1024;
 
 /** A round must be so much smaller than the one before: the next one costs time too, and wears the workload. */
-const LEAST_PROGRESS = 0.1;
+export const LEAST_PROGRESS = 0.1;
 
 /**
  * How long the pause would be if the workload was frozen after these rounds, in milliseconds: a dump and a transfer as in the last one, while which

@@ -2,7 +2,6 @@ import { preDumpArguments } from '../criu/arguments.ts';
 import { compareArguments, makeComparedDirectory } from '../criu/compared-rounds.ts';
 import { preDump, untilPreDumpsEnd } from '../criu/pre-dump.ts';
 import type { PreCopyReport, PreCopyRound } from '../events/event.ts';
-import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { type ActingStep, isPostCopied } from '../plan/plan.ts';
 import { trackingFindings } from '../preflight/host.ts';
@@ -13,6 +12,7 @@ import { requireSameProcess } from '../workload/identity.ts';
 import { criuOptions } from './criu-options.ts';
 import { makeReady } from './make-ready.ts';
 import { expectedDowntimeMs, whyStop } from './pre-copy-rule.ts';
+import { roomOf } from './room.ts';
 import { imagesDirectory, memoryBytesOf, type StepContext, type StepType } from './step.ts';
 
 /**
@@ -143,19 +143,6 @@ async function copyRound(context: StepContext, number: number): Promise<PreCopyR
   ]);
   requireSameImages(dumped, arrived, destination.name);
   return { sizeBytes, dumpMs: dumpedAt - beganAt, sendMs: sentAt - dumpedAt };
-}
-
-/** Prints the bytes that are free. Argument: a directory. */
-const ROOM_SCRIPT = 'df --output=avail -B1 -- "$1" | tail -n 1';
-
-/** What is free on the host that has less. */
-async function roomOf(context: StepContext): Promise<number> {
-  const freeOn = async (host: Host): Promise<number> => {
-    const what = 'Looking for room';
-    const { stdout } = await mustRunScript(host, ROOM_SCRIPT, [imagesDirectory(context)], { what });
-    return Number(stdout);
-  };
-  return Math.min(...(await Promise.all([context.source, context.destination].map(freeOn))));
 }
 
 /** Prints for each process the KiB that it has of memory which it may share, and of huge pages. Arguments: the pids. */

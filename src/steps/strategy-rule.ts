@@ -1,5 +1,5 @@
-import type { Strategy, StrategyEstimate } from '../events/event.ts';
-import type { WrittenMemory } from '../workload/memory-sample.ts';
+import type { MeasuredWorkload, Strategy, StrategyEstimate } from '../events/event.ts';
+import { LEAST_BYTES, LEAST_PROGRESS } from './pre-copy-rule.ts';
 
 const MIB = 1024 * 1024;
 
@@ -15,70 +15,85 @@ export const LOOK_MS_PER_MIB: number = 100 / 1024;
  */
 export const FIXED_MS = 275;
 
+/** Milliseconds for each MiB of a dump that is compared with the rounds before it. */
+const COMPARE_MS_PER_MIB = 700 / 1024;
+
 /** Milliseconds that a round of pre-copy takes besides the memory: to start criu, rsync and sha256sum. */
 const ROUND_MS = 300;
 
-/** Of memory: to copy less takes as long as the rest of a round. */
-const LEAST_BYTES = 256 * 1024;
-
-/** What was measured of the workload and of the way to the destination. */
-export interface Measured {
-  readonly memoryBytes: number;
-  readonly written: WrittenMemory;
-  /** Of memory, as the images are carried. */
-  readonly bytesPerSecond: number;
-}
+/** Milliseconds between the last rounds, in which all else is done that the pause would wait for. */
+const READY_MS = 500;
 
 /**
  * How long the pause would be, in milliseconds.
  * @param rounds of pre-copy, at most
  */
-export function expectedPauseMs(strategy: Strategy, measured: Measured, rounds: number): number {
-  const { memoryBytes } = measured;
-  const lookMs = (memoryBytes / MIB) * LOOK_MS_PER_MIB;
-  const criuMs = (bytes: number): number => (bytes / MIB) * CRIU_MS_PER_MIB;
+export function expectedPauseMs(strategy: Strategy, measured: MeasuredWorkload, rounds: number): number {
+  const { privateBytes, sharedBytes, hugePagesBytes, isTracked } = measured;
+  // No strategy moves this but in the pause.
+  const untracked = sharedBytes + hugePagesBytes;
+  const all = privateBytes + untracked;
+  const lookMs = (privateBytes / MIB) * LOOK_MS_PER_MIB;
   switch (strategy) {
     case 'stop-and-copy':
-      return FIXED_MS + criuMs(memoryBytes) + sendMs(memoryBytes, measured) + criuMs(memoryBytes);
+      return FIXED_MS + criuMs(all) + sendMs(all, measured) + criuMs(all);
     case 'pre-copy': {
-      const left = leftAfterRounds(measured, rounds);
-      return FIXED_MS + lookMs + criuMs(left) + sendMs(left, measured) + criuMs(memoryBytes);
+      const left = leftAfterRounds(measured, rounds) + untracked;
+      const dumpMs = isTracked ? lookMs + criuMs(left) : criuMs(all) + compareMs(privateBytes);
+      return FIXED_MS + dumpMs + sendMs(left, measured) + criuMs(all);
     }
     case 'post-copy':
-      return FIXED_MS + lookMs;
+      return FIXED_MS + lookMs + criuMs(untracked) + sendMs(untracked, measured) + criuMs(untracked);
   }
 }
 
-/** Bytes that the workload has written to since the last round began, when another one would not make it less. */
-function leftAfterRounds(measured: Measured, most: number): number {
-  let left = measured.memoryBytes;
-  for (let round = 1; round <= most && left > LEAST_BYTES; round++) {
-    const roundMs = ROUND_MS + (left / MIB) * CRIU_MS_PER_MIB + sendMs(left, measured);
-    const next = writtenWithin(roundMs, measured);
-    if (next >= left) break;
-    left = next;
-  }
-  return left;
+function criuMs(bytes: number): number {
+  return (bytes / MIB) * CRIU_MS_PER_MIB;
 }
 
-function sendMs(bytes: number, { bytesPerSecond }: Measured): number {
+function compareMs(bytes: number): number {
+  return (bytes / MIB) * COMPARE_MS_PER_MIB;
+}
+
+/** Bytes that the workload has written to since the last round began. The rounds end as those of {@link whyStop} do. */
+function leftAfterRounds(measured: MeasuredWorkload, most: number): number {
+  let size = measured.privateBytes;
+  for (let round = 1; round < most && size >= LEAST_BYTES; round++) {
+    const next = writtenWithin(roundMs(size, measured), measured);
+    const isLast = next > size * (1 - LEAST_PROGRESS);
+    size = Math.min(size, next);
+    if (isLast) break;
+  }
+  if (most > 1) size = writtenWithin(roundMs(size, measured) + READY_MS, measured);
+  return writtenWithin(roundMs(size, measured), measured);
+}
+
+/** What is not tracked is read again, all of it; of what is shared each round has all. */
+function roundMs(bytes: number, measured: MeasuredWorkload): number {
+  const { isTracked, privateBytes, sharedBytes } = measured;
+  const carried = bytes + (isTracked ? sharedBytes : 0);
+  return ROUND_MS + criuMs(isTracked ? carried : privateBytes) + sendMs(carried, measured);
+}
+
+function sendMs(bytes: number, { bytesPerSecond }: MeasuredWorkload): number {
   return (1000 * bytes) / bytesPerSecond;
 }
 
 /** Between what was measured, in proportion; beyond it, as much more in the same time as between the last two. */
-function writtenWithin(ms: number, { written, memoryBytes }: Measured): number {
-  const points = [{ withinMs: 0, sizeBytes: 0 }, ...written.changed];
+function writtenWithin(ms: number, { changed, privateBytes }: MeasuredWorkload): number {
+  const points = [{ withinMs: 0, sizeBytes: 0 }, ...changed];
   const after = points.findIndex(({ withinMs }) => withinMs >= ms);
   const to = after === -1 ? points.length - 1 : Math.max(1, after);
   const [before, last] = [points[to - 1], points[to]];
   // A workload with no memory of its own writes to none.
   if (!before || !last) return 0;
   const perMs = (last.sizeBytes - before.sizeBytes) / Math.max(1, last.withinMs - before.withinMs);
-  return Math.min(memoryBytes, before.sizeBytes + perMs * (ms - before.withinMs));
+  return Math.min(privateBytes, before.sizeBytes + perMs * (ms - before.withinMs));
 }
 
-/** To be chosen before a simpler one, the pause must be shorter by more than the estimates are wrong. */
+/** To be chosen before a simpler one, the pause must be shorter by more than the estimates are wrong, and than anybody minds. */
 const WORTH = 0.9;
+const WORTH_MS = 100;
 
 /**
  * Which strategy is taken: the first that meets the objective; else the first of those whose pause is about the shortest.
@@ -91,7 +106,9 @@ export function chooseOf(
   const possible = estimates.filter(isPossible);
   const meets = possible.find(({ pauseMs }) => objectiveMs !== undefined && pauseMs <= objectiveMs * WORTH);
   const shortestMs = Math.min(...possible.map(({ pauseMs }) => pauseMs));
-  const chosen = meets ?? possible.find(({ pauseMs }) => pauseMs * WORTH <= shortestMs);
+  const chosen =
+    meets ??
+    possible.find(({ pauseMs }) => pauseMs * WORTH <= shortestMs || pauseMs - WORTH_MS <= shortestMs);
   if (!chosen) throw new Error('nothing to choose from');
   return chosen;
 }

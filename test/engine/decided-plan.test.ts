@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { decidedPlan } from '../../src/engine/decided-plan.ts';
+import { decidedPlan, strategyOf } from '../../src/engine/decided-plan.ts';
 import { readProgress } from '../../src/engine/read-progress.ts';
 import { isPostCopied, isPreCopied, type Plan } from '../../src/plan/plan.ts';
 import { planWith } from '../helpers/plan.ts';
@@ -20,22 +20,25 @@ test.each([
   ['pre-copy', [true, false]],
   ['post-copy', [false, true]],
 ] as const)('%s is the plan that a recipe with that strategy has', (strategy, kind) => {
-  const plan = decidedPlan(open, { strategy });
+  const plan = decidedPlan(open, strategy);
   expect(kindOf(plan)).toEqual(kind);
   expect(plan).not.toHaveProperty('strategy');
   // The choice is no change of the plan.
   expect(plan.digest).toBe(open.digest);
 });
 
-test('of an attempt that is not known to have chosen, the worst is believed', () => {
-  expect(kindOf(decidedPlan(open, { strategy: undefined }))).toEqual([false, true]);
-  const safe = planWith({ strategy: 'auto', steps: [preCopy] });
-  expect(kindOf(decidedPlan(safe, { strategy: undefined }))).toEqual([false, false]);
-});
-
 test('a plan with a strategy of its own stays as it is', () => {
   const plan = planWith({ steps: [{ ...preCopy, when: undefined as never }] });
-  expect(decidedPlan(plan, { strategy: undefined })).toBe(plan);
+  expect(decidedPlan(plan, 'stop-and-copy')).toBe(plan);
+});
+
+test('the journal knows what was chosen; else the hosts know whether memory was to be fetched', () => {
+  const hosts = (...later: readonly (boolean | undefined)[]) =>
+    later.map((isFetchedLater) => ({ isFetchedLater }));
+  expect(strategyOf({ strategy: 'pre-copy' }, hosts(true, true))).toBe('pre-copy');
+  expect(strategyOf({ strategy: undefined }, hosts(undefined, true))).toBe('post-copy');
+  expect(strategyOf({ strategy: undefined }, hosts(false, undefined))).toBe('stop-and-copy');
+  expect(strategyOf({ strategy: undefined }, hosts(undefined, undefined))).toBe('stop-and-copy');
 });
 
 test('the journal has the choice of the last attempt that began the move', () => {
@@ -48,4 +51,6 @@ test('the journal has the choice of the last attempt that began the move', () =>
   expect(readProgress(records('run', 'post-copy', 'rollback')).strategy).toBe('post-copy');
   expect(readProgress(records('run', 'post-copy', 'rollback', 'run')).strategy).toBeUndefined();
   expect(readProgress(records('run', 'post-copy', 'run', 'pre-copy')).strategy).toBe('pre-copy');
+  // As a secret whose value is part of it would leave it.
+  expect(readProgress(records('run', '***-copy')).strategy).toBeUndefined();
 });

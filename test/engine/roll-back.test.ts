@@ -58,7 +58,7 @@ function runnerOf(steps: readonly PlanStep[], progress: Progress): StepRunner {
     plan,
     runId: 'r1',
     epoch: 2,
-    earlier: { epoch: 1, progress: () => progress, wasAtWork: false },
+    earlier: { epoch: 1, progress: () => progress, wasAtWork: false, strategy: 'stop-and-copy' },
     connection: { ...hosts, lost: {}, close: async () => undefined },
     emit: () => undefined,
     directory: RunDirectory.create('r1', plan, {}, { XDG_STATE_HOME: directory.at('state') }),

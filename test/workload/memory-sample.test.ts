@@ -34,7 +34,7 @@ for (;;) {
 }
 
 test('sees how much a process writes to, whatever the kernel tracks', async () => {
-  const { sizeBytes, changed } = await watchMemory(host, [await start(8)], signal);
+  const { privateBytes: sizeBytes, changed } = await watchMemory(host, [await start(8)], signal);
   expect(sizeBytes).toBeGreaterThan(32 * MIB);
   expect(sizeBytes).toBeLessThan(100 * MIB);
   expect(changed.map(({ withinMs }) => Math.round(withinMs / 250))).toEqual([1, 2, 4, 8]);
@@ -52,7 +52,10 @@ test('sees that one writes to next to nothing', async () => {
 test('a process that is gone has no memory', async () => {
   const child = spawn('true');
   await once(child, 'exit');
-  expect(await watchMemory(host, [child.pid ?? 0], signal)).toMatchObject({ sizeBytes: 0 });
+  expect(await watchMemory(host, [child.pid ?? 0], signal)).toMatchObject({
+    ...{ privateBytes: 0, sharedBytes: 0 },
+    changed: [{ sizeBytes: 0 }, { sizeBytes: 0 }, { sizeBytes: 0 }, { sizeBytes: 0 }],
+  });
 });
 
 test('writes what the process has, for nobody else to read, and not more than it is to', async () => {
