@@ -111,7 +111,7 @@ function preCopyActs(names: RunNames): readonly Act[] {
   return [
     work(
       'source',
-      `write its memory while it runs, in at most ${roundsOf(plan)} rounds: each has what it has written to since the one before`,
+      `write its memory while it runs, in at most ${roundsOf(plan)} rounds: each has what it has written to since the one before (by Perl where the kernel does not track that)`,
       [command('source', criuLine(names, preDumpArguments(pid, options)))],
     ),
     ...(carry ? [carry] : []),

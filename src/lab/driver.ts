@@ -49,7 +49,10 @@ export interface LabDriver {
   readonly start: (host: LabHostSpec) => Promise<void>;
 }
 
-/** Each host numbers its processes from elsewhere, as hosts of different ages do: a moved PID is then mostly free. */
+/**
+ * Each host numbers its processes from elsewhere, as hosts of different ages do: a moved PID is then mostly free. Far apart, since one
+ * that does more catches up with the next; below the 32768 of a small machine (proc_sys_kernel(5), pid_max).
+ */
 export function firstPid({ index }: Pick<LabHostSpec, 'index'>): number {
-  return 2000 * index + 1000;
+  return ((9000 * index) % 32_000) + 500;
 }

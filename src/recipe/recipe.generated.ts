@@ -797,7 +797,7 @@ export interface DumpStep {
    */
   with?: {
     /**
-     * When the memory is copied: all of it in the pause; or most of it before, while the workload runs, which needs a kernel on the source that tracks changes of memory (CONFIG_MEM_SOFT_DIRTY); or most of it after, when the workload runs on the destination already, and is lost when either host or the connection between them is lost before all has come; or most of it before, and the rest after. Or as it is best for this workload and this link.
+     * When the memory is copied: all of it in the pause; or most of it before, while the workload runs, which is best on a source whose kernel tracks changes of memory (CONFIG_MEM_SOFT_DIRTY); or most of it after, when the workload runs on the destination already, and is lost when either host or the connection between them is lost before all has come; or most of it before, and the rest after. Or as it is best for this workload and this link.
      */
     strategy?: 'stop-and-copy' | 'pre-copy' | 'post-copy' | 'hybrid' | 'auto';
     /**
