@@ -1,6 +1,5 @@
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
-import type { Task } from './hold.ts';
 import { COMPARE_PROGRAM } from './compare-script.ts';
 
 /** In a run's directory on the source: what was written of each process until now. */
@@ -20,7 +19,7 @@ export async function makeComparedDirectory(source: Host, runDirectory: string):
 export function compareArguments(
   runDirectory: string,
   number: number,
-  processes: readonly Task[],
+  processes: readonly { readonly pid: number; readonly startTicks: number }[],
 ): readonly string[] {
   const directories = [`${runDirectory}/images`, `${runDirectory}/${MEMORY}`];
   const tasks = processes.map(({ pid, startTicks }) => `${pid}:${startTicks}`);

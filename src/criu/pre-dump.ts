@@ -35,7 +35,7 @@ export async function preDump(
   const process = `${directory}/process`;
   await startProcess(host, { directory: process, argv });
   const { exitCode } = await waitProcess(host, process, { signal });
-  if (exitCode !== 0 && argv[0] !== 'criu') {
+  if (exitCode !== 0 && argv[0] === 'perl') {
     const { stdout } = await host.run(['tail', '-n', '1', '--', `${process}/stderr`]);
     throw new FlowError(
       'DUMP_FAILED',

@@ -28,7 +28,7 @@ afterEach(() => {
 async function start(): Promise<{
   readonly pid: number;
   readonly task: string;
-  write(pages: number): Promise<void>;
+  readonly write: (pages: number) => Promise<void>;
 }> {
   const program = `
 $| = 1;

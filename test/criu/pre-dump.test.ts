@@ -44,6 +44,23 @@ test('that fails says why in criu’s own line', async () => {
   expect(kept).toContain('pre-dump.log');
 });
 
+test('that is compared says why in Perl’s own', async () => {
+  const failing = preDump(
+    host,
+    {
+      directory: directory.at('round-1'),
+      imagesDirectory: directory.at('images', 'round-1'),
+      argv: ['perl', '-e', 'die "no room\\n"'],
+    },
+    { signal: new AbortController().signal, keep: () => undefined },
+  );
+  await expect(failing).rejects.toMatchObject({
+    code: 'DUMP_FAILED',
+    message: 'Reading the memory on local ended with exit code 255',
+    evidence: 'no room',
+  });
+});
+
 test('that nobody waits for any more comes to its end, and who cleans up waits for that', async () => {
   const interrupted = new AbortController();
   const script = 'touch "$1/at-work"; until [ -e "$1/go" ]; do sleep 0.05; done; touch "$1/over"';

@@ -103,22 +103,29 @@ describe.skipIf(machinesSkipReason !== undefined)('images on an NFSv4 server, a 
     expect(await lab.processStart('b', Number(pid))).not.toBe('');
   });
 
-  test('rounds of pre-copy are found there one after another, and the dump after them', async () => {
-    await emptyServer();
-    const pid = await startWriterOn(lab, 16, 1, 4);
-    const summary = await lab.run({
-      workload: `pid: ${pid}`,
-      steps: `- uses: preflight
-        - { uses: dump, with: { strategy: pre-copy } }
+  test.each(['pre-copy', 'auto'])(
+    'rounds are found there one after another, and the dump after them: %s',
+    async (strategy) => {
+      await emptyServer();
+      const pid = await startWriterOn(lab, 16, 1, 4);
+      const summary = await lab.run({
+        workload: `pid: ${pid}`,
+        steps: `- uses: preflight
+        - { uses: dump, with: { strategy: ${strategy} } }
         - { uses: transfer/shared, with: { directory: ${IMAGES} } }
         - uses: restore`,
-    });
-    expect(summary, JSON.stringify(summary.failure)).toMatchObject({ exitCode: 0 });
-    expect(summary.preCopy?.rounds.length).toBeGreaterThan(1);
-    expect(summary.imageBytes).toBeLessThan(8 * 1024 ** 2);
-    await expectWritten(lab, 'b');
-    expect(await lab.sh('c', 'ls /export/images')).toBe('');
-  });
+      });
+      expect(summary, JSON.stringify(summary.failure)).toMatchObject({ exitCode: 0 });
+      // By what was measured it may be that all moves in the pause.
+      if (strategy === 'auto') process.stdout.write(`auto: ${JSON.stringify(summary.strategy)}\n`);
+      if (summary.strategy?.chosen !== 'stop-and-copy') {
+        expect(summary.preCopy?.rounds.length).toBeGreaterThan(1);
+        expect(summary.imageBytes).toBeLessThan(8 * 1024 ** 2);
+      }
+      await expectWritten(lab, 'b');
+      expect(await lab.sh('c', 'ls /export/images')).toBe('');
+    },
+  );
 
   test('images that are taken away in the middle, by their handles: the workload runs on where it was', async () => {
     const pid = await start();
