@@ -64,6 +64,8 @@ sub message {
 # the others. It returns where each is now, and how many were written.
 sub compare {
   my ($pid, $id, $round, $out_pages, $out_map, $next, $read) = @_;
+  # Another process has other files, and there may be many.
+  %open = ();
   my @known = unpack '(Q<L<L<Q<)*', text_of("$memory/latest-$pid") // '';
   my ($at, $written, $flags, @entries, @latest) = (0, 0);
   push @new, $out_pages, $out_map;
@@ -207,7 +209,8 @@ if ($mode eq 'round') {
   if ($number > 1) { symlink '../round-' . ($number - 1), "$directory/parent" or die "$directory/parent: $!\n" }
   for my $process (@processes) {
     my ($pid, $start) = split /:/, $process;
-    next if start_of($pid) ne $start;
+    # What has no part in this round cannot be looked up by way of it.
+    if (start_of($pid) ne $start) { unlink "$memory/latest-$pid"; next }
     my $read = sub { pages("/proc/$pid/mem", $_[0], $_[1]) };
     my ($written, $latest) = compare($pid, $pid, $number, "$directory/pages-$pid.img", "$directory/pagemap-$pid.img", runs_of($pid), $read);
     write_text("$memory/latest-$pid.new", pack '(Q<L<L<Q<)*', map { @$_ } @$latest);
@@ -233,7 +236,12 @@ if ($mode eq 'round') {
     }
     die "$file is not as long as its pages\n" if $place * $size != -s $file;
     my $next = sub { return @runs ? @{ shift @runs } : () };
-    my $read = sub { pages($file, $_[2], $_[1]) };
+    my $read = sub {
+      my $data = pages($file, $_[2], $_[1]);
+      # What is not read would be missing.
+      length $data == $_[1] * $size or die "$file cannot be read\n";
+      return $data;
+    };
     my ($written) = compare($pid, $head->{1}, 0, "$file.new", "$map.new", $next, $read);
     push @renames, $file, $map;
     $total += $written;

@@ -166,6 +166,18 @@ test('a process that has ended, or whose pid is another’s, has nothing', async
   expect(readdirSync(directory.at('images', 'round-1'))).toEqual([]);
 });
 
+test('one that has ended since the last round is not looked up in that', async () => {
+  using directory = temporaryDirectory();
+  for (const name of ['images/round-1', 'images/round-2', 'memory'])
+    mkdirSync(directory.at(name), { recursive: true });
+  const [images, memory] = [directory.at('images'), directory.at('memory')];
+  const { pid, task } = await start();
+  await compare('round', images, memory, '1', task);
+  expect(readdirSync(memory)).toEqual([`latest-${pid}`]);
+  await compare('round', images, memory, '2', `${pid}:1`);
+  expect(readdirSync(memory)).toEqual([]);
+});
+
 test('images that are not as long as they say stay as they are', async () => {
   using directory = temporaryDirectory();
   for (const name of ['images/round-1', 'memory']) mkdirSync(directory.at(name), { recursive: true });
