@@ -7,8 +7,8 @@
  * Arguments: `round`, the directory of the images, that of what it remembers, the number of the round, and PID:START of each process
  * (field 22 of /proc/PID/stat); or `dump`, and the same two directories. It prints how many bytes it wrote.
  *
- * What it remembers of a process, in `latest-PID`: where its pages are, in runs of a page's number, how many, the round, and from which
- * page of that round's file on. A dump that it could not make smaller stays as it was; where that is in doubt, `replacing` is left in
+ * What it remembers of a process, in `latest-PID`: the last round, the start of the process, and where its pages are, in runs of a page's number,
+ * how many, the round, and from which page of that round's file on. A dump that it could not make smaller stays as it was; where that is in doubt, `replacing` is left in
  * its working directory.
  *
  * It is Perl, since no shell reads at a place of a file; and as fast as the memory can be read, since whole stretches are compared at once.
@@ -25,6 +25,8 @@ use constant { PARENT => 1, PRESENT => 4, RUN => 256, ENTRIES => 65_536, COMMON_
 my $size = POSIX::sysconf(POSIX::_SC_PAGESIZE());
 my ($mode, $images, $memory, $number, @processes) = @ARGV;
 umask 077;
+# The workload must not be the first to go when memory runs out.
+if (open my $score, '>', '/proc/self/oom_score_adj') { print $score 1000; close $score }
 
 my (%open, @new);
 END { unlink @new }
@@ -63,10 +65,10 @@ sub message {
 # Goes through runs of pages, which come in the order of their addresses, and writes an image: which of them are as they were, and
 # the others. It returns where each is now, and how many were written.
 sub compare {
-  my ($pid, $id, $round, $out_pages, $out_map, $next, $read) = @_;
+  my ($pid, $id, $round, $known, $out_pages, $out_map, $next, $read) = @_;
   # Another process has other files, and there may be many.
   %open = ();
-  my @known = unpack '(Q<L<L<Q<)*', text_of("$memory/latest-$pid") // '';
+  my @known = unpack '(Q<L<L<Q<)*', $known;
   my ($at, $written, $flags, @entries, @latest) = (0, 0);
   push @new, $out_pages, $out_map;
   sysopen my $out, $out_pages, O_WRONLY | O_CREAT | O_EXCL or die "$out_pages: $!\n";
@@ -76,6 +78,8 @@ sub compare {
     my $last = $entries[-1];
     if ($last && $last->[0] == $is && $last->[1] + $last->[2] == $page) { $last->[2] += $count }
     else { push @entries, [$is, $page, $count] }
+    # Nobody asks for it after the dump.
+    return if $round == 0;
     $last = $latest[-1];
     if ($last && $last->[2] == $in && $last->[0] + $last->[1] == $page && $last->[3] + $last->[1] == $place) { $last->[1] += $count }
     else { push @latest, [$page, $count, $in, $place] }
@@ -83,6 +87,8 @@ sub compare {
   my $put = sub {
     my ($page, $data) = @_;
     my $count = length($data) / $size or return;
+    # What nobody has written to yet looks like this, and criu leaves it out, too.
+    return if $round > 0 && $data eq "\0" x length $data;
     for (my $done = 0; $done < length $data;) {
       my $more = syswrite $out, $data, length($data) - $done, $done;
       defined $more or die "$out_pages: $!\n";
@@ -137,6 +143,13 @@ sub compare {
   return ($written, \@latest);
 }
 
+# What is remembered of a process, if it had a part in that round, and is the same.
+sub known_of {
+  my ($pid, $round, $start) = @_;
+  my ($head, $known) = split /\n/, text_of("$memory/latest-$pid") // '', 2;
+  return defined $head && $head eq "$round $start" ? $known : undef;
+}
+
 # Areas that have pages of their own.
 sub areas {
   my ($pid) = @_;
@@ -170,9 +183,10 @@ sub runs_of {
       sysopen $open{"map $pid"}, "/proc/$pid/pagemap", O_RDONLY or return unless $open{"map $pid"};
       sysseek $open{"map $pid"}, 8 * $page, 0 and sysread $open{"map $pid"}, $data, 8 * $some;
       # Shorter than asked for when the process has ended.
-      my $bits = join '', map { $_ >> 61 == 4 ? 1 : 0 } unpack 'Q<*', $data;
-      while ($bits =~ /1+/g) { push @runs, [$page + $-[0], $+[0] - $-[0]] }
       $page += $some;
+      next if $data eq "\0" x length $data;
+      my $bits = join '', map { $_ >> 61 == 4 ? 1 : 0 } unpack 'Q*', $data;
+      while ($bits =~ /1+/g) { push @runs, [$page - $some + $-[0], $+[0] - $-[0]] }
     }
     return (@{ shift @runs }, 0, PRESENT);
   };
@@ -185,6 +199,7 @@ sub entries_of {
   my ($at, @entries) = (8);
   while ($at < length $text) {
     my $end = $at + 4 + unpack 'L<', substr $text, $at, 4;
+    die "$path ends too soon\n" if $end > length $text;
     $at += 4;
     my %fields;
     while ($at < $end) {
@@ -209,20 +224,28 @@ if ($mode eq 'round') {
   if ($number > 1) { symlink '../round-' . ($number - 1), "$directory/parent" or die "$directory/parent: $!\n" }
   for my $process (@processes) {
     my ($pid, $start) = split /:/, $process;
-    # What has no part in this round cannot be looked up by way of it.
-    if (start_of($pid) ne $start) { unlink "$memory/latest-$pid"; next }
+    my $known = known_of($pid, $number - 1, $start) // '';
+    unlink "$memory/latest-$pid";
+    next if start_of($pid) ne $start;
+    my @files = ("$directory/pages-$pid.img", "$directory/pagemap-$pid.img");
     my $read = sub { pages("/proc/$pid/mem", $_[0], $_[1]) };
-    my ($written, $latest) = compare($pid, $pid, $number, "$directory/pages-$pid.img", "$directory/pagemap-$pid.img", runs_of($pid), $read);
-    write_text("$memory/latest-$pid.new", pack '(Q<L<L<Q<)*', map { @$_ } @$latest);
+    my ($written, $latest) = compare($pid, $pid, $number, $known, @files, runs_of($pid), $read);
+    # Somebody else may have got its pid meanwhile, whose memory is nobody's business.
+    if (start_of($pid) ne $start) { unlink @files; next }
+    write_text("$memory/latest-$pid.new", "$number $start\n" . pack '(Q<L<L<Q<)*', map { @$_ } @$latest);
     rename "$memory/latest-$pid.new", "$memory/latest-$pid" or die "latest-$pid: $!\n";
     $total += $written;
   }
   @new = ();
 } else {
   my @renames;
+  my ($last) = (readlink("$images/last-round") // '') =~ /(\d+)$/ or die "there was no round\n";
   for my $map (glob "$images/pagemap-*.img") {
     my ($pid) = $map =~ /pagemap-(\d+)\.img$/ or next;
-    next unless -e "$memory/latest-$pid";
+    my $known = known_of($pid, $last, start_of($pid));
+    next unless defined $known && -s "$images/round-$last/pagemap-$pid.img";
+    # criu takes huge pages from no parent.
+    next unless (text_of("/proc/$pid/status") // '') =~ /^HugetlbPages:\s+0 kB/m;
     my ($head, @entries) = entries_of($map);
     my $file = "$images/pages-$head->{1}.img";
     my @runs;
@@ -242,7 +265,7 @@ if ($mode eq 'round') {
       length $data == $_[1] * $size or die "$file cannot be read\n";
       return $data;
     };
-    my ($written) = compare($pid, $head->{1}, 0, "$file.new", "$map.new", $next, $read);
+    my ($written) = compare($pid, $head->{1}, 0, $known, "$file.new", "$map.new", $next, $read);
     push @renames, $file, $map;
     $total += $written;
   }

@@ -1,4 +1,5 @@
 import type { Host } from '../host/host.ts';
+import { killProcess } from '../host/remote-process.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { COMPARE_PROGRAM } from './compare-script.ts';
 
@@ -26,6 +27,33 @@ export function compareArguments(
   return ['perl', '-e', COMPARE_PROGRAM, 'round', ...directories, String(number), ...tasks];
 }
 
+/** Ends each round that is at work. Idempotent. */
+export async function endComparedRounds(source: Host, runDirectory: string): Promise<void> {
+  const { stdout } = await mustRunScript(
+    source,
+    'ls -d "$1"/round-*/process 2> /dev/null || :',
+    [`${runDirectory}/${MEMORY}`],
+    { what: 'Looking for rounds' },
+  );
+  for (const process of stdout.split('\n').filter(Boolean)) await killProcess(source, process);
+}
+
+/** Of a round: beside what is remembered. */
+export function comparedRoundDirectory(runDirectory: string, round: string): string {
+  return `${runDirectory}/${MEMORY}/${round}`;
+}
+
+/** Why a dump was left as it was, with all of the memory; undefined for one that was made smaller. */
+export async function whyNotCompared(source: Host, holdDirectory: string): Promise<string | undefined> {
+  const { stdout } = await mustRunScript(
+    source,
+    '[ ! -f "$1/not-compared" ] || { echo why; tail -n 1 "$1/before-held.output"; }',
+    [holdDirectory],
+    { what: 'Looking at the dump' },
+  );
+  return stdout === '' ? undefined : stdout.trim().split('\n').slice(1).join(' ');
+}
+
 /** The names and texts of the files that take what the rounds have out of a dump, in a hold's directory. */
 export const COMPARE_FILES: readonly (readonly [string, string])[] = [
   ['compare.pl', COMPARE_PROGRAM],
@@ -33,10 +61,19 @@ export const COMPARE_FILES: readonly (readonly [string, string])[] = [
     'before-held',
     `
 images=\${PWD%/*}/images
-perl ./compare.pl dump "$images" "\${PWD%/*}/${MEMORY}" && exit
-rm -f "$images"/*.img.new
+perl ./compare.pl dump "$images" "\${PWD%/*}/${MEMORY}" &
+perl=$!
+# Whoever has decided meanwhile waits for nothing of it.
+(until [ -f decision ]; do sleep 0.2; done; kill "$perl") > /dev/null 2>&1 &
+watcher=$!
+wait "$perl"
+code=$?
+kill "$watcher" 2> /dev/null
+[ "$code" -ne 0 ] || exit 0
 # As they were dumped they are whole, too: only more of them travels.
-[ ! -e replacing ]
+[ ! -e replacing ] || exit 1
+rm -f "$images"/*.img.new "$images/parent"
+: > not-compared
 `,
   ],
 ];

@@ -51,7 +51,7 @@ export const FENCE_UP = 'nft -f fence.nft';
  *
  * - `pre-dump` (before anything is frozen): puts up the fence of the source, so that no packet reaches the service
  *   address from the freeze on: a connection that the kernel accepted for a frozen process would be lost.
- * - `post-dump`: writes down which tasks are frozen, and sends each a SIGSTOP. It stays pending as long as criu holds them;
+ * - `post-dump`: leaves `dumped`, since all images are written. Writes down which tasks are frozen, and sends each a SIGSTOP. It stays pending as long as criu holds them;
  *   when criu is killed, the kernel lets go of them, and they stop instead of running on. On abort SIGCONT takes it back
  *   before criu does. Runs `before-held`, if there is such a script, which makes the images smaller.
  * - `post-restore`: writes down in `restored` which tasks it has rebuilt, with their start times: who has one of their pids later is
@@ -121,12 +121,13 @@ esac
 exec 4<> doorbell
 bytes=0
 if [ "$CRTOOLS_SCRIPT_ACTION" = post-dump ]; then
+  # Who comes to settle it must know that its tasks are to go on.
+  : > dumped || exit 1
   if [ -n "$CRTOOLS_INIT_PID" ]; then
     tree "$CRTOOLS_INIT_PID" > tasks.new && mv tasks.new tasks || exit 1
     while read -r pid _; do grep -qx "$pid" stopped || kill -STOP "$pid"; done < tasks
   fi
-  # Until it has come to an end nobody else knows that they are to go on.
-  [ ! -f before-held ] || { : > stopping; sh ./before-held > before-held.output 2>&1; } || exit 1
+  [ ! -f before-held ] || sh ./before-held > before-held.output 2>&1 || exit 1
   for size in $(stat -c %s "$CRTOOLS_IMAGE_DIR"/*.img); do bytes=$((bytes + size)); done
 elif [ -n "$CRTOOLS_INIT_PID" ]; then
   tree "$CRTOOLS_INIT_PID" > restored.new && mv restored.new restored

@@ -139,7 +139,7 @@ ${SETTLE_PRELUDE}
 ${REMOVE_LOCK_FUNCTION}
 ${CRIU_LIVES_FUNCTION}
 may_be_whole() {
-  [ -f held ] || [ -f ../images.sha256 ] || return
+  [ -f held ] || { [ -f dumped ] && [ ! -e replacing ]; } || [ -f ../images.sha256 ] || return
   # Of an empty one a power cut has lost the rest. A directory that is not there is another matter.
   [ ! -d ../images/. ] || [ -s ../images/inventory.img ]
 }
@@ -203,7 +203,7 @@ if [ "$1" = killed ]; then
 else
   address_back
 fi
-[ ! -f held ] && [ ! -f serving ] && [ ! -f stopping ] || for pid in $(alive); do grep -qx "$pid" stopped 2> /dev/null || kill -CONT "$pid"; done
+[ ! -f held ] && [ ! -f serving ] && [ ! -f dumped ] || for pid in $(alive); do grep -qx "$pid" stopped 2> /dev/null || kill -CONT "$pid"; done
 [ ! -f fence.table ] || nft delete table inet "$(cat fence.table)" 2> /dev/null
 settled "$result"
 `;

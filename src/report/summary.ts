@@ -204,7 +204,7 @@ function preCopyRows({ preCopy }: RunSummary): readonly Row[] {
   return [
     [
       'copied before',
-      `${sizes}, in ${rounds.length === 1 ? '1 round' : `${rounds.length} rounds`}${isCompared ? ', compared with the one before' : ''}`,
+      `${sizes}, in ${rounds.length === 1 ? '1 round' : `${rounds.length} rounds`}${isCompared ? ', each compared with those before' : ''}`,
     ],
     [
       '',

@@ -1,5 +1,6 @@
 import { lookUpWorkload } from '../checkpoint/look-up.ts';
 import { dumpArguments, healArguments, restoreArguments } from '../criu/arguments.ts';
+import { whyNotCompared } from '../criu/compared-rounds.ts';
 import { criuFailure } from '../criu/failure.ts';
 import { CriuHold, describeEnd, type Recovery } from '../criu/hold.ts';
 import { SETTLE_DUMP_SCRIPT } from '../criu/settle-script.ts';
@@ -73,8 +74,20 @@ export const dump: StepType = {
       run: resumeSource,
     },
   },
-  cleanUps: [{ on: 'source', run: cleanUpSource }],
+  cleanUps: [{ on: 'source', run: cleanUp }],
 };
+
+async function cleanUp(context: StepContext): Promise<void> {
+  const { source, state, runDirectory, warn } = context;
+  if (state.committed && state.preCopy?.isCompared) {
+    const why = await whyNotCompared(source, dumpHold(runDirectory));
+    if (why !== undefined)
+      warn(
+        `All of the memory was moved in the pause, since it could not be compared with the rounds: ${why}`,
+      );
+  }
+  await cleanUpSource(context);
+}
 
 /** Makes the criu that waits to be told to dump. */
 async function armDump(context: StepContext): Promise<void> {

@@ -22,6 +22,7 @@ export function expectedDowntimeMs(
 export interface Rule {
   /** Whether the kernel tracks what is written to: else the dump has all of the memory, and is compared with the rounds. */
   readonly isTracked: boolean;
+  readonly memoryBytes: number;
   /** How many at most. */
   readonly most: number;
   readonly objectiveMs: number | undefined;
@@ -35,7 +36,7 @@ export interface Rule {
  */
 export function whyStop(
   rounds: readonly PreCopyRound[],
-  { most, objectiveMs, roomBytes, isTracked }: Rule,
+  { most, objectiveMs, roomBytes, isTracked, memoryBytes }: Rule,
 ): PreCopyReport['stoppedBy'] | undefined {
   const [before, last] = [rounds.at(-2), rounds.at(-1)];
   if (rounds.length >= most) return 'limit';
@@ -45,5 +46,5 @@ export function whyStop(
   if (last.sizeBytes < LEAST_BYTES) return 'nothing-left';
   if (before && last.sizeBytes > before.sizeBytes * (1 - LEAST_PROGRESS)) return 'no-progress';
   // That of the next one, and of what is left for the pause.
-  return roomBytes < 2 * last.sizeBytes ? 'no-room' : undefined;
+  return roomBytes < 2 * last.sizeBytes + (isTracked ? 0 : memoryBytes) ? 'no-room' : undefined;
 }

@@ -1,7 +1,13 @@
 import { preDumpArguments } from '../criu/arguments.ts';
-import { compareArguments, makeComparedDirectory } from '../criu/compared-rounds.ts';
+import {
+  compareArguments,
+  comparedRoundDirectory,
+  endComparedRounds,
+  makeComparedDirectory,
+} from '../criu/compared-rounds.ts';
 import { preDump, untilPreDumpsEnd } from '../criu/pre-dump.ts';
 import type { PreCopyReport, PreCopyRound } from '../events/event.ts';
+import { FlowError } from '../errors/flow-error.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { type ActingStep, isPostCopied } from '../plan/plan.ts';
 import { trackingFindings } from '../preflight/host.ts';
@@ -42,7 +48,9 @@ export const preCopy: StepType = {
       if (state.isTracked === false)
         detail(`the kernel of ${context.source.name} does not track what is written to: memory is compared`);
       const most = roundsOf(step) - 1;
-      const rule = { most, objectiveMs, isTracked: state.isTracked !== false };
+      const isTracked = state.isTracked !== false;
+      const rule = { most, objectiveMs, isTracked, memoryBytes: memoryBytesOf(state) };
+      if (!isTracked) await requireRoom(context);
       let stoppedBy = whyStop(rounds, { ...rule, roomBytes: 0 });
       while (stoppedBy === undefined) {
         rounds.push(await copyRound(context, rounds.length + 1));
@@ -68,11 +76,13 @@ export const preCopy: StepType = {
     },
     undo: {
       title: 'let criu come to the end of its round',
-      run: (context, step) =>
-        untilPreDumpsEnd(
+      run: async (context, step) => {
+        await endComparedRounds(context.source, context.runDirectory);
+        await untilPreDumpsEnd(
           context.source,
           Array.from({ length: roundsOf(step) }, (_, index) => workDirectory(context, index + 1)),
-        ),
+        );
+      },
     },
   },
 };
@@ -107,6 +117,21 @@ function workDirectory({ runDirectory }: Pick<StepContext, 'runDirectory'>, numb
   return `${runDirectory}/${roundName(number)}`;
 }
 
+/** The dump has all of the memory once more. @throws FlowError DUMP_FAILED before anything is frozen */
+async function requireRoom(context: StepContext): Promise<void> {
+  const [room, memoryBytes] = [await roomOf(context), memoryBytesOf(context.state)];
+  if (room >= 2 * memoryBytes) return;
+  const { source, destination, runDirectory } = context;
+  throw new FlowError(
+    'DUMP_FAILED',
+    `There is no room on ${source.name} or ${destination.name} for twice the memory: ${mebibytes(room)} MiB are free, and it is ${mebibytes(memoryBytes)} MiB`,
+    {
+      host: source.name,
+      hint: `Free some space on the disk of ${runDirectory.replace(/\/[^/]*$/, '')}, or take the strategy out.`,
+    },
+  );
+}
+
 async function copyRound(context: StepContext, number: number): Promise<PreCopyRound> {
   const { source, destination, state, signal, keep } = context;
   const { workload } = state;
@@ -116,7 +141,10 @@ async function copyRound(context: StepContext, number: number): Promise<PreCopyR
   );
   const images = imagesDirectory(context);
   const round = roundName(number);
-  const directory = workDirectory(context, number);
+  const directory =
+    state.isTracked === false
+      ? comparedRoundDirectory(context.runDirectory, round)
+      : workDirectory(context, number);
   const options = {
     ...criuOptions(context, directory, criuNeeds(workload)),
     imagesDirectory: `${images}/${round}`,

@@ -178,6 +178,23 @@ test('one that has ended since the last round is not looked up in that', async (
   expect(readdirSync(memory)).toEqual([]);
 });
 
+test('one that is another than in the last round, though it has its pid, stays as it was dumped', async () => {
+  using directory = temporaryDirectory();
+  for (const name of ['images/round-1', 'images/round-2', 'memory'])
+    mkdirSync(directory.at(name), { recursive: true });
+  const [images, memory] = [directory.at('images'), directory.at('memory')];
+  const { pid, task } = await start();
+  await compare('round', images, memory, '1', task);
+  const known = readFileSync(`${memory}/latest-${pid}`);
+  await compare('round', images, memory, '2');
+  writeFileSync(`${memory}/latest-${pid}`, known);
+  for (const name of [`pagemap-${pid}.img`, `pages-${pid}.img`])
+    cpSync(`${images}/round-1/${name}`, `${images}/${name}`);
+  symlinkSync('round-2', `${images}/last-round`);
+  expect(await compare('dump', images, memory)).toBe(0);
+  expect(readFileSync(`${images}/pages-${pid}.img`).length).toBeGreaterThan(8 * 1024 ** 2);
+});
+
 test('images that are not as long as they say stay as they are', async () => {
   using directory = temporaryDirectory();
   for (const name of ['images/round-1', 'memory']) mkdirSync(directory.at(name), { recursive: true });
@@ -186,6 +203,7 @@ test('images that are not as long as they say stay as they are', async () => {
   await compare('round', images, directory.at('memory'), '1', task);
   for (const name of [`pagemap-${pid}.img`, `pages-${pid}.img`])
     cpSync(`${images}/round-1/${name}`, `${images}/${name}`);
+  symlinkSync('round-1', `${images}/last-round`);
   writeFileSync(`${images}/pages-${pid}.img`, 'short');
   const { exitCode, stderr } = await host.run([
     'perl',
@@ -197,5 +215,10 @@ test('images that are not as long as they say stay as they are', async () => {
   ]);
   expect(exitCode).toBe(255);
   expect(stderr).toContain('is not as long as its pages');
-  expect(readdirSync(images).toSorted()).toEqual([`pagemap-${pid}.img`, `pages-${pid}.img`, 'round-1']);
+  expect(readdirSync(images).toSorted()).toEqual([
+    'last-round',
+    `pagemap-${pid}.img`,
+    `pages-${pid}.img`,
+    'round-1',
+  ]);
 });

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { FlowError } from '../../src/errors/flow-error.ts';
 import { labSkipReason, MigrationLab } from '../helpers/migration-lab.ts';
 import { expectWritten, startWriterOn } from '../helpers/writer.ts';
 
@@ -75,7 +76,22 @@ describe.skipIf(labSkipReason !== undefined)('strategy: pre-copy, where the kern
       });
       expect(summary, JSON.stringify(summary.failure)).toMatchObject({ exitCode: 0 });
       expect(summary.imageBytes).toBeGreaterThan(16 * MIB);
+      expect(summary.warnings.join()).toContain('could not be compared with the rounds: cannot');
       await expectWritten(lab, 'b');
+    });
+
+    test('and a person would not wait, it runs on where it was', async () => {
+      await withPerl('touch /run/at-work; until [ -e /run/go ]; do sleep 0.1; done');
+      const pid = await startWriterOn(lab, 16, 1, 4);
+      const interrupt = new AbortController();
+      const frozen = lab
+        .sh('a', 'until [ -e /run/at-work ]; do sleep 0.1; done')
+        .then(() => interrupt.abort(new FlowError('INTERRUPTED', 'by ^C')));
+      const steps = stepsWith('{ uses: transfer/rsync }');
+      const summary = await lab.run({ workload: `pid: ${pid}`, steps, signal: interrupt.signal });
+      await frozen;
+      expect(summary).toMatchObject({ exitCode: 130, workloadIsOn: 'source', undoFailures: [] });
+      await expectWritten(lab, 'a');
     });
 
     test('and may be half-way, it runs on where it was', async () => {

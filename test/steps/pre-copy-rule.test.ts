@@ -18,7 +18,7 @@ test('the pause is what the last round took, and what it takes to rebuild all of
 });
 
 describe('there is no other round', () => {
-  const rule = { most: 8, roomBytes: 1024 ** 4, isTracked: true };
+  const rule = { most: 8, roomBytes: 1024 ** 4, isTracked: true, memoryBytes: 1024 * MIB };
 
   test('when the objective can be met, be it after the first', () => {
     const rounds = [round(1024, 1000, 9000)];
