@@ -9,7 +9,7 @@ const PROBE = 'probe';
 const LEAST_BYTES = 4096;
 /** Each takes at most some eight times as long as the one before. */
 const MORE_BYTES: readonly number[] = [128 * 1024, 1024 ** 2, 8 * 1024 ** 2, 64 * 1024 ** 2];
-/** Milliseconds, besides that moment: then it is clear enough. */
+/** Milliseconds, besides that moment, of which it must be half as long at least: then it is clear enough. */
 const ENOUGH_MS = 300;
 
 const MAKE_SCRIPT = 'umask 077; mkdir "$1"';
@@ -29,10 +29,11 @@ export async function measureBytesPerSecond(context: StepContext): Promise<numbe
   const first = await carrySample(context, LEAST_BYTES);
   for (const mostBytes of MORE_BYTES) {
     const { bytes, ms } = await carrySample(context, mostBytes);
-    // However long it took to begin: that is no moment that can be told from it.
-    const travelMs = Math.max(1, ms - first.ms, ms / 2);
-    const isEnough = travelMs >= ENOUGH_MS || bytes < mostBytes || mostBytes === MORE_BYTES.at(-1);
-    if (isEnough) return (1000 * Math.max(bytes, LEAST_BYTES)) / travelMs;
+    const moreMs = ms - first.ms;
+    if (moreMs >= Math.max(ENOUGH_MS, first.ms / 2)) return (1000 * bytes) / moreMs;
+    if (bytes === mostBytes && mostBytes !== MORE_BYTES.at(-1)) continue;
+    // There is no more of it, and most of the time may still be that moment, or not.
+    return (1000 * Math.max(bytes, LEAST_BYTES)) / Math.max(1, moreMs, ms / 2);
   }
   throw new Error('the last sample is enough');
 }
