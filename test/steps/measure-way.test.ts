@@ -1,0 +1,56 @@
+import { mkdirSync, readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { FlowError } from '../../src/errors/flow-error.ts';
+import { LocalHost } from '../../src/host/local.ts';
+import { measureBytesPerSecond } from '../../src/steps/measure-way.ts';
+import type { CarryDirectory, StepContext } from '../../src/steps/step.ts';
+import { temporaryDirectory, type TemporaryDirectory } from '../helpers/temporary-directory.ts';
+
+const MIB = 1024 ** 2;
+const host = new LocalHost();
+
+/** The workload is this process. */
+function contextIn(directory: TemporaryDirectory, carryProbe: CarryDirectory | undefined): StepContext {
+  mkdirSync(directory.at('images'));
+  return {
+    source: host,
+    destination: host,
+    runDirectory: directory.path,
+    signal: new AbortController().signal,
+    state: {
+      workload: { processes: [{ pid: process.pid }] },
+      ...(carryProbe && { carryProbe }),
+    },
+  } as unknown as StepContext;
+}
+
+test('samples become larger until one takes longer than it takes to begin', async () => {
+  using directory = temporaryDirectory();
+  const sizes: number[] = [];
+  const context = contextIn(directory, async (name, { sizeBytes }) => {
+    expect(readdirSync(directory.at('images', name))).toEqual(['sample']);
+    sizes.push(sizeBytes);
+    await sleep(400 + (1000 * sizeBytes) / (8 * MIB));
+  });
+  const rate = await measureBytesPerSecond(context);
+  expect(sizes).toEqual([4096, 128 * 1024, MIB, 8 * MIB]);
+  expect(rate).toBeGreaterThan(6 * MIB);
+  expect(rate).toBeLessThan(10 * MIB);
+  expect(readdirSync(directory.at('images'))).toEqual([]);
+});
+
+test('a sample is left nowhere when it cannot be carried, and why is told', async () => {
+  using directory = temporaryDirectory();
+  const context = contextIn(directory, async () => {
+    throw new FlowError('TRANSFER_FAILED', 'the link is down');
+  });
+  await expect(measureBytesPerSecond(context)).rejects.toMatchObject({ message: 'the link is down' });
+  expect(readdirSync(directory.at('images'))).toEqual([]);
+});
+
+test('what is shared need only be written and read', async () => {
+  using directory = temporaryDirectory();
+  expect(await measureBytesPerSecond(contextIn(directory, undefined))).toBeGreaterThan(MIB / 4);
+  expect(readdirSync(directory.at('images'))).toEqual([]);
+});
