@@ -62,9 +62,11 @@ describe.skipIf(labSkipReason !== undefined)('strategy: auto, on a slow link', (
     const recipe = lab.writeRecipe({
       workload: `pid: ${pid}`,
       steps: stepsWith('strategy: auto, allowPostCopy: true'),
+      // Only this strategy can be expected to meet it; a machine may be too slow all the same.
+      more: 'objectives: { downtime: 320ms }',
     });
     const { exitCode, stdout } = await runCli(['run', recipe, '--lab', lab.lab.name, '--reporter', 'plain']);
-    expect(exitCode, stdout).toBe(0);
+    expect([0, 7], stdout).toContain(exitCode);
     expect(stdout).toMatch(
       /strategy: post-copy; downtime expected: stop-and-copy \S+ \S+, pre-copy \S+ \S+, post-copy/,
     );

@@ -74,12 +74,13 @@ export class MovingService {
   readonly cli = (...args: readonly string[]): Promise<CliResult> =>
     runCli([...args, '--lab', this.lab.lab.name]);
 
-  readonly recipe = (steps: string = this.#steps): string =>
+  readonly recipe = (steps: string = this.#steps, more = ''): string =>
     this.lab.writeRecipe({
       workload: 'pidFile: /srv/tcp/pid',
       network: `connections: keep, address: { cidr: ${this.lab.lab.serviceAddress} }`,
       files: this.#hasSharedData ? [] : ['/srv/tcp'],
       steps,
+      more,
     });
 
   /** Starts to move the service; `onStdout` sees each piece of the report. */

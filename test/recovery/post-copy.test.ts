@@ -63,11 +63,12 @@ describe.skipIf(labSkipReason !== undefined)('strategy: post-copy', () => {
   test.each(['phase freeze', 'phase release', FETCH, 'phase clean-up'])(
     'the controller is killed at its %s, when the strategy was chosen: resume knows which it is',
     async (moment) => {
-      const run = await killedAt(moment, service.recipe(AUTO_STEPS));
+      const run = await killedAt(moment, service.recipe(AUTO_STEPS, 'objectives: { downtime: 320ms }'));
       const journal = readFileSync(join(service.runsDirectory, run, 'journal.jsonl'), 'utf8');
       expect(journal).toContain('"chosen":"post-copy"');
       const resumed = await cli('resume', run);
-      expect(resumed.exitCode, resumed.stdout + resumed.stderr).toBe(0);
+      // It is the objective that only this strategy can meet, if the machine is fast enough.
+      expect([0, 7], resumed.stdout + resumed.stderr).toContain(resumed.exitCode);
       await expectOnly('b');
     },
   );
