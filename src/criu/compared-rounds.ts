@@ -63,8 +63,8 @@ export const COMPARE_FILES: readonly (readonly [string, string])[] = [
 images=\${PWD%/*}/images
 perl ./compare.pl dump "$images" "\${PWD%/*}/${MEMORY}" &
 perl=$!
-# Whoever has decided meanwhile waits for nothing of it.
-(until [ -f decision ]; do sleep 0.2; done; kill "$perl") > /dev/null 2>&1 &
+# Whoever has decided meanwhile waits for nothing of it. Once nobody has waited for it, its pid may be another's.
+(while kill -0 $$; do [ ! -f decision ] || { kill "$perl"; break; }; sleep 0.2; done) > /dev/null 2>&1 &
 watcher=$!
 wait "$perl"
 code=$?
