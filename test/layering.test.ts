@@ -70,7 +70,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   checkpoint: ['errors', 'host', 'plan', 'workload'],
   criu: ['errors', 'host', 'plan', 'workload'],
   network: ['errors', 'host'],
-  transfer: ['errors', 'host', 'plan'],
+  transfer: ['errors', 'events', 'host', 'plan'],
   workload: ['errors', 'host', 'plan'],
   lab: ['errors', 'host'],
   lock: ['errors', 'host'],

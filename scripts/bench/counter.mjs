@@ -24,30 +24,56 @@ export async function onLab(options, work) {
 
 /**
  * Starts a counter on a, moves it to b, and lets its own numbers tell.
- * @returns the milliseconds between two of them around the move
+ * @returns the milliseconds between two of them around the move, and what the move has returned
  */
-export function gapOf(lab, { memoryMiB, content }, move) {
+export function moveCounter(lab, counter, move) {
   for (const host of ['a', 'b'])
     on(lab, host, 'rm -rf /srv/counter /var/tmp/images && mkdir -p /srv/counter');
-  const pid = on(
-    lab,
-    'a',
-    `setsid python3 /shared/examples/counter/counter.py /srv/counter/numbers 2 "$1" "$2" < /dev/null > /dev/null 2>&1 &
-    echo $!
-    until [ "$(wc -l 2> /dev/null < /srv/counter/numbers)" -gt 100 ] 2> /dev/null; do sleep 0.05; done`,
-    [String(memoryMiB), content],
-  ).trim();
-  move(lab, pid);
+  const { pid, moved } = untilMoved(lab, counter, move);
   on(
     lab,
     'b',
     'lines=$(wc -l < /srv/counter/numbers); until [ "$(wc -l < /srv/counter/numbers)" -gt $((lines + 20)) ]; do sleep 0.05; done',
   );
   const check = JSON.parse(on(lab, 'b', 'python3 /shared/examples/counter/check.py /srv/counter/numbers'));
-  on(lab, 'b', 'kill "$1"; while [ -d "/proc/$1" ]; do sleep 0.02; done', [pid]);
+  endCounter(lab, 'b', pid);
   if (check.missing !== 0 || check.repeated !== 0)
     throw new Error(`numbers are missing: ${JSON.stringify(check)}`);
-  return check.longestGapMs;
+  return { gapMs: check.longestGapMs, moved };
+}
+
+/** After thousands of commands the host may give the counter a pid that the other one has: then another counter is taken. */
+function untilMoved(lab, counter, move) {
+  for (let tries = 0; tries < 10; tries++) {
+    const pid = startCounter(lab, 'a', counter);
+    const moved = move(lab, pid);
+    if (moved !== IS_TAKEN) return { pid, moved };
+    endCounter(lab, 'a', pid);
+  }
+  throw new Error('each counter had a pid that the other host has');
+}
+
+const IS_TAKEN = Symbol('the pid is taken');
+
+/**
+ * Starts a counter, and waits until it has been counting for a while.
+ * @param counter.writtenMiBPerSecond of its memory
+ * @returns its process id
+ */
+export function startCounter(lab, host, { memoryMiB, content, writtenMiBPerSecond = 0 }) {
+  return on(
+    lab,
+    host,
+    `rm -rf /srv/counter && mkdir -p /srv/counter
+    setsid python3 /shared/examples/counter/counter.py /srv/counter/numbers 2 "$@" < /dev/null > /dev/null 2>&1 &
+    echo $!
+    until [ "$(wc -l 2> /dev/null < /srv/counter/numbers)" -gt 100 ] 2> /dev/null; do sleep 0.05; done`,
+    [memoryMiB, content, writtenMiBPerSecond].map(String),
+  ).trim();
+}
+
+export function endCounter(lab, host, pid) {
+  on(lab, host, 'kill "$1"; while [ -d "/proc/$1" ]; do sleep 0.02; done', [pid]);
 }
 
 /** The script that people write: dump, rsync, restore. */
@@ -58,23 +84,29 @@ export function moveByScript(lab, pid) {
   on(lab, 'b', 'criu restore -d -D /var/tmp/images');
 }
 
-/** criu-flow with the recipe of the benchmark, and that transfer and strategy in it. */
-export function moveByCriuFlow(transfer, strategy = 'stop-and-copy') {
-  const recipe = readFileSync(fileURLToPath(new URL('recipe.yaml', import.meta.url)), 'utf8').replace(
-    'uses: dump',
-    `{ uses: dump, with: { strategy: ${strategy} } }`,
-  );
+/**
+ * criu-flow with the recipe of the benchmark, and that transfer and strategy in it.
+ * @param strategy as `with` of the dump has it
+ * @returns a move, which returns the summary of the run
+ */
+export function moveByCriuFlow(transfer, strategy = { strategy: 'stop-and-copy' }) {
+  const recipe = readFileSync(fileURLToPath(new URL('recipe.yaml', import.meta.url)), 'utf8')
+    .replace('uses: dump', `{ uses: dump, with: ${JSON.stringify(strategy)} }`)
+    .replace('transfer/rsync', transfer);
   return (lab, pid) => {
     const directory = mkdtempSync(join(tmpdir(), 'criu-flow-bench-'));
     try {
       const file = join(directory, 'recipe.yaml');
-      writeFileSync(file, recipe.replace('transfer/rsync', transfer));
-      const args = ['run', file, '--lab', lab.name, '--reporter', 'plain', '-i', `pid=${pid}`];
+      writeFileSync(file, recipe);
+      const args = ['run', file, '--lab', lab.name, '--reporter', 'json', '-i', `pid=${pid}`];
       const run = spawnSync(process.execPath, [cli, ...args], {
         encoding: 'utf8',
         env: { ...process.env, XDG_STATE_HOME: directory },
+        maxBuffer: 1024 ** 3,
       });
+      if (run.status === 4 && /PID \d+ of the workload is taken/.test(run.stdout)) return IS_TAKEN;
       if (run.status !== 0) throw new Error(`criu-flow ended with ${run.status}\n${run.stdout}${run.stderr}`);
+      return JSON.parse(run.stdout.trim().split('\n').at(-1)).summary;
     } finally {
       rmSync(directory, { recursive: true });
     }

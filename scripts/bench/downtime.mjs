@@ -1,5 +1,5 @@
 // The downtime of a process moved by criu-flow against the three-line script that people write.
-import { gapOf, moveByCriuFlow, moveByScript, onLab } from './counter.mjs';
+import { moveByCriuFlow, moveByScript, moveCounter, onLab } from './counter.mjs';
 import { median, spread } from './statistics.mjs';
 
 /**
@@ -16,8 +16,8 @@ export async function measureDowntime(rounds) {
       const script = [];
       const flow = [];
       for (let round = 0; round < rounds; round++) {
-        script.push(gapOf(lab, { memoryMiB: 64, content }, moveByScript));
-        flow.push(gapOf(lab, { memoryMiB: 64, content }, moveByCriuFlow('transfer/rsync')));
+        script.push(moveCounter(lab, { memoryMiB: 64, content }, moveByScript).gapMs);
+        flow.push(moveCounter(lab, { memoryMiB: 64, content }, moveByCriuFlow('transfer/rsync')).gapMs);
       }
       const ratio = median(flow) / median(script);
       if (content === 'records') isGood &&= ratio <= 0.5;

@@ -74,9 +74,19 @@ export const FENCE_UP = 'nft -f fence.nft';
  * What runs is our own fixed text; its values are in files beside it, one a line, that no shell reads as text.
  */
 export const HOLD_SCRIPT: string = `#!/bin/sh
+cd "\${0%/*}" || exit 1
+# Before all that these do not need: the workload waits for each of them.
+case $CRTOOLS_SCRIPT_ACTION in
+pre-resume)
+  : > resuming
+  exit ;;
+post-resume)
+  [ ! -f on-resume ] || sh ./on-resume
+  exit ;;
+pre-dump | pre-restore | post-dump | post-restore) ;;
+*) exit 0 ;;
+esac
 ${PUT_FUNCTION}
-dir=\${0%/*}
-cd "$dir" || exit 1
 look() {
   stat=
   { while read -r line; do stat="$stat $line"; done < "/proc/$1/stat"; } 2> /dev/null
@@ -109,14 +119,6 @@ pre-restore)
   now
   echo "$now" > began
   exit 0 ;;
-post-dump | post-restore) ;;
-pre-resume)
-  : > resuming
-  exit ;;
-post-resume)
-  [ ! -f on-resume ] || sh ./on-resume
-  exit ;;
-*) exit 0 ;;
 esac
 exec 4<> doorbell
 bytes=0
@@ -125,7 +127,11 @@ if [ "$CRTOOLS_SCRIPT_ACTION" = post-dump ]; then
   : > dumped || exit 1
   if [ -n "$CRTOOLS_INIT_PID" ]; then
     tree "$CRTOOLS_INIT_PID" > tasks.new && mv tasks.new tasks || exit 1
-    while read -r pid _; do grep -qx "$pid" stopped || kill -STOP "$pid"; done < tasks
+    if [ -s stopped ]; then
+      while read -r pid _; do grep -qx "$pid" stopped || kill -STOP "$pid"; done < tasks
+    else
+      while read -r pid _; do kill -STOP "$pid"; done < tasks
+    fi
   fi
   [ ! -f before-held ] || sh ./before-held > before-held.output 2>&1 || exit 1
   for size in $(stat -c %s "$CRTOOLS_IMAGE_DIR"/*.img); do bytes=$((bytes + size)); done

@@ -123,6 +123,7 @@ export class Session {
       ...(state.fetchMs === undefined ? {} : { fetchMs: state.fetchMs }),
       ...(state.strategy === undefined ? {} : { strategy: state.strategy }),
       ...(state.preCopy === undefined ? {} : { preCopy: state.preCopy }),
+      ...(state.compression === undefined ? {} : { compression: state.compression }),
       phasesMs: this.#phases.finish(),
       ...(probes.length > 0 ? { probes } : {}),
       ...(failure ? { failure } : {}),

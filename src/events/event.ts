@@ -84,6 +84,17 @@ export interface PreCopyRound {
   readonly sendMs: number;
 }
 
+export type Compression = 'none' | 'lz4' | 'zstd';
+
+/** How the images were compressed on their way, where rsync can do that. */
+export interface CompressionReport {
+  readonly chosen: Compression;
+  /** Bytes of memory that reached the destination in a second, of each that was tried. Empty where the link is too fast to matter. */
+  readonly bytesPerSecond: Readonly<Partial<Record<Compression, number>>>;
+  /** Why nothing was tried where the link is slow enough. */
+  readonly unmeasured?: string;
+}
+
 /** What `strategy: auto` has measured before the freeze, and what it has made of that. */
 export interface StrategyReport {
   readonly chosen: Strategy;
@@ -141,6 +152,8 @@ export interface RunSummary {
   /** With `strategy: auto`. */
   readonly strategy?: StrategyReport;
   readonly preCopy?: PreCopyReport;
+  /** Of the images, where the transfer can compress. */
+  readonly compression?: CompressionReport;
   /** Milliseconds after its release in which the workload on the destination had not all of its memory yet. */
   readonly fetchMs?: number;
   /** Milliseconds spent in each phase. */

@@ -6,13 +6,8 @@ import { pageServerDirectory } from '../steps/transfer-stream.ts';
 import { FENCE_SCRIPT } from '../network/fence.ts';
 import { portFence } from '../network/port-fence.ts';
 import { directPathConfig } from '../transfer/one-run-key.ts';
-import {
-  directoryCommand,
-  filesCommand,
-  imagesCommand,
-  type ImagesWanted,
-  roundCommand,
-} from '../transfer/rsync.ts';
+import { directoryCommand, filesCommand, roundCommand } from '../transfer/rsync.ts';
+import type { ImagesWanted } from '../transfer/images-wanted.ts';
 import { stagedFile, stagingPath } from '../transfer/staging.ts';
 import { command, type RunNames, work } from './act.ts';
 import type { Act, ForecastCommand } from './forecast.ts';
@@ -41,13 +36,14 @@ interface TransferActs {
 
 const CLOSE: readonly Act[] = [work('source', 'close the connection to the destination')];
 
-const SEND = 'let the waiting rsync copy the images; read their digests meanwhile';
+const SEND = 'let the waiting copy send the images; read their digests meanwhile';
 
 export const TRANSFER_ACTS: Readonly<Record<Transfer, TransferActs>> = {
   'transfer/rsync': {
     prepare: (names) => [
       work('destination', `make the directory of the images${directoriesOf(names)}`),
       ...openWay(names),
+      ...chooseCompression(names),
     ],
     arm: (names) => [
       ...reserve(names),
@@ -57,9 +53,12 @@ export const TRANSFER_ACTS: Readonly<Record<Transfer, TransferActs>> = {
     main: (names) => send(names, SEND),
     carryRound: (names, round) => {
       const { from, to } = imagesPath(names);
-      return work('source', 'copy each round to the destination', [
-        command('source', roundCommand({ sshConfigFile: sshConfig(names), from: `${from}${round}`, to })),
-      ]);
+      const way = { sshConfigFile: sshConfig(names), from: `${from}${round}`, to };
+      return work(
+        'source',
+        'copy each round to the destination, compressed as was measured to be the fastest',
+        [command('source', roundCommand(way, 'none'))],
+      );
     },
     cleanUp: CLOSE,
     leaves: ['the key'],
@@ -82,7 +81,7 @@ export const TRANSFER_ACTS: Readonly<Record<Transfer, TransferActs>> = {
     main: (names) =>
       send(
         names,
-        'let the waiting rsync copy the images without the memory, which is there; read their digests',
+        'let the waiting copy send the images without the memory, which is there; read their digests',
       ),
     cleanUp: CLOSE,
     leaves: ['the page server', 'the key'],
@@ -146,7 +145,9 @@ function reserve({ plan }: RunNames): readonly Act[] {
 
 function openWay(names: RunNames): readonly Act[] {
   const isStreamed = transferOf(names.plan) === 'transfer/stream';
-  const what = isStreamed ? 'rsync and the one port of the page server only,' : 'rsync only and';
+  const what = isStreamed
+    ? 'this transfer and the one port of the page server only,'
+    : 'this transfer only and';
   return [
     work('source', 'make a key for this run (ssh-keygen)'),
     work('destination', `let it in, for ${what} for a day at most (~/.ssh/authorized_keys)`),
@@ -176,9 +177,24 @@ function waitOnWay(names: RunNames, images: ImagesWanted): readonly Act[] {
           ),
         ]
       : []),
-    work('source', 'begin the rsync of the images, which waits to be told', [
-      command('source', imagesCommand({ sshConfigFile: sshConfig(names), ...imagesPath(names) }, images)),
-    ]),
+    work('source', `begin the copy of ${IMAGES[images]}, which waits to be told`),
+  ];
+}
+
+const IMAGES: Readonly<Record<ImagesWanted, string>> = {
+  all: 'the images',
+  'without-memory': 'the images but the memory',
+  'without-rounds': 'the images but the rounds',
+};
+
+/** Where memory is to move in the pause, or before. */
+function chooseCompression({ plan }: RunNames): readonly Act[] {
+  if (isPostCopied(plan)) return [];
+  return [
+    work(
+      'source',
+      'where that took a while, send samples of its memory to see which is the fastest: none, lz4, zstd',
+    ),
   ];
 }
 

@@ -9,6 +9,7 @@ import {
   type Tint,
 } from './format.ts';
 import { sanitizeLine } from './sanitize.ts';
+import { formatCompression } from './compression.ts';
 import { strategyRows } from './strategy.ts';
 
 export interface SummaryContext {
@@ -156,6 +157,8 @@ function tableRows(summary: RunSummary): Row[] {
         : ['images', size],
     );
   }
+  if (summary.compression && summary.imageBytes !== undefined)
+    rows.push(['compression', formatCompression(summary.compression)]);
   if (summary.strategy) rows.push(...strategyRows(summary.strategy));
   rows.push(...preCopyRows(summary));
   if (summary.downtimeMs !== undefined)

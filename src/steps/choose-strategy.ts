@@ -58,10 +58,17 @@ async function measure(context: StepContext): Promise<MeasuredWorkload> {
   };
   const [watched, bytesPerSecond] = await Promise.all([
     watchMemory(source, pids, signal).catch(orStop),
-    measureBytesPerSecond({ ...context, signal }).catch(orStop),
+    bytesPerSecondOf({ ...context, signal }).catch(orStop),
   ]);
   if (watched === undefined || bytesPerSecond === undefined) throw failures[0];
   return { ...watched, bytesPerSecond, isTracked: state.isTracked !== false };
+}
+
+/** As it was measured already, where the way of the images was to be chosen. */
+async function bytesPerSecondOf(context: StepContext): Promise<number> {
+  const { chosen, bytesPerSecond = {} } = context.state.compression ?? {};
+  const known = chosen && bytesPerSecond[chosen];
+  return known ?? measureBytesPerSecond(context);
 }
 
 /** What would be findings of the preflight if the recipe asked for that strategy, or a failure later. */

@@ -1,20 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mustRunScript } from '../host/shell.ts';
 import { stopError } from '../host/stop.ts';
+import type { Compression } from '../events/event.ts';
 import { openDetour } from '../host/ssh-detour.ts';
 import { type FilePlan, isPostCopied } from '../plan/plan.ts';
 import { destinationAccess } from '../transfer/destination-access.ts';
-import { closeDirectPath, openDirectPath, reopenDirectPath, REVOKE_SCRIPT } from '../transfer/one-run-key.ts';
-import { RECONNECT_EVERY_MS, RECONNECT_WITHIN_MS } from '../transfer/reconnect.ts';
-import type { TransferProgress } from '../transfer/progress.ts';
 import {
-  BrokenTransfer,
-  copyFiles,
-  copyFilesAgain,
-  copyRound,
-  type ImagesWanted,
-  WaitingCopy,
-} from '../transfer/rsync.ts';
+  closeDirectPath,
+  directPathConfig,
+  openDirectPath,
+  reopenDirectPath,
+  REVOKE_SCRIPT,
+} from '../transfer/one-run-key.ts';
+import { RECONNECT_EVERY_MS, RECONNECT_WITHIN_MS } from '../transfer/reconnect.ts';
+import type { ImagesWanted } from '../transfer/images-wanted.ts';
+import type { TransferProgress } from '../transfer/progress.ts';
+import { BrokenTransfer, copyFiles, copyFilesAgain, copyRound, WaitingCopy } from '../transfer/rsync.ts';
 import type { SharedMappings } from '../workload/shared-mappings.ts';
 import { stagedFile, stagingPath } from '../transfer/staging.ts';
 import { REMOVE_RUN_DIRECTORY_SCRIPT } from './run-directory.ts';
@@ -27,14 +28,15 @@ import { imagesDirectory, memoryBytesOf, type StepContext } from './step.ts';
  * Opens the way from the source straight to the destination, and copies the files there while the workload runs.
  * @param port of 127.0.0.1 that leads to the destination too
  * @param portBack of 127.0.0.1 on the destination that may be led back: when it must be, there is no detour, on which more could be lost
+ * @returns milliseconds that as many zeros took as there is memory, 64 MiB of them and two seconds at most
  */
 export async function openWay(
   context: StepContext,
   { port, portBack }: { readonly port?: number; readonly portBack?: number | undefined },
-): Promise<void> {
+): Promise<number> {
   const { source, destination, attemptId, runDirectory, state } = context;
   context.detail(`connect ${source.name} to ${destination.name}`);
-  state.directPathConfig = await openDirectPath({
+  const warmUpMs = await openDirectPath({
     source,
     destination,
     access: await destinationAccess(destination.name, context.sshConfigFile),
@@ -46,6 +48,7 @@ export async function openWay(
     ...(source.name !== 'local' &&
       !isPostCopied(context.plan) && { detour: (why: string) => goThroughHere(context, why) }),
   });
+  state.directPathConfig = directPathConfig(runDirectory);
   if (context.plan.files.length > 0) {
     context.detail('copy the files while the workload runs');
     state.directories = await findDirectories(context);
@@ -53,22 +56,28 @@ export async function openWay(
     state.copyFilesAgain = copyWhileItRuns;
   }
   const { from: directory, to } = imagesPath(context);
-  state.carryProbe = (name, { signal, onProgress }) =>
+  state.carryProbe = (name, { signal, onProgress, compression = compressionOf(context) }) =>
     copyRound(
       { source, sshConfigFile: directPath(context), from: `${directory}${name}`, to },
+      compression,
       signal,
       onProgress,
     );
   state.carryRound = state.carryProbe;
+  return warmUpMs;
 }
 
-/** Has an rsync wait for the images, and others for what changes in the directories among the files. */
+function compressionOf({ state }: StepContext): Compression {
+  return state.compression?.chosen ?? 'none';
+}
+
+/** Has a copy wait for the images, and others for what changes in the directories among the files. */
 export function waitOnWay(context: StepContext, images: ImagesWanted): void {
   const { source, state } = context;
   state.directoryTransfers = waitForDirectories(context);
   state.imagesTransfer = WaitingCopy.ofImages(
     { source, sshConfigFile: directPath(context), ...imagesPath(context) },
-    images,
+    { images, compression: compressionOf(context) },
   );
 }
 
@@ -110,13 +119,21 @@ export async function sendOnWay(context: StepContext, images: ImagesWanted): Pro
   const { imageBytes, imagesTransfer } = context.state;
   if (imageBytes === undefined || imagesTransfer === undefined)
     throw new Error('transfer: nothing was dumped');
-  const onProgress = (progress: TransferProgress): void => context.progress(progress, imageBytes);
+  const onProgress = (progress: TransferProgress): void =>
+    context.progress(withRest(progress, imageBytes), imageBytes);
   try {
     await allOver(imagesTransfer.send(context.signal, onProgress), copyLastChanges(context));
   } catch (error) {
     if (!(error instanceof BrokenTransfer)) throw error;
     await sendRest(context, images, { broken: error, onProgress });
   }
+}
+
+/** What does not know how much there is cannot say how long it will take. */
+function withRest(progress: TransferProgress, totalBytes: number): TransferProgress {
+  const { doneBytes, bytesPerSecond } = progress;
+  if (progress.remainingMs !== undefined || bytesPerSecond === 0) return progress;
+  return { ...progress, remainingMs: (1000 * Math.max(0, totalBytes - doneBytes)) / bytesPerSecond };
 }
 
 async function sendRest(
@@ -138,7 +155,7 @@ async function sendRest(
   }
   const rest = WaitingCopy.ofRest(
     { source, sshConfigFile: directPath(context), ...imagesPath(context) },
-    images,
+    { images, compression: compressionOf(context) },
   );
   await allOver(rest.send(signal, onProgress), copyLastChanges(context));
   context.warn(

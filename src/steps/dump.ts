@@ -24,11 +24,11 @@ import { imagesDirectory, memoryBytesOf, type StepContext, type StepType } from 
 
 /**
  * Commands inside of the pause. On the source: start the dump, files that do not wait, mapped files, digests, address, commit; on the
- * destination: note that all has come, digests, start the restore, waiver; of a stream, follow the memory and see that it ends well.
+ * destination: note that all has come, digests, start the restore, waiver, release; of a stream, follow the memory and see that it ends well.
  */
 const SOURCE_COMMANDS = 6;
-const DESTINATION_COMMANDS = 4;
-const DESTINATION_COMMANDS_OF_STREAM = 6;
+const DESTINATION_COMMANDS = 5;
+const DESTINATION_COMMANDS_OF_STREAM = 7;
 
 /** Freeze the workload, write its images, and hold it. The only undo that matters: let it run on. */
 export const dump: StepType = {

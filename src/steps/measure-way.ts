@@ -1,3 +1,4 @@
+import type { Compression } from '../events/event.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { writeMemorySample } from '../workload/memory-sample.ts';
 import { imagesDirectory, type StepContext } from './step.ts';
@@ -26,22 +27,56 @@ const READ_SCRIPT = 'exec cat "$1" > /dev/null';
  * @throws FlowError TRANSFER_FAILED, HOST_UNREACHABLE, INTERRUPTED
  */
 export async function measureBytesPerSecond(context: StepContext): Promise<number> {
-  const first = await carrySample(context, LEAST_BYTES);
+  return (await growSample(context)).bytesPerSecond;
+}
+
+/**
+ * The same for each way to compress them, where that can be chosen.
+ * @throws FlowError as {@link measureBytesPerSecond}
+ */
+export async function measureCompressions(
+  context: StepContext,
+): Promise<Readonly<Record<Compression, number>>> {
+  const { bytes, firstMs, bytesPerSecond } = await growSample(context, 'none');
+  const rateOf = async (compression: Compression): Promise<number> => {
+    const sample = await carrySample(context, Math.max(bytes, LEAST_BYTES), compression);
+    return rate(sample, firstMs);
+  };
+  return { none: bytesPerSecond, lz4: await rateOf('lz4'), zstd: await rateOf('zstd') };
+}
+
+interface Sample {
+  readonly bytes: number;
+  readonly ms: number;
+}
+
+/** @returns of the largest sample, besides the rate; and what the first one took */
+async function growSample(
+  context: StepContext,
+  compression?: Compression,
+): Promise<{ readonly bytes: number; readonly firstMs: number; readonly bytesPerSecond: number }> {
+  const { ms: firstMs } = await carrySample(context, LEAST_BYTES, compression);
   for (const mostBytes of MORE_BYTES) {
-    const { bytes, ms } = await carrySample(context, mostBytes);
-    const moreMs = ms - first.ms;
-    if (moreMs >= Math.max(ENOUGH_MS, first.ms / 2)) return (1000 * bytes) / moreMs;
-    if (bytes === mostBytes && mostBytes !== MORE_BYTES.at(-1)) continue;
-    // There is no more of it, and most of the time may still be that moment, or not.
-    return (1000 * Math.max(bytes, LEAST_BYTES)) / Math.max(1, moreMs, ms / 2);
+    const sample = await carrySample(context, mostBytes, compression);
+    const isEnough = sample.ms - firstMs >= Math.max(ENOUGH_MS, firstMs / 2);
+    const isLast = sample.bytes < mostBytes || mostBytes === MORE_BYTES.at(-1);
+    if (isEnough || isLast) return { bytes: sample.bytes, firstMs, bytesPerSecond: rate(sample, firstMs) };
   }
   throw new Error('the last sample is enough');
+}
+
+/** Where there is no more memory, most of the time may still be the moment to begin, or not. */
+function rate({ bytes, ms }: Sample, firstMs: number): number {
+  const moreMs = ms - firstMs;
+  const isEnough = moreMs >= Math.max(ENOUGH_MS, firstMs / 2);
+  return (1000 * Math.max(bytes, LEAST_BYTES)) / Math.max(1, isEnough ? moreMs : Math.max(moreMs, ms / 2));
 }
 
 async function carrySample(
   context: StepContext,
   mostBytes: number,
-): Promise<{ readonly bytes: number; readonly ms: number }> {
+  compression: Compression | undefined,
+): Promise<Sample> {
   const { source, destination, state, signal } = context;
   const what = 'Measuring the way of the images';
   const directory = `${imagesDirectory(context)}/${PROBE}`;
@@ -57,7 +92,10 @@ async function carrySample(
     const bytes = await writeMemorySample(source, pids, { file, mostBytes, signal });
     const beganAt = performance.now();
     if (state.carryProbe) {
-      await state.carryProbe(PROBE, { sizeBytes: bytes, signal, onProgress: () => undefined });
+      await state.carryProbe(PROBE, {
+        ...{ sizeBytes: bytes, signal, onProgress: () => undefined },
+        ...(compression && { compression }),
+      });
     } else {
       // The destination sees it anyway, once it was written.
       await mustRunScript(source, SYNC_SCRIPT, [file], { what, signal });

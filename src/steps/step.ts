@@ -1,7 +1,14 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import type { CriuHold, Task } from '../criu/hold.ts';
 import type { FlowError } from '../errors/flow-error.ts';
-import type { Phase, PreCopyReport, PreCopyRound, StrategyReport } from '../events/event.ts';
+import type {
+  Compression,
+  CompressionReport,
+  Phase,
+  PreCopyReport,
+  PreCopyRound,
+  StrategyReport,
+} from '../events/event.ts';
 import type { Host } from '../host/host.ts';
 import type { Detour } from '../host/ssh-detour.ts';
 import { type ActingStep, isPostCopied, isPreCopied, type Plan } from '../plan/plan.ts';
@@ -66,6 +73,8 @@ export interface RunState {
   carryProbe?: CarryDirectory;
   /** Copies the files once more while the workload runs; undefined when there are none. */
   copyFilesAgain?: (context: StepContext) => Promise<void>;
+  /** How images travel, where that can be chosen. */
+  compression?: CompressionReport;
   /** Which strategy was chosen, and why. */
   strategy?: StrategyReport;
   /** Whether the kernel of the source tracks what memory is written to, of a run that may copy it in rounds. */
@@ -98,6 +107,8 @@ export type CarryDirectory = (
     readonly sizeBytes: number;
     readonly signal: AbortSignal;
     readonly onProgress: (progress: TransferProgress) => void;
+    /** Where that can be chosen. @default what was chosen for the images */
+    readonly compression?: Compression;
   },
 ) => Promise<void>;
 

@@ -2,6 +2,10 @@ import { FlowError } from '../errors/flow-error.ts';
 import { commandOn } from '../host/command-on.ts';
 import type { CommandResult, Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
+import { RECEIVE_IMAGES, RECEIVE_SCRIPT } from './image-stream.ts';
+
+/** What the key of the run may ask for besides: to throw away what it sends. */
+const TAKE_ZEROS = 'criu-flow-zeros';
 
 /** How the source reaches the destination: what ssh_config says there, resolved on the controller. */
 export interface DestinationAccess {
@@ -48,23 +52,36 @@ cat key.pub
 `;
 
 /**
- * Lets the key in, for nothing but rsync's server, for one day at most. Arguments: the run's directory, the run's id,
+ * Lets the key in, for nothing but rsync's server and what takes the images, for one day at most. Arguments: the run's directory, the run's id,
  * the public key, and the one port of 127.0.0.1 that it may be forwarded to, or nothing, and the one that may be forwarded to it. What is created to do so is noted in the run's directory before, for REVOKE_SCRIPT.
  * @see sshd(8), AUTHORIZED_KEYS FILE FORMAT: restrict, command, expiry-time, port-forwarding, permitopen.
  */
-export const AUTHORIZE_SCRIPT = `
+export const AUTHORIZE_SCRIPT: string = `
 set -e
 umask 077
 mkdir -p "$1"
-cat > "$1/rsync-only" <<'EOF'
+cat > "$1/transfers-only" <<'EOF'
+here=\${0%/*}
+note() { echo "$$ $(cut -d ' ' -f 22 "/proc/$$/stat")" >> "$here/transfer-servers"; }
 case $SSH_ORIGINAL_COMMAND in
 'rsync --server '*)
   set -f
-  echo "$$ $(cut -d ' ' -f 22 "/proc/$$/stat")" >> "\${0%/*}/rsync-servers"
+  note
   exec $SSH_ORIGINAL_COMMAND ;;
+${RECEIVE_IMAGES})
+  umask 077
+  note
+  cd "$here/images" || exit
+  . "$here/receive-images" ;;
+${TAKE_ZEROS})
+  note
+  exec cat > /dev/null ;;
 esac
-echo "this key is for rsync only" >&2
+echo "this key is for the transfers of one run only" >&2
 exit 1
+EOF
+cat > "$1/receive-images" <<'EOF'
+${RECEIVE_SCRIPT}
 EOF
 cd
 [ -d .ssh ] || { : > "$1/created-ssh-directory"; mkdir -p .ssh; }
@@ -74,7 +91,7 @@ flock 9
 [ -z "$(tail -c 1 .ssh/authorized_keys)" ] || echo >> .ssh/authorized_keys
 forwarding=
 [ -z "$4$5" ] || forwarding="port-forwarding,permitopen=\\"127.0.0.1:\${4:-1}\\",permitlisten=\\"127.0.0.1:\${5:-1}\\","
-echo "restrict,\${forwarding}expiry-time=\\"$(date -d '+1 day' +%Y%m%d%H%M)\\",command=\\"sh $1/rsync-only\\" $3" >> .ssh/authorized_keys
+echo "restrict,\${forwarding}expiry-time=\\"$(date -d '+1 day' +%Y%m%d%H%M)\\",command=\\"sh $1/transfers-only\\" $3" >> .ssh/authorized_keys
 `;
 
 /**
@@ -96,7 +113,7 @@ fi
 while read -r pid start; do
   now=$(sed 's/^.*) //' "/proc/$pid/stat" | cut -d ' ' -f 20)
   [ "$now" != "$start" ] || kill "$pid"
-done 2> /dev/null < "$1/rsync-servers"
+done 2> /dev/null < "$1/transfer-servers"
 [ ! -f "$1/created-authorized-keys" ] || [ -s .ssh/authorized_keys ] || rm -f .ssh/authorized_keys
 [ ! -f "$1/created-ssh-directory" ] || rmdir .ssh 2> /dev/null
 :
@@ -129,12 +146,13 @@ ssh -F "$1/config" -O forward -L "127.0.0.1:$2:127.0.0.1:$2" destination > /dev/
  * Sends zeros over the new connection, as many as there will be images, 64 MiB at most. TCP learns the path only as data
  * flow: the first megabytes of a connection travel several times slower than those after, under BBR for tenths of a
  * second, and that must not be in the pause. Two seconds at most, for slow paths. A failure here is none: the
- * transfer itself will tell. Arguments: the key's directory, the run's directory, the size in bytes.
+ * transfer itself will tell. Prints the seconds since boot before and after. Arguments: the key's directory, the size in bytes.
  */
 const WARM_UP_SCRIPT = `
-truncate -s "$3" "$1/zeros"
-timeout 2 rsync --secluded-args --whole-file --inplace --rsh "ssh -F $1/config" -- "$1/zeros" "destination:$2/zeros" > /dev/null 2>&1
-rm -f "$1/zeros"
+read -r began _ < /proc/uptime
+head -c "$2" /dev/zero | timeout 2 ssh -F "$1/config" destination ${TAKE_ZEROS} > /dev/null 2>&1
+read -r ended _ < /proc/uptime
+echo "$began $ended"
 `;
 
 const LONGEST_WARM_UP_BYTES = 64 * 1024 * 1024;
@@ -199,10 +217,10 @@ const NOT_REACHED = /Could not resolve|refused|No route to host|unreachable|time
 
 /**
  * Opens a straight ssh path from the source to the destination for one run.
- * @returns the ssh_config on the source that names it `destination`.
+ * @returns milliseconds that {@link WARM_UP_SCRIPT} took, ten at a time
  * @throws FlowError TRANSFER_FAILED when the source cannot reach the destination.
  */
-export async function openDirectPath(options: DirectPathOptions): Promise<string> {
+export async function openDirectPath(options: DirectPathOptions): Promise<number> {
   const { source, destination, access, runId, runDirectory, imageBytes, port, portBack } = options;
   const directory = keyDirectory(runDirectory);
   const makeKey = ({
@@ -237,10 +255,11 @@ export async function openDirectPath(options: DirectPathOptions): Promise<string
   }
   if (port !== undefined) await forward(source, destination, directory, port);
   const warmUpBytes = Math.min(imageBytes, LONGEST_WARM_UP_BYTES);
-  await mustRunScript(source, WARM_UP_SCRIPT, [directory, runDirectory, String(warmUpBytes)], {
+  const warmedUp = await mustRunScript(source, WARM_UP_SCRIPT, [directory, String(warmUpBytes)], {
     what: 'Warming the connection up',
   });
-  return directPathConfig(runDirectory);
+  const [began = 0, ended = 0] = warmedUp.stdout.split(' ').map(Number);
+  return 1000 * (ended - began);
 }
 
 async function forward(source: Host, destination: Host, directory: string, port: number): Promise<void> {

@@ -1,5 +1,8 @@
 import { FlowError } from '../errors/flow-error.ts';
+import type { Compression } from '../events/event.ts';
 import type { CommandResult, Host } from '../host/host.ts';
+import { readStreamProgress, sendImagesCommand } from './image-stream.ts';
+import type { ImagesWanted } from './images-wanted.ts';
 import { parseRsyncProgress, type TransferProgress } from './progress.ts';
 import { ROUNDS } from './rounds.ts';
 
@@ -16,9 +19,6 @@ interface Way extends Path {
   readonly source: Host;
 }
 
-/** Which of the images the destination lacks: all of them; all but the memory, which was streamed; all but what was copied in rounds. */
-export type ImagesWanted = 'all' | 'without-memory' | 'without-rounds';
-
 /** The connection between the hosts broke, and what had come until then is there. */
 export class BrokenTransfer extends FlowError {}
 
@@ -27,7 +27,7 @@ const TIMEOUT_MS = 24 * 3_600_000;
 
 /**
  * Flags for criu's images: all of it is new (`--whole-file`), and the manifest is checked on arrival, so rsync need not
- * hash it as well. The memory of most processes compresses well, and lz4 costs nothing where it does not.
+ * hash it as well.
  */
 const IMAGE_FLAGS = [
   '--recursive',
@@ -40,13 +40,18 @@ const IMAGE_FLAGS = [
   '--files-from=-',
   '--delete',
   '--checksum-choice=none',
-  '--compress',
-  '--compress-choice=lz4',
   '--info=progress2',
   '--no-human-readable',
   '--no-inc-recursive',
   '--outbuf=L',
 ];
+
+/** The level of zstd is the one that a fast link can wait for. */
+const COMPRESSION_FLAGS: Readonly<Record<Compression, readonly string[]>> = {
+  none: [],
+  lz4: ['--compress', '--compress-choice=lz4'],
+  zstd: ['--compress', '--compress-choice=zstd', '--compress-level=1'],
+};
 
 /**
  * Flags for the workload's files. `--modify-window=-1` compares nanoseconds: without it a file that changed twice
@@ -66,6 +71,12 @@ const ONE_FLAGS = [
   '--ignore-missing-args',
 ];
 const SOME_FLAGS = [...ONE_FLAGS, '--from0', '--files-from=-'];
+
+/** How images are sent. */
+interface ImagesOptions {
+  readonly images: ImagesWanted;
+  readonly compression: Compression;
+}
 
 /** With which rsync ends when files were removed after it had listed them, and all others were copied. */
 const SOME_VANISHED = 24;
@@ -135,19 +146,28 @@ export async function copyOnHost(
   requireSuccess({ source: host, from }, result);
 }
 
+/** What copies a directory when it is told to. */
+interface Copying {
+  readonly program: 'rsync' | 'ssh';
+  readonly argv: readonly string[];
+  readonly progress: (onProgress: (progress: TransferProgress) => void) => (line: string) => void;
+}
+
 /**
- * An rsync of a directory that is connected, and waits to be told to look at it: what it takes to begin, three round trips and as
+ * A copy of a directory that is connected, and waits to be told to look at it: what it takes to begin, three round trips and as
  * many processes, is not in the pause.
  */
 export class WaitingCopy {
   readonly #way: Way;
+  readonly #program: Copying['program'];
   readonly #result: Promise<CommandResult>;
   readonly #stop = new AbortController();
   #begin: (names: string) => void = () => undefined;
   #onProgress: (progress: TransferProgress) => void = () => undefined;
 
-  private constructor(way: Way, argv: readonly string[]) {
+  private constructor(way: Way, { program, argv, progress }: Copying) {
     this.#way = way;
+    this.#program = program;
     // rsync reads the names of what it copies from its input. One name is enough: the directory itself.
     const names = new Promise<string>((resolve) => {
       this.#begin = resolve;
@@ -156,38 +176,38 @@ export class WaitingCopy {
       stdin: names,
       timeoutMs: TIMEOUT_MS,
       signal: this.#stop.signal,
-      onLine: (line) => {
-        const progress = parseRsyncProgress(line);
-        if (progress) this.#onProgress(progress);
-      },
+      onLine: progress((seen) => this.#onProgress(seen)),
     });
     // Whoever sends sees its failure.
     this.#result.catch(() => undefined);
   }
 
-  /** Begins to wait for criu's images, in a directory that must exist. */
-  static ofImages(way: Way, images: ImagesWanted): WaitingCopy {
-    return new WaitingCopy(way, imagesCommand(way, images));
+  /** Begins to wait for criu's images, in a directory that must exist. Only rsync compresses them. */
+  static ofImages(way: Way, { images, compression }: ImagesOptions): WaitingCopy {
+    return new WaitingCopy(
+      way,
+      compression === 'none'
+        ? { program: 'ssh', argv: sendImagesCommand(way, images), progress: readStreamProgress }
+        : byRsync(rsyncCommand(way, imageFlags(images, compression))),
+    );
   }
 
   /** The same for images of which a part has come, when a connection broke: what the destination has is not sent again. */
-  static ofRest(way: Way, images: ImagesWanted): WaitingCopy {
+  static ofRest(way: Way, { images, compression }: ImagesOptions): WaitingCopy {
     // Without checksums rsync compares nothing, and sends all.
     const whole: readonly string[] = ['--whole-file', '--checksum-choice=none'];
-    return new WaitingCopy(
-      way,
-      rsyncCommand(way, ['--no-whole-file', ...imageFlags(images).filter((flag) => !whole.includes(flag))]),
-    );
+    const flags = imageFlags(images, compression).filter((flag) => !whole.includes(flag));
+    return new WaitingCopy(way, byRsync(rsyncCommand(way, ['--no-whole-file', ...flags])));
   }
 
   /** Begins to wait for what changes in a directory of the workload. */
   static ofDirectory(way: Way): WaitingCopy {
-    return new WaitingCopy(way, directoryCommand(way));
+    return new WaitingCopy(way, byRsync(directoryCommand(way)));
   }
 
   /**
    * Copies all that is in the directory now, and removes all else from the destination's, but for memory that came there another way.
-   * @throws FlowError TRANSFER_FAILED, with rsync's own line; INTERRUPTED
+   * @throws FlowError TRANSFER_FAILED, with its program's own line; INTERRUPTED
    */
   async send(
     signal: AbortSignal,
@@ -199,7 +219,7 @@ export class WaitingCopy {
     this.#onProgress = onProgress;
     this.#begin('.\n');
     try {
-      requireSuccess(this.#way, await this.#result);
+      requireSuccess(this.#way, await this.#result, this.#program);
     } finally {
       signal.removeEventListener('abort', stop);
     }
@@ -217,24 +237,29 @@ export function filesCommand(way: Path): string[] {
   return rsyncCommand(way, FILE_FLAGS);
 }
 
-/** The rsync of {@link WaitingCopy.ofImages}. */
-export function imagesCommand(way: Path, images: ImagesWanted): string[] {
-  return rsyncCommand(way, imageFlags(images));
+function byRsync(argv: readonly string[]): Copying {
+  return {
+    program: 'rsync',
+    argv,
+    progress: (onProgress) => (line) => {
+      const progress = parseRsyncProgress(line);
+      if (progress) onProgress(progress);
+    },
+  };
 }
 
-function imageFlags(images: ImagesWanted): readonly string[] {
-  if (images === 'without-memory') return IMAGE_FLAGS.filter((flag) => flag !== '--delete');
+function imageFlags(images: ImagesWanted, compression: Compression): readonly string[] {
+  const flags = [...IMAGE_FLAGS, ...COMPRESSION_FLAGS[compression]];
+  if (images === 'without-memory') return flags.filter((flag) => flag !== '--delete');
   // What is excluded is not deleted either.
-  return images === 'all' ? IMAGE_FLAGS : [...IMAGE_FLAGS, `--exclude=/${ROUNDS}/`];
+  return images === 'all' ? flags : [...flags, `--exclude=/${ROUNDS}/`];
 }
 
 /** The rsync of a round of images, which are all new. */
-export function roundCommand(way: Path): string[] {
+export function roundCommand(way: Path, compression: Compression): string[] {
   const asked: readonly string[] = ['--files-from=-', '--delete'];
-  return rsyncCommand(
-    way,
-    IMAGE_FLAGS.filter((flag) => !asked.includes(flag)),
-  );
+  const flags = IMAGE_FLAGS.filter((flag) => !asked.includes(flag));
+  return rsyncCommand(way, [...flags, ...COMPRESSION_FLAGS[compression]]);
 }
 
 /**
@@ -243,17 +268,12 @@ export function roundCommand(way: Path): string[] {
  */
 export async function copyRound(
   way: Way,
+  compression: Compression,
   signal: AbortSignal,
   onProgress: (progress: TransferProgress) => void,
 ): Promise<void> {
-  const result = await way.source.run(roundCommand(way), {
-    timeoutMs: TIMEOUT_MS,
-    signal,
-    onLine: (line) => {
-      const progress = parseRsyncProgress(line);
-      if (progress) onProgress(progress);
-    },
-  });
+  const { argv, progress } = byRsync(roundCommand(way, compression));
+  const result = await way.source.run(argv, { timeoutMs: TIMEOUT_MS, signal, onLine: progress(onProgress) });
   requireSuccess(way, result);
 }
 
@@ -276,32 +296,64 @@ function rsyncCommand(way: Path, flags: readonly string[]): string[] {
   ];
 }
 
-function requireSuccess(way: Pick<Way, 'source' | 'from'>, result: CommandResult): void {
-  if (result.exitCode === 0) return;
-  const lines = result.stderr.trim().split('\n');
-  const Failure = BROKEN_EXITS.has(result.exitCode) ? BrokenTransfer : FlowError;
+function requireSuccess(
+  way: Pick<Way, 'source' | 'from'>,
+  { exitCode, stderr }: CommandResult,
+  program: Copying['program'] = 'rsync',
+): void {
+  if (exitCode === 0) return;
+  const { name, ownLine, brokenExits, hints, hint } = PROGRAMS[program];
+  const lines = stderr.trim().split('\n');
+  const Failure = brokenExits.has(exitCode) ? BrokenTransfer : FlowError;
   throw new Failure(
     'TRANSFER_FAILED',
-    `rsync of ${way.from} from ${way.source.name} ended with ${result.exitCode}`,
+    `${name} of ${way.from} from ${way.source.name} ended with ${exitCode}`,
     {
       host: way.source.name,
-      evidence: lines.find((line) => /^(rsync|ssh|@ERROR)/.test(line)) ?? lines[0] ?? '',
-      hint: RSYNC_EXITS[result.exitCode] ?? 'rsync(1), EXIT VALUES, says what the code means.',
+      evidence: lines.find((line) => ownLine.test(line)) ?? lines[0] ?? '',
+      hint: hints[exitCode] ?? hint,
     },
   );
 }
 
-/** An error of the socket, or in the protocol's stream, a time-out, and ssh's own failure: which, is a race. @see rsync(1), EXIT VALUES */
-const BROKEN_EXITS: ReadonlySet<number> = new Set([10, 12, 30, 255]);
+interface ProgramFacts {
+  /** At the beginning of a sentence. */
+  readonly name: string;
+  /** What it says itself, and its parts. */
+  readonly ownLine: RegExp;
+  /** With which it ends when the connection broke. */
+  readonly brokenExits: ReadonlySet<number>;
+  readonly hints: Readonly<Record<number, string>>;
+  /** For all others. */
+  readonly hint: string;
+}
 
-/** @see rsync(1), EXIT VALUES */
-const RSYNC_EXITS: Readonly<Record<number, string>> = {
-  10: 'The connection between the hosts broke.',
-  11: 'A file could not be read or written: is a disk full?',
-  12: 'The connection between the hosts broke, or rsync on the destination died.',
-  23: 'Some files could not be copied.',
-  24: 'Some files vanished while they were copied.',
-  30: 'The connection stood still for too long.',
-  127: 'Install rsync on both hosts.',
-  255: 'The connection between the hosts broke.',
+const BROKEN_HINT = 'The connection between the hosts broke.';
+
+const PROGRAMS: Readonly<Record<Copying['program'], ProgramFacts>> = {
+  rsync: {
+    name: 'rsync',
+    ownLine: /^(rsync|ssh|@ERROR)/,
+    // An error of the socket, or in the protocol's stream, a time-out, and ssh's own failure: which, is a race. See rsync(1), EXIT VALUES.
+    brokenExits: new Set([10, 12, 30, 255]),
+    hints: {
+      10: BROKEN_HINT,
+      11: 'A file could not be read or written: is a disk full?',
+      12: 'The connection between the hosts broke, or rsync on the destination died.',
+      23: 'Some files could not be copied.',
+      24: 'Some files vanished while they were copied.',
+      30: 'The connection stood still for too long.',
+      127: 'Install rsync on both hosts.',
+      255: BROKEN_HINT,
+    },
+    hint: 'rsync(1), EXIT VALUES, says what the code means.',
+  },
+  // It ends as what takes the images on the destination, or with 255: see ssh(1), EXIT STATUS.
+  ssh: {
+    name: 'The copy',
+    ownLine: /^(dd|tar|truncate|stat|ssh)/,
+    brokenExits: new Set([255]),
+    hints: { 255: BROKEN_HINT },
+    hint: 'An image could not be read or written: is a disk full?',
+  },
 };

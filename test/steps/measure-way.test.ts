@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { FlowError } from '../../src/errors/flow-error.ts';
 import { LocalHost } from '../../src/host/local.ts';
-import { measureBytesPerSecond } from '../../src/steps/measure-way.ts';
+import { measureBytesPerSecond, measureCompressions } from '../../src/steps/measure-way.ts';
 import type { CarryDirectory, StepContext } from '../../src/steps/step.ts';
 import { temporaryDirectory, type TemporaryDirectory } from '../helpers/temporary-directory.ts';
 
@@ -52,5 +52,23 @@ test('a sample is left nowhere when it cannot be carried, and why is told', asyn
 test('what is shared need only be written and read', async () => {
   using directory = temporaryDirectory();
   expect(await measureBytesPerSecond(contextIn(directory, undefined))).toBeGreaterThan(MIB / 4);
+  expect(readdirSync(directory.at('images'))).toEqual([]);
+});
+
+test('each compression carries a sample that is large enough', async () => {
+  using directory = temporaryDirectory();
+  const carried: string[] = [];
+  const bytesPerMs = { none: 2 * 1024, lz4: 4 * 1024, zstd: 1024 };
+  const context = contextIn(directory, async (_, { sizeBytes, compression = 'none' }) => {
+    carried.push(`${compression} ${sizeBytes}`);
+    await sleep(50 + sizeBytes / bytesPerMs[compression]);
+  });
+  const rates = await measureCompressions(context);
+  expect(carried).toEqual([
+    ...[4096, 128 * 1024, MIB].map((size) => `none ${size}`),
+    ...['lz4', 'zstd'].map((compression) => `${compression} ${MIB}`),
+  ]);
+  for (const compression of ['none', 'lz4', 'zstd'] as const)
+    expect(rates[compression] / (1000 * bytesPerMs[compression])).toBeCloseTo(1, 0);
   expect(readdirSync(directory.at('images'))).toEqual([]);
 });

@@ -19,9 +19,11 @@ import { destinationAccess } from '../../src/transfer/destination-access.ts';
 import {
   AUTHORIZE_SCRIPT,
   closeDirectPath,
+  directPathConfig,
   openDirectPath,
   REVOKE_SCRIPT,
 } from '../../src/transfer/one-run-key.ts';
+import { sendImagesCommand } from '../../src/transfer/image-stream.ts';
 import { copyFiles } from '../../src/transfer/rsync.ts';
 import { workloadState } from '../../src/workload/identity.ts';
 import { fakePrograms } from '../helpers/fake-programs.ts';
@@ -60,13 +62,13 @@ describe('the key in authorized_keys', () => {
     writeFileSync(file(), content, { mode: 0o600 });
   };
 
-  test('is good for rsync only, and expires', async () => {
+  test('is good for the transfers only, and expires', async () => {
     write('ssh-rsa BBBB somebody\n');
     await act(AUTHORIZE_SCRIPT, 'r1');
     const [first, second] = keys().split('\n');
     expect(first).toBe('ssh-rsa BBBB somebody');
     expect(second).toMatch(
-      /^restrict,expiry-time="\d{12}",command="sh \S+\/runs\/r1\/rsync-only" ssh-ed25519 AAAA criu-flow-r1$/,
+      /^restrict,expiry-time="\d{12}",command="sh \S+\/runs\/r1\/transfers-only" ssh-ed25519 AAAA criu-flow-r1$/,
     );
   });
 
@@ -103,7 +105,7 @@ describe('the key in authorized_keys', () => {
 
   test('goes with those who came by it, and with nobody who has one of their pids by now', async () => {
     await act(AUTHORIZE_SCRIPT, 'r1');
-    const only = home.at('runs', 'r1', 'rsync-only');
+    const only = home.at('runs', 'r1', 'transfers-only');
     const command = 'SSH_ORIGINAL_COMMAND=$1 exec sh "$2"';
     await using server = await startProgram(
       'sh',
@@ -114,7 +116,7 @@ describe('the key in authorized_keys', () => {
       only,
     );
     await using other = await startProgram('cat');
-    appendFileSync(home.at('runs', 'r1', 'rsync-servers'), `${other.pid} 1\n`);
+    appendFileSync(home.at('runs', 'r1', 'transfer-servers'), `${other.pid} 1\n`);
     await act(REVOKE_SCRIPT, 'r1');
     await expect.poll(() => workloadState(local, server.pid, undefined)).toBe('gone');
     expect(await workloadState(local, other.pid, undefined)).toBe('running');
@@ -213,8 +215,8 @@ describe.skipIf(sshdSkipReason !== undefined)(
       await closeDirectPath(source, directory.at('run'));
       directory[Symbol.dispose]();
     });
-    const open = async (): Promise<string> =>
-      openDirectPath({
+    const open = async (): Promise<string> => {
+      const warmUpMs = await openDirectPath({
         source,
         destination,
         access: await destinationAccess('lab', sshd.configFile),
@@ -222,8 +224,12 @@ describe.skipIf(sshdSkipReason !== undefined)(
         runDirectory: directory.at('run'),
         imageBytes: 1_000_000,
       });
+      expect(warmUpMs).toBeGreaterThanOrEqual(0);
+      expect(warmUpMs).toBeLessThan(2_500);
+      return directPathConfig(directory.at('run'));
+    };
 
-    test('carries rsync, any name of a file included, and nothing else', async () => {
+    test('carries rsync, any name of a file included, images, and nothing else', async () => {
       const sshConfigFile = await open();
       const [from, to] = [directory.at("a $(touch x) 'file"), directory.at('arrived;touch y')];
       writeFileSync(from, 'content');
@@ -238,8 +244,22 @@ describe.skipIf(sshdSkipReason !== undefined)(
         'run',
       ]);
 
+      mkdirSync(directory.at('run', 'images'));
+      mkdirSync(directory.at('images'));
+      writeFileSync(directory.at('images', 'pages-1.img'), 'memory');
+      const sent = await source.run(
+        sendImagesCommand({ sshConfigFile, from: directory.at('images') }, 'all'),
+        { stdin: '.\n' },
+      );
+      expect(sent).toMatchObject({ exitCode: 0, stderr: '' });
+      expect(readFileSync(directory.at('run', 'images', 'pages-1.img'), 'utf8')).toBe('memory');
+
       const refused = await source.run(['ssh', '-F', sshConfigFile, 'destination', 'id']);
-      expect(refused).toMatchObject({ exitCode: 1, stdout: '', stderr: 'this key is for rsync only\n' });
+      expect(refused).toMatchObject({
+        exitCode: 1,
+        stdout: '',
+        stderr: 'this key is for the transfers of one run only\n',
+      });
       const disguised = `rsync --server ; touch ${directory.at('x')}`;
       expect(await source.run(['ssh', '-F', sshConfigFile, 'destination', disguised])).not.toMatchObject({
         exitCode: 0,

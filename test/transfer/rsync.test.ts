@@ -23,6 +23,7 @@ import {
   copyOnHostAgain,
   WaitingCopy,
 } from '../../src/transfer/rsync.ts';
+import type { ImagesWanted } from '../../src/transfer/images-wanted.ts';
 import type { TransferProgress } from '../../src/transfer/progress.ts';
 import { sshdSkipReason, startSshd, type TestSshd } from '../helpers/sshd.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts';
@@ -51,6 +52,10 @@ describe.skipIf(sshdSkipReason !== undefined)(
     });
     afterEach(() => directory[Symbol.dispose]());
     const { signal } = new AbortController();
+    const lz4 = (images: ImagesWanted): Parameters<typeof WaitingCopy.ofImages>[1] => ({
+      images,
+      compression: 'lz4',
+    });
     const way = (): Parameters<typeof WaitingCopy.ofImages>[0] => ({
       source,
       sshConfigFile,
@@ -86,7 +91,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
 
     test('images go into the room that was made for them, also where size and time look the same', async () => {
       // It waits from before there is anything.
-      const transfer = WaitingCopy.ofImages(way(), 'all');
+      const transfer = WaitingCopy.ofImages(way(), lz4('all'));
       writeFileSync(directory.at('from', 'pages-1.img'), 'memory');
       writeFileSync(directory.at('from', 'core-1.img'), 'core');
       writeFileSync(directory.at('to', 'pages-1.img'), '\0\0\0\0\0\0');
@@ -130,13 +135,13 @@ describe.skipIf(sshdSkipReason !== undefined)(
     });
 
     test('rounds of images travel before, and what was dumped since without them', async () => {
-      const transfer = WaitingCopy.ofImages(way(), 'without-rounds');
+      const transfer = WaitingCopy.ofImages(way(), lz4('without-rounds'));
       for (const round of ['round-1', 'round-2']) {
         mkdirSync(directory.at('from', round));
         writeFileSync(directory.at('from', round, 'pages-1.img'), round);
         symlinkSync('../round-1', directory.at('from', round, 'parent'));
         const { from, ...rest } = way();
-        await copyRound({ ...rest, from: `${from}${round}` }, signal, () => undefined);
+        await copyRound({ ...rest, from: `${from}${round}` }, 'zstd', signal, () => undefined);
       }
       // What is not sent again is as it came.
       writeFileSync(directory.at('from', 'round-1', 'pages-1.img'), 'another');
@@ -155,7 +160,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
     test('memory that came there another way stays', async () => {
       writeFileSync(directory.at('from', 'core-1.img'), 'core');
       writeFileSync(directory.at('to', 'pages-1.img'), 'memory');
-      const transfer = WaitingCopy.ofImages(way(), 'without-memory');
+      const transfer = WaitingCopy.ofImages(way(), lz4('without-memory'));
       await transfer.send(signal, () => undefined);
       expect(readFileSync(directory.at('to', 'pages-1.img'), 'utf8')).toBe('memory');
       expect(readFileSync(directory.at('to', 'core-1.img'), 'utf8')).toBe('core');
@@ -181,7 +186,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
         standBy: () => source.standBy(),
         close: () => source.close(),
       };
-      await WaitingCopy.ofRest({ ...way(), source: telling }, 'all').send(signal);
+      await WaitingCopy.ofRest({ ...way(), source: telling }, lz4('all')).send(signal);
       const literalBytes = Number(/Literal data: (\d+)/.exec(said.replaceAll(',', ''))?.[1]);
       expect(literalBytes).toBeGreaterThan(1_900_000);
       expect(literalBytes).toBeLessThan(2_100_000);
@@ -191,7 +196,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
 
     test('a connection that breaks is told from other failures', async () => {
       writeFileSync(directory.at('from', 'pages-1.img'), randomBytes(200_000_000));
-      const sending = WaitingCopy.ofImages(way(), 'all').send(signal);
+      const sending = WaitingCopy.ofImages(way(), lz4('all')).send(signal);
       sending.catch(() => undefined);
       await expect.poll(() => readdirSync(directory.at('to'))).toEqual(['pages-1.img']);
       await sshd.endSessions();
@@ -221,7 +226,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
     test('images that are not sent leave the destination as it was', async () => {
       writeFileSync(directory.at('from', 'pages-1.img'), 'memory');
       writeFileSync(directory.at('to', 'pages-1.img'), 'room');
-      const transfer = WaitingCopy.ofImages(way(), 'all');
+      const transfer = WaitingCopy.ofImages(way(), lz4('all'));
       await transfer.cancel();
       await transfer.cancel();
       expect(readFileSync(directory.at('to', 'pages-1.img'), 'utf8')).toBe('room');
@@ -229,7 +234,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
 
     test('an interruption ends it while it sends', async () => {
       writeFileSync(directory.at('from', 'pages-1.img'), 'memory');
-      const transfer = WaitingCopy.ofImages(way(), 'all');
+      const transfer = WaitingCopy.ofImages(way(), lz4('all'));
       await expect(transfer.send(AbortSignal.abort(), () => undefined)).rejects.toMatchObject({
         code: 'INTERRUPTED',
       });
@@ -239,7 +244,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
     test('images whose destination is gone fail with rsync’s own line', async () => {
       const transfer = WaitingCopy.ofImages(
         { ...way(), sshConfigFile: directory.at('no-such-config') },
-        'all',
+        lz4('all'),
       );
       await expect(transfer.send(signal, () => undefined)).rejects.toMatchObject({
         code: 'TRANSFER_FAILED',

@@ -1,0 +1,85 @@
+import type { ImagesWanted } from './images-wanted.ts';
+import { ROUNDS } from './rounds.ts';
+import type { TransferProgress } from './progress.ts';
+
+/** What the key of the run may ask for besides rsync. */
+export const RECEIVE_IMAGES = 'criu-flow-images';
+
+/**
+ * Sends the images as they are: the memory of each process under its name and size, and then an archive of the rest. That ends as soon as
+ * the other side has all; rsync looks for the end of its children every 20 ms only, on each side.
+ *
+ * Begins when it is told a line on its input; at the end of that instead it sends nothing. What it has sent it prints as dd(1) tells it,
+ * with the bytes of the files before. Arguments: the images' directory, the ssh_config that has the destination, what of the images is
+ * wanted.
+ */
+const SEND_SCRIPT = `
+send() {
+  read -r _ || return
+  cd "$1" || return
+  sent=0
+  for image in pages-*.img; do
+    [ -f "$image" ] || continue
+    size=$(stat -c %s "$image") || return
+    echo "$size $image"
+    echo "after $sent" >&3
+    LC_ALL=C dd if="$image" bs=1M status=progress 2>&3 || return
+    sent=$((sent + size))
+  done
+  echo "rest $2"
+  exec tar -cf - --exclude='./pages-*.img' --exclude=./${ROUNDS} .
+}
+{ { send "$1" "$3" 3>&4 4>&-; } | ssh -F "$2" destination ${RECEIVE_IMAGES}; } 4>&1
+`;
+
+/**
+ * Takes what {@link SEND_SCRIPT} sends, the memory into the room that was reserved for it: an archive would be unpacked into files that
+ * are emptied before. In the directory of the images. Fails when the other side ends before its end.
+ * @see dd(1), \`count_bytes\` and \`fullblock\`: it reads that many bytes of a pipe and no more
+ */
+export const RECEIVE_SCRIPT = `
+names=
+while read -r size name; do
+  case $size in
+  rest)
+    # Room that was made for more processes than there are. What was streamed stays.
+    [ "$name" = without-memory ] || for image in pages-*.img; do
+      case " $names " in *" $image "*) ;; *) rm -f "$image" ;; esac
+    done
+    exec tar -xf - ;;
+  *[!0-9]* | '') exit 1 ;;
+  esac
+  case $name in */* | [!p]*) exit 1 ;; pages-[0-9]*.img) ;; *) exit 1 ;; esac
+  names="$names $name"
+  [ "$size" -eq 0 ] || dd of="$name" bs=1M count="$size" iflag=count_bytes,fullblock conv=notrunc status=none || exit
+  truncate -s "$size" "$name" || exit
+done
+exit 1
+`;
+
+/** The command on the source that sends images. */
+export function sendImagesCommand(
+  { sshConfigFile, from }: { readonly sshConfigFile: string; readonly from: string },
+  images: ImagesWanted,
+): string[] {
+  return ['sh', '-c', SEND_SCRIPT, 'criu-flow', from, sshConfigFile, images];
+}
+
+/**
+ * Makes of what {@link sendImagesCommand} prints how far it is: `after 1024`, and `1048576 bytes (1.0 MB, 1.0 MiB) copied, 0.5 s, 2.1 MB/s`.
+ * @returns what takes each line
+ */
+export function readStreamProgress(onProgress: (progress: TransferProgress) => void): (line: string) => void {
+  let beforeBytes = 0;
+  return (line) => {
+    const after = /^after (\d+)$/.exec(line)?.[1];
+    if (after !== undefined) beforeBytes = Number(after);
+    const [, bytes, seconds] = /^(\d+) bytes .*copied, ([\d.]+) s/.exec(line) ?? [];
+    if (bytes === undefined) return;
+    onProgress({
+      doneBytes: beforeBytes + Number(bytes),
+      bytesPerSecond: Number(bytes) / Math.max(Number(seconds), 0.001),
+      remainingMs: undefined,
+    });
+  };
+}

@@ -1,0 +1,127 @@
+import { randomBytes } from 'node:crypto';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { CommandResult } from '../../src/host/host.ts';
+import { LocalHost } from '../../src/host/local.ts';
+import { RECEIVE_SCRIPT, readStreamProgress, sendImagesCommand } from '../../src/transfer/image-stream.ts';
+import type { ImagesWanted } from '../../src/transfer/images-wanted.ts';
+import type { TransferProgress } from '../../src/transfer/progress.ts';
+import { type FakePrograms, fakePrograms } from '../helpers/fake-programs.ts';
+import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporary-directory.ts';
+
+let directory: TemporaryDirectory;
+let fakes: FakePrograms;
+beforeEach(() => {
+  directory = temporaryDirectory();
+  mkdirSync(directory.at('from'));
+  mkdirSync(directory.at('to'));
+  fakes = fakePrograms({ ssh: `cd '${directory.at('to')}' || exit\n${RECEIVE_SCRIPT}` });
+});
+afterEach(() => {
+  fakes[Symbol.dispose]();
+  directory[Symbol.dispose]();
+});
+
+const from = (...name: readonly string[]): string => directory.at('from', ...name);
+const to = (...name: readonly string[]): string => directory.at('to', ...name);
+
+async function send(
+  images: ImagesWanted = 'all',
+  { stdin = '.\n', onLine }: { stdin?: string; onLine?: (line: string) => void } = {},
+): Promise<CommandResult> {
+  const argv = sendImagesCommand({ sshConfigFile: '/none', from: from() }, images);
+  return fakes.host.run(argv, { stdin, ...(onLine && { onLine }) });
+}
+
+/** What the destination does with what it is sent. */
+async function receive(stdin: string): Promise<CommandResult> {
+  const receiving = ['sh', '-c', `cd "$1" || exit\n${RECEIVE_SCRIPT}`, 'sh', to()];
+  return new LocalHost().run(receiving, { stdin });
+}
+
+test('memory goes into the room that was made for it, to the byte, and all else beside it', async () => {
+  const pages = randomBytes(3 * 1024 ** 2 + 5);
+  writeFileSync(from('pages-1.img'), pages);
+  writeFileSync(from('pages-12.img'), '');
+  writeFileSync(from('core-1.img'), 'core', { mode: 0o600 });
+  symlinkSync('round-1', from('last-round'));
+  writeFileSync(to('pages-1.img'), Buffer.alloc(4 * 1024 ** 2));
+  writeFileSync(to('pages-2.img'), 'room that was too much');
+  const { ino } = statSync(to('pages-1.img'));
+  const seen: TransferProgress[] = [];
+  expect(await send('all', { onLine: readStreamProgress((each) => seen.push(each)) })).toMatchObject({
+    exitCode: 0,
+    stderr: '',
+  });
+  expect(readdirSync(to()).toSorted()).toEqual(['core-1.img', 'last-round', 'pages-1.img', 'pages-12.img']);
+  expect(readFileSync(to('pages-1.img')).equals(pages)).toBe(true);
+  expect(statSync(to('pages-1.img')).ino).toBe(ino);
+  expect(statSync(to('pages-12.img')).size).toBe(0);
+  expect(readFileSync(to('core-1.img'), 'utf8')).toBe('core');
+  expect(statSync(to('core-1.img')).mode & 0o777).toBe(0o600);
+  expect(readlinkSync(to('last-round'))).toBe('round-1');
+  expect(seen.at(-1)).toMatchObject({ doneBytes: pages.length, remainingMs: undefined });
+});
+
+test('memory that came there another way stays, and so do rounds that came before', async () => {
+  for (const side of ['from', 'to']) {
+    mkdirSync(directory.at(side, 'round-1'));
+    writeFileSync(directory.at(side, 'round-1', 'pages-1.img'), side);
+  }
+  writeFileSync(from('core-1.img'), 'core');
+  writeFileSync(to('pages-1.img'), 'streamed');
+  expect(await send('without-memory')).toMatchObject({ exitCode: 0 });
+  expect(readFileSync(to('pages-1.img'), 'utf8')).toBe('streamed');
+  expect(readFileSync(to('round-1', 'pages-1.img'), 'utf8')).toBe('to');
+  expect(await send('without-rounds')).toMatchObject({ exitCode: 0 });
+  expect(readdirSync(to()).toSorted()).toEqual(['core-1.img', 'round-1']);
+});
+
+test('what is not told to begin sends nothing', async () => {
+  writeFileSync(from('pages-1.img'), 'memory');
+  writeFileSync(to('pages-1.img'), 'room');
+  expect((await send('all', { stdin: '' })).exitCode).not.toBe(0);
+  expect(readFileSync(to('pages-1.img'), 'utf8')).toBe('room');
+});
+
+test('a source that ends before its end, or has nothing to read, is a failure', async () => {
+  rmSync(from(), { recursive: true });
+  expect((await send()).exitCode).not.toBe(0);
+  expect((await receive('')).exitCode).toBe(1);
+  expect((await receive('10 pages-1.img\nhalf')).exitCode).toBe(1);
+  expect((await receive('rest all\n')).exitCode).not.toBe(0);
+});
+
+test.each(['../x', '/tmp/x', 'pages-/../../x', 'pages-x.img', 'core-1.img', '-x', ''])(
+  'the destination takes memory under its own names only: %j',
+  async (name) => {
+    expect((await receive(`1 ${name}\nx`)).exitCode).toBe(1);
+    expect(readdirSync(to())).toEqual([]);
+  },
+);
+
+test('how far it is, is told of all files together', () => {
+  const seen: TransferProgress[] = [];
+  const read = readStreamProgress((each) => seen.push(each));
+  for (const line of [
+    'after 1000',
+    '0+1 records in',
+    '2097152 bytes (2.1 MB, 2.0 MiB) copied, 0.5 s, 4.2 MB/s',
+    '10 bytes copied, 0.000 s, Infinity B/s',
+    'x',
+  ])
+    read(line);
+  expect(seen).toEqual([
+    { doneBytes: 2098152, bytesPerSecond: 4194304, remainingMs: undefined },
+    { doneBytes: 1010, bytesPerSecond: 10_000, remainingMs: undefined },
+  ]);
+});
