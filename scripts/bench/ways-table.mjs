@@ -63,7 +63,7 @@ function medianOf(cell, way) {
   return median(cell.gapsMs[way]);
 }
 
-export function nameOf({ memoryMiB, rateMbitPerSecond, writtenMiBPerSecond }) {
+function nameOf({ memoryMiB, rateMbitPerSecond, writtenMiBPerSecond }) {
   return `${memoryMiB} MiB, ${linkName(rateMbitPerSecond)}, ${writtenMiBPerSecond} MiB/s`;
 }
 

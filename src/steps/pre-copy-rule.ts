@@ -6,6 +6,9 @@ export const LEAST_BYTES: number = 256 * 1024;
 /** A round must be so much smaller than the one before: the next one costs time too, and wears the workload. */
 export const LEAST_PROGRESS = 0.1;
 
+/** The same as long as something else comes between, in which the workload writes more than that saves. */
+export const LEAST_PROGRESS_BEFORE = 0.3;
+
 /**
  * How long the pause would be if the workload was frozen after these rounds, in milliseconds: a dump and a transfer as in the last one, while which
  * it writes no more than it did then; and all of the memory is rebuilt, about as fast as the first round was written.
@@ -25,26 +28,30 @@ export interface Rule {
   readonly memoryBytes: number;
   /** How many at most. */
   readonly most: number;
+  /** How many had been made when all else was done that the pause would wait for: what was written to meanwhile is no lack of progress. */
+  readonly before: number;
+  /** By which part a round must be smaller than the one before. */
+  readonly leastProgress: number;
   readonly objectiveMs: number | undefined;
   /** What is free on the host that has less. */
   readonly roomBytes: number;
 }
 
 /**
- * Why there is to be no other round but the last one, which comes after all else that can be done before the pause.
+ * Why there is to be no other round, at first before all else is done that the pause would wait for, and then after it.
  * @returns undefined when there is to be one
  */
 export function whyStop(
   rounds: readonly PreCopyRound[],
-  { most, objectiveMs, roomBytes, isTracked, memoryBytes }: Rule,
+  { most, before, leastProgress, objectiveMs, roomBytes, isTracked, memoryBytes }: Rule,
 ): PreCopyReport['stoppedBy'] | undefined {
-  const [before, last] = [rounds.at(-2), rounds.at(-1)];
+  const [last, lastButOne] = rounds.slice(before).toReversed();
   if (rounds.length >= most) return 'limit';
   if (!last) return undefined;
   if (objectiveMs !== undefined && expectedDowntimeMs(rounds, { isTracked }) <= objectiveMs)
     return 'objective';
   if (last.sizeBytes < LEAST_BYTES) return 'nothing-left';
-  if (before && last.sizeBytes > before.sizeBytes * (1 - LEAST_PROGRESS)) return 'no-progress';
+  if (lastButOne && last.sizeBytes > lastButOne.sizeBytes * (1 - leastProgress)) return 'no-progress';
   // That of the next one, and of what is left for the pause.
   return roomBytes < 2 * last.sizeBytes + (isTracked ? 0 : memoryBytes) ? 'no-room' : undefined;
 }

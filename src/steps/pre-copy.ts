@@ -17,14 +17,20 @@ import { criuNeeds } from '../workload/criu-needs.ts';
 import { requireSameProcess } from '../workload/identity.ts';
 import { criuOptions } from './criu-options.ts';
 import { makeReady } from './make-ready.ts';
-import { expectedDowntimeMs, whyStop } from './pre-copy-rule.ts';
+import {
+  expectedDowntimeMs,
+  LEAST_PROGRESS,
+  LEAST_PROGRESS_BEFORE,
+  type Rule,
+  whyStop,
+} from './pre-copy-rule.ts';
 import { roomOf } from './room.ts';
 import { imagesDirectory, memoryBytesOf, type StepContext, type StepType } from './step.ts';
 
 /**
  * Copy the memory while the workload runs: all of it, then round after round what it has written to since. Each round is whole on the
- * destination, and on both disks, before the next one begins. Before the last one all else is done that the pause would wait for: what is
- * left for the pause is what the workload writes while the last round travels.
+ * destination, and on both disks, before the next one begins. When more of them save nothing all else is done that the pause would wait for,
+ * and then it catches up with what was written meanwhile: what is left for the pause is what the workload writes while the last round travels.
  */
 export const preCopy: StepType = {
   timeoutMs: 24 * 3_600_000,
@@ -47,19 +53,23 @@ export const preCopy: StepType = {
       await warnOfUntracked(context);
       if (state.isTracked === false)
         detail(`the kernel of ${context.source.name} does not track what is written to: memory is compared`);
-      const most = roundsOf(step) - 1;
+      const most = roundsOf(step);
       const isTracked = state.isTracked !== false;
-      const rule = { most, objectiveMs, isTracked, memoryBytes: memoryBytesOf(state) };
+      const rule = { objectiveMs, isTracked, memoryBytes: memoryBytesOf(state) };
       if (!isTracked) await requireRoom(context);
-      let stoppedBy = whyStop(rounds, { ...rule, roomBytes: 0 });
-      while (stoppedBy === undefined) {
-        rounds.push(await copyRound(context, rounds.length + 1));
-        stoppedBy = whyStop(rounds, { ...rule, roomBytes: await roomOf(context) });
-      }
+      // One is left for later.
+      if (most > 1)
+        await copyRounds(context, rounds, {
+          ...{ ...rule, most: most - 1, before: 0 },
+          leastProgress: LEAST_PROGRESS_BEFORE,
+        });
       detail('do what the pause would wait for');
       await state.copyFilesAgain?.(context);
       await makeReady(context);
-      rounds.push(await copyRound(context, rounds.length + 1));
+      const stoppedBy = await copyRounds(context, rounds, {
+        ...{ ...rule, most, before: rounds.length },
+        leastProgress: LEAST_PROGRESS,
+      });
       // The dump that waits has it for its parent.
       const link = [imagesDirectory(context), roundName(rounds.length), LAST_ROUND];
       await mustRunScript(context.source, 'cd "$1" && ln -s "$2" "$3"', link, { what: 'Noting the round' });
@@ -115,6 +125,20 @@ function roundsOf(step: ActingStep): number {
 /** On the source. */
 function workDirectory({ runDirectory }: Pick<StepContext, 'runDirectory'>, number: number): string {
   return `${runDirectory}/${roundName(number)}`;
+}
+
+/** Copies one round at least, and as many as save something. @returns why there were no more */
+async function copyRounds(
+  context: StepContext,
+  rounds: PreCopyRound[],
+  rule: Omit<Rule, 'roomBytes'>,
+): Promise<PreCopyReport['stoppedBy']> {
+  let stoppedBy: PreCopyReport['stoppedBy'] | undefined;
+  while (stoppedBy === undefined) {
+    rounds.push(await copyRound(context, rounds.length + 1));
+    stoppedBy = whyStop(rounds, { ...rule, roomBytes: await roomOf(context) });
+  }
+  return stoppedBy;
 }
 
 /** The dump has all of the memory once more. @throws FlowError DUMP_FAILED before anything is frozen */

@@ -15,14 +15,11 @@ export const LOOK_MS_PER_MIB: number = 100 / 1024;
  */
 export const FIXED_MS = 275;
 
-/** Milliseconds for each MiB of a dump that is compared with the rounds before it. */
-const COMPARE_MS_PER_MIB = 700 / 1024;
+/** Milliseconds for each MiB of a dump that is compared with the rounds before it: 0.7 where all is cached and nothing differs, 2.6 where much does. */
+const COMPARE_MS_PER_MIB = 1700 / 1024;
 
 /** Milliseconds that a round of pre-copy takes besides the memory: to start criu, rsync and sha256sum. */
 const ROUND_MS = 300;
-
-/** Milliseconds between the last rounds, in which all else is done that the pause would wait for. */
-const READY_MS = 500;
 
 /**
  * How long the pause would be, in milliseconds.
@@ -55,7 +52,10 @@ function compareMs(bytes: number): number {
   return (bytes / MIB) * COMPARE_MS_PER_MIB;
 }
 
-/** Bytes that the workload has written to since the last round began. The rounds end as those of {@link whyStop} do. */
+/**
+ * Bytes that the workload has written to since the last round began. The rounds end as those of {@link whyStop} do, and catch up with
+ * what was written while all else was made ready.
+ */
 function leftAfterRounds(measured: MeasuredWorkload, most: number): number {
   let size = measured.privateBytes;
   for (let round = 1; round < most && size >= LEAST_BYTES; round++) {
@@ -64,7 +64,6 @@ function leftAfterRounds(measured: MeasuredWorkload, most: number): number {
     size = Math.min(size, next);
     if (isLast) break;
   }
-  if (most > 1) size = writtenWithin(roundMs(size, measured) + READY_MS, measured);
   return writtenWithin(roundMs(size, measured), measured);
 }
 
@@ -92,8 +91,11 @@ function writtenWithin(ms: number, { changed, privateBytes }: MeasuredWorkload):
 }
 
 /** To be chosen before a simpler one, the pause must be shorter by more than the estimates are wrong, and than anybody minds. */
-const WORTH = 0.9;
+const WORTH = 0.8;
 const WORTH_MS = 100;
+
+/** The part of the objective that may be expected to be used. */
+const MARGIN = 0.9;
 
 /**
  * Which strategy is taken: the first that meets the objective; else the first of those whose pause is about the shortest.
@@ -104,7 +106,7 @@ export function chooseOf(
   objectiveMs: number | undefined,
 ): StrategyEstimate & { readonly pauseMs: number } {
   const possible = estimates.filter(isPossible);
-  const meets = possible.find(({ pauseMs }) => objectiveMs !== undefined && pauseMs <= objectiveMs * WORTH);
+  const meets = possible.find(({ pauseMs }) => objectiveMs !== undefined && pauseMs <= objectiveMs * MARGIN);
   const shortestMs = Math.min(...possible.map(({ pauseMs }) => pauseMs));
   const chosen =
     meets ??

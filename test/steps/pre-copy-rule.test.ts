@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { PreCopyRound } from '../../src/events/event.ts';
-import { expectedDowntimeMs, whyStop } from '../../src/steps/pre-copy-rule.ts';
+import {
+  expectedDowntimeMs,
+  LEAST_PROGRESS,
+  LEAST_PROGRESS_BEFORE,
+  whyStop,
+} from '../../src/steps/pre-copy-rule.ts';
 
 const MIB = 1024 * 1024;
 const round = (sizeMiB: number, dumpMs = 100, sendMs = 200): PreCopyRound => ({
@@ -18,7 +23,10 @@ test('the pause is what the last round took, and what it takes to rebuild all of
 });
 
 describe('there is no other round', () => {
-  const rule = { most: 8, roomBytes: 1024 ** 4, isTracked: true, memoryBytes: 1024 * MIB };
+  const rule = {
+    ...{ most: 8, before: 0, leastProgress: LEAST_PROGRESS },
+    ...{ roomBytes: 1024 ** 4, isTracked: true, memoryBytes: 1024 * MIB },
+  };
 
   test('when the objective can be met, be it after the first', () => {
     const rounds = [round(1024, 1000, 9000)];
@@ -36,12 +44,21 @@ describe('there is no other round', () => {
     expect(whyStop([round(64), round(60)], { ...rule, objectiveMs: 1 })).toBe('no-progress');
     expect(whyStop([round(64), round(70)], { ...rule, objectiveMs: undefined })).toBe('no-progress');
     expect(whyStop([round(64), round(50)], { ...rule, objectiveMs: 1 })).toBeUndefined();
+    expect(
+      whyStop([round(64), round(50)], { ...rule, objectiveMs: 1, leastProgress: LEAST_PROGRESS_BEFORE }),
+    ).toBe('no-progress');
+  });
+
+  test('when it catches up no more with what was written while all else was made ready', () => {
+    const after = { ...rule, before: 2, objectiveMs: 1 };
+    expect(whyStop([round(64), round(20), round(90)], after)).toBeUndefined();
+    expect(whyStop([round(64), round(20), round(90), round(40)], after)).toBeUndefined();
+    expect(whyStop([round(64), round(20), round(90), round(85)], after)).toBe('no-progress');
   });
 
   test('when no more are allowed', () => {
     expect(whyStop([round(64), round(30)], { ...rule, most: 2, objectiveMs: 1 })).toBe('limit');
     expect(whyStop([round(64)], { ...rule, most: 1, objectiveMs: undefined })).toBe('limit');
-    expect(whyStop([], { ...rule, most: 0, objectiveMs: undefined })).toBe('limit');
   });
 
   test('when the disk has no room for another one, and for what is left', () => {
