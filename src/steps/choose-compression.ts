@@ -36,8 +36,8 @@ export async function chooseCompression(context: StepContext, warmUpMs: number):
 const GRAVE: ReadonlySet<string> = new Set(['INTERRUPTED', 'SUPERSEDED', 'HOST_UNREACHABLE']);
 
 /** The simplest of those that are about the fastest. */
-function fastestOf(rates: Readonly<Record<Compression, number>>): Compression {
+function fastestOf(rates: Readonly<Partial<Record<Compression, number>>>): Compression {
   const inOrder: readonly Compression[] = ['none', 'lz4', 'zstd'];
   const most = Math.max(...Object.values(rates));
-  return inOrder.find((compression) => rates[compression] * WORTH >= most) ?? 'none';
+  return inOrder.find((compression) => (rates[compression] ?? 0) * WORTH >= most) ?? 'none';
 }

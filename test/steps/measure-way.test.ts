@@ -55,6 +55,16 @@ test('what is shared need only be written and read', async () => {
   expect(readdirSync(directory.at('images'))).toEqual([]);
 });
 
+test('a compression that rsync does not know is left out', async () => {
+  using directory = temporaryDirectory();
+  const context = contextIn(directory, async (_, { compression }) => {
+    if (compression === 'zstd') throw new FlowError('TRANSFER_FAILED', 'rsync ended with 4');
+    await sleep(400);
+  });
+  expect(Object.keys(await measureCompressions(context))).toEqual(['none', 'lz4']);
+  expect(readdirSync(directory.at('images'))).toEqual([]);
+});
+
 test('each compression carries a sample that is large enough', async () => {
   using directory = temporaryDirectory();
   const carried: string[] = [];
@@ -69,6 +79,6 @@ test('each compression carries a sample that is large enough', async () => {
     ...['lz4', 'zstd'].map((compression) => `${compression} ${MIB}`),
   ]);
   for (const compression of ['none', 'lz4', 'zstd'] as const)
-    expect(rates[compression] / (1000 * bytesPerMs[compression])).toBeCloseTo(1, 0);
+    expect((rates[compression] ?? 0) / (1000 * bytesPerMs[compression])).toBeCloseTo(1, 0);
   expect(readdirSync(directory.at('images'))).toEqual([]);
 });
