@@ -53,7 +53,8 @@ function untilMoved(lab, counter, move) {
   throw new Error('each counter had a pid that the other host has');
 }
 
-const IS_TAKEN = Symbol('the pid is taken');
+/** What a move returns that was refused for that. */
+export const IS_TAKEN = Symbol('the pid is taken');
 
 /**
  * Starts a counter, and waits until it has been counting for a while.

@@ -1,5 +1,5 @@
 // What criu-flow itself adds to a move of next to nothing.
-import { moveByCriuFlow, moveByScript, moveCounter, onLab } from './counter.mjs';
+import { IS_TAKEN, moveByCriuFlow, moveByScript, moveCounter, onLab } from './counter.mjs';
 import { median, spread } from './statistics.mjs';
 
 /** Milliseconds. */
@@ -14,17 +14,20 @@ export async function measureOrchestration(rounds) {
   const ofCriu = [];
   await onLab({ name: 'bench' }, (lab) => {
     const counter = { memoryMiB: 1, content: 'random' };
-    const timed = (times, move) => (pid) => {
+    const timed = (move) => (onLabOf, pid) => {
       const beganAt = performance.now();
-      const moved = move(lab, pid);
-      times.push(performance.now() - beganAt);
-      return moved;
+      const moved = move(onLabOf, pid);
+      return moved === IS_TAKEN ? IS_TAKEN : { moved, ms: performance.now() - beganAt };
     };
-    const byScript = timed(script, moveByScript);
-    const byFlow = timed(run, moveByCriuFlow('transfer/rsync'));
+    const byScript = timed(moveByScript);
+    const byFlow = timed(moveByCriuFlow('transfer/rsync'));
     for (let round = 0; round < rounds; round++) {
-      moveCounter(lab, counter, (_, pid) => byScript(pid));
-      const { gapMs, moved } = moveCounter(lab, counter, (_, pid) => byFlow(pid));
+      script.push(moveCounter(lab, counter, byScript).moved.ms);
+      const {
+        gapMs,
+        moved: { moved, ms },
+      } = moveCounter(lab, counter, byFlow);
+      run.push(ms);
       pause.push(gapMs);
       ofCriu.push(moved.criuMs.dump + moved.criuMs.restore);
     }

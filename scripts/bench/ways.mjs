@@ -63,6 +63,7 @@ function measureCell(lab, about, rounds) {
       const { gapMs, moved } = moveCounter(lab, counter, move);
       gapsMs[way].push(gapMs);
       const { chosen, expectedMs } = moved?.strategy ?? {};
+      if (chosen && expectedMs === undefined) throw new Error(moved.warnings.join('\n'));
       if (chosen) (choices[way] ??= []).push({ chosen, expectedMs: Math.round(expectedMs) });
     }
     limitMs.push(limitOf(lab, about.memoryMiB));

@@ -89,9 +89,9 @@ export type Compression = 'none' | 'lz4' | 'zstd';
 /** How the images were compressed on their way, where rsync can do that. */
 export interface CompressionReport {
   readonly chosen: Compression;
-  /** Bytes of memory that reached the destination in a second, of each that was tried. Empty where the link is too fast to matter. */
+  /** Bytes of memory that reached the destination in a second, of each that was tried. */
   readonly bytesPerSecond: Readonly<Partial<Record<Compression, number>>>;
-  /** Why nothing was tried where the link is slow enough. */
+  /** Why none was tried. */
   readonly unmeasured?: string;
 }
 

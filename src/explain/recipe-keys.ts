@@ -114,7 +114,14 @@ function join(one: RecipeKey, other: RecipeKey): RecipeKey {
 }
 
 /** Definitions whose names say what they are. */
-const NAMED: ReadonlySet<string | undefined> = new Set(['host', 'path', 'cidr', 'device', 'duration']);
+const NAMED: ReadonlySet<string | undefined> = new Set([
+  'host',
+  'path',
+  'cidr',
+  'device',
+  'duration',
+  'bandwidth',
+]);
 
 /** What stands for a template in a pattern of the schema. */
 const TEMPLATE = '\\{[{%]';

@@ -1,4 +1,4 @@
-import { actingSteps, isPostCopied, isPreCopied, type Plan } from '../plan/plan.ts';
+import { actingSteps, bandwidthLimitOf, isPostCopied, isPreCopied, type Plan } from '../plan/plan.ts';
 import { timeoutOf } from '../steps/registry.ts';
 import { CRIU_MS_PER_MIB, FIXED_MS, LOOK_MS_PER_MIB } from '../steps/strategy-rule.ts';
 import type { ForecastStep, PauseEstimate } from './forecast.ts';
@@ -137,7 +137,7 @@ export function estimatePause(
 
 function ratesOf(plan: Plan): Rates {
   if (plan.kind === 'checkpoint') return CHECKPOINT_RATES;
-  const rates = TRANSFER_RATES[transferOf(plan) ?? 'transfer/rsync'];
+  const rates = limited(plan, TRANSFER_RATES[transferOf(plan) ?? 'transfer/rsync']);
   if (isPostCopied(plan)) return POST_COPY_RATES;
   if (!isPreCopied(plan)) return rates;
   return {
@@ -148,6 +148,19 @@ function ratesOf(plan: Plan): Rates {
     ],
     dumpMsPerMiB: rates.dumpMsPerMiB * LEFT_BY_ROUNDS,
     transferMsPerMiB: rates.transferMsPerMiB * LEFT_BY_ROUNDS,
+  };
+}
+
+/** A limit counts where it is less than the link. */
+function limited(plan: Plan, rates: Rates): Rates {
+  const limit = bandwidthLimitOf(plan);
+  const msPerMiB = limit === undefined ? 0 : (1000 * MIB) / limit;
+  if (limit === undefined || msPerMiB <= rates.transferMsPerMiB) return rates;
+  const mib = Number((limit / MIB).toPrecision(3));
+  return {
+    ...rates,
+    assumptions: [`no more than ${mib} MiB are sent in a second (the recipe)`, ...rates.assumptions],
+    transferMsPerMiB: msPerMiB,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { RecipeKind } from '../recipe/kind-findings.ts';
+import { parseBandwidth } from '../recipe/bandwidth.ts';
 import { parseDuration } from '../recipe/duration.ts';
 import type { TemplateValue } from '../template/filters.ts';
 import type { Path } from '../recipe/path.ts';
@@ -217,6 +218,15 @@ export class StepBuilder {
     switch (step.uses) {
       case 'verify':
         return { ...base, uses: step.uses, checks: step.with.checks.map((each) => this.check(each)) };
+      case 'transfer/rsync':
+      case 'transfer/sftp':
+      case 'transfer/stream': {
+        const { bandwidthLimit } = step.with ?? {};
+        return {
+          ...{ ...base, uses: step.uses },
+          ...(bandwidthLimit === undefined ? {} : { bandwidthLimit: bytesPerSecond(bandwidthLimit) }),
+        };
+      }
       case 'transfer/shared':
         return { ...base, uses: step.uses, directory: step.with.directory };
       case 'checkpoint': {
@@ -327,6 +337,11 @@ function given<Value extends object>(value: Value): { [Key in keyof Value]?: Non
 function toApproval(options: ApproveStep['with'] = {}): Approval {
   const { message = 'Go on with the run?', by = [], approvals = 1, expires = '1h' } = options;
   return { message, by, approvals, expiresMs: ms(expires) };
+}
+
+/** Of a bandwidth that was checked. */
+function bytesPerSecond(bandwidth: string): number {
+  return parseBandwidth(bandwidth) ?? Number.NaN;
 }
 
 /** Milliseconds of a duration that was checked; a template that yields none is a finding, and there is no plan. */

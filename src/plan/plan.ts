@@ -203,6 +203,13 @@ export interface Approval {
   readonly expiresMs: number;
 }
 
+/** Images that are copied. */
+export type CopyStep = PlanStepBase & {
+  readonly uses: 'transfer/rsync' | 'transfer/sftp' | 'transfer/stream';
+  /** Bytes that are sent in a second at most. @default no limit */
+  readonly bandwidthLimit?: number;
+};
+
 /** Images in a directory that both hosts see. */
 export type TransferSharedStep = PlanStepBase & {
   readonly uses: 'transfer/shared';
@@ -256,14 +263,12 @@ export type ActingStep =
         | 'prepare'
         | 'dump'
         | 'give-up'
-        | 'transfer/rsync'
-        | 'transfer/sftp'
-        | 'transfer/stream'
         | 'transfer/checkpoint'
         | 'restore'
         | 'commit'
         | 'post-copy';
     })
+  | CopyStep
   | TransferSharedStep
   | PreCopyStep
   | CheckpointStep
@@ -322,6 +327,12 @@ export function withStrategy(plan: Plan, chosen: Strategy): Plan {
 /** Whether the source reaches the destination itself, to copy something there. */
 export function goesStraight({ steps }: Pick<Plan, 'steps'>): boolean {
   return steps.some(({ uses }) => uses === 'transfer/rsync' || uses === 'transfer/stream');
+}
+
+/** Bytes that are sent in a second at most; undefined where there is no limit. */
+export function bandwidthLimitOf({ steps }: Pick<Plan, 'steps'>): number | undefined {
+  const limits = steps.map((step) => ('bandwidthLimit' in step ? step.bandwidthLimit : undefined));
+  return limits.find((limit) => limit !== undefined);
 }
 
 /** The directory that both hosts share for the images, of a plan that transfers them so. */

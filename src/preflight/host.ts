@@ -15,6 +15,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   ip: 'iproute2',
   arping: 'iputils-arping',
   perl: 'perl-base',
+  tar: 'tar',
 };
 
 /** Prints `uid N`, `missing TOOL`, `rsync VERSION` for one without lz4, and criu's own verdict. Arguments: the tools. */

@@ -1,5 +1,12 @@
 import type { Host } from '../host/host.ts';
-import { goesStraight, isPostCopied, isPreCopied, type Plan, strategiesOf } from '../plan/plan.ts';
+import {
+  bandwidthLimitOf,
+  goesStraight,
+  isPostCopied,
+  isPreCopied,
+  type Plan,
+  strategiesOf,
+} from '../plan/plan.ts';
 import { type FoundWorkload, lookUpWorkload } from '../checkpoint/look-up.ts';
 import { checkpointFindings, revertFindings } from './checkpoint.ts';
 import { compatibilityFindings } from './compatible.ts';
@@ -25,7 +32,7 @@ interface Sight {
 /** What criu needs on each host, and what it is watched and fenced with. */
 const TOOLS = ['criu', 'nft', 'sha256sum'];
 /** The same where files are copied straight from host to host, or on one. */
-const COPYING_TOOLS = [...TOOLS, 'rsync'];
+const COPYING_TOOLS = [...TOOLS, 'rsync', 'tar'];
 
 /**
  * Looks at the hosts and at the workload. Changes nothing; finds everything at once.
@@ -55,7 +62,7 @@ async function lookBeforeMove(
   const [onSource, tracking, lazy, onDestination, compatible, found] = await Promise.all([
     hostFindings(source, [
       ...(isDirect ? [...COPYING_TOOLS, 'ssh', 'ssh-keygen'] : TOOLS),
-      ...(plan.strategy === 'auto' ? ['perl'] : []),
+      ...(plan.strategy === 'auto' || (isDirect && bandwidthLimitOf(plan) !== undefined) ? ['perl'] : []),
       ...['ss', ...tools],
     ]),
     isPreCopied(plan) ? roundsFindings(source, isLazy) : [],

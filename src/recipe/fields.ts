@@ -67,6 +67,7 @@ const FIELDS: readonly Field[] = [
   ['steps.*.with.by.*', 'argument'],
   ['steps.*.with.expires', 'duration'],
   ['steps.*.with.directory', 'path'],
+  ['steps.*.with.bandwidthLimit', 'bandwidth'],
   ['steps.*.with.series', 'checkpoint-series'],
   ['steps.*.with.keep', 'count'],
   ['steps.*.with.maxAge', 'duration'],

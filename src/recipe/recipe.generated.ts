@@ -816,7 +816,7 @@ export interface DumpStep {
   rollback?: Rollback;
 }
 /**
- * Copies the images, and the last changes of the files, with rsync from the source to the destination.
+ * Copies the images, and the last changes of the files, from the source straight to the destination by ssh and rsync. Compressed or not, as was measured to be the fastest.
  */
 export interface TransferRsyncStep {
   /**
@@ -827,11 +827,21 @@ export interface TransferRsyncStep {
    * What the step does, for people. The step type has words of its own.
    */
   name?: string;
+  with?: CopyOptions;
   /**
    * How long the step may take.
    */
   timeout?: string;
   rollback?: Rollback;
+}
+/**
+ * How much of the link it takes.
+ */
+export interface CopyOptions {
+  /**
+   * How much is sent in a second at most, in the pause, too. From 1Mbit/s on.
+   */
+  bandwidthLimit?: string;
 }
 /**
  * Copies nothing: the images are written to a directory that both hosts have mounted, by NFS for example, and read from there. That they see the same directory is proved before the freeze. The `dump` writes there: without a `timeout` of its own it has 1h.
@@ -872,6 +882,7 @@ export interface TransferSftpStep {
    * What the step does, for people. The step type has words of its own.
    */
   name?: string;
+  with?: CopyOptions;
   /**
    * How long the step may take.
    */
@@ -890,6 +901,7 @@ export interface TransferStreamStep {
    * What the step does, for people. The step type has words of its own.
    */
   name?: string;
+  with?: CopyOptions;
   /**
    * How long the step may take.
    */

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { posix } from 'node:path';
 import { isPattern } from '../template/pattern.ts';
 import { parseDuration } from './duration.ts';
+import { parseBandwidth } from './bandwidth.ts';
 import { isAddress, isCidr, isHost } from './host-name.ts';
 import { describePath, type Path } from './path.ts';
 import { show } from './printable.ts';
@@ -23,6 +24,7 @@ export type ValueKind =
   | 'line'
   | 'url'
   | 'duration'
+  | 'bandwidth'
   | 'pid'
   | 'port'
   | 'status'
@@ -151,6 +153,16 @@ const CHECKS: Readonly<Record<ValueKind, ValueCheck>> = {
       /^\d{1,6}$/.test(asText(value)) && Number(value) > 0
         ? `Add the unit, for example \`${asText(value)}s\`.`
         : undefined,
+  },
+  bandwidth: {
+    expected: 'a bandwidth from `1Mbit/s` to less than `4GiB/s`, such as `50MiB/s`',
+    isValid: (value) => typeof value === 'string' && parseBandwidth(value) !== undefined,
+    hint: (value) =>
+      /^\d{1,6}$/.test(asText(value)) && Number(value) > 0
+        ? `Add the unit, for example \`${asText(value)}MiB/s\`.`
+        : /^\d+ *[kmg](i?b|bit|bp)(s|ps|\/s)?$/i.test(asText(value))
+          ? 'The units are KiB/s, MiB/s, GiB/s, kbit/s, Mbit/s and Gbit/s, without a space.'
+          : undefined,
   },
   // The kernel's limit of pid_max on 64 bits is 2^22.
   pid: { expected: 'a process id from 1 to 4194304', isValid: integer(1, 4_194_304) },

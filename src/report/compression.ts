@@ -7,11 +7,10 @@ const TRIED: readonly Compression[] = ['none', 'lz4', 'zstd'];
 /** What was chosen, and why, in one line. */
 export function formatCompression({ chosen, bytesPerSecond, unmeasured }: CompressionReport): string {
   if (unmeasured !== undefined)
-    return sanitizeLine(`${chosen}, since it could not be measured which is the fastest: ${unmeasured}`);
+    return sanitizeLine(`${chosen}; which is the fastest was not measured: ${unmeasured}`);
   const rates = TRIED.flatMap((compression) => {
     const rate = bytesPerSecond[compression];
     return rate === undefined ? [] : [`${compression} ${formatBytes(rate)}`];
   });
-  if (rates.length === 0) return `${chosen}: the link is fast for so little memory`;
   return `${chosen}; memory that came in a second: ${rates.join(', ')}`;
 }

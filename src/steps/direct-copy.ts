@@ -3,7 +3,7 @@ import { mustRunScript } from '../host/shell.ts';
 import { stopError } from '../host/stop.ts';
 import type { Compression } from '../events/event.ts';
 import { openDetour } from '../host/ssh-detour.ts';
-import { type FilePlan, isPostCopied } from '../plan/plan.ts';
+import { bandwidthLimitOf, type FilePlan, isPostCopied } from '../plan/plan.ts';
 import { destinationAccess } from '../transfer/destination-access.ts';
 import {
   closeDirectPath,
@@ -28,7 +28,7 @@ import { imagesDirectory, memoryBytesOf, type StepContext } from './step.ts';
  * Opens the way from the source straight to the destination, and copies the files there while the workload runs.
  * @param port of 127.0.0.1 that leads to the destination too
  * @param portBack of 127.0.0.1 on the destination that may be led back: when it must be, there is no detour, on which more could be lost
- * @returns milliseconds that as many zeros took as there is memory, 64 MiB of them and two seconds at most
+ * @returns milliseconds that as many zeros took as there is memory, 64 MiB of them at most; infinite where not all came within two seconds
  */
 export async function openWay(
   context: StepContext,
@@ -43,6 +43,7 @@ export async function openWay(
     runId: attemptId,
     runDirectory,
     imageBytes: memoryBytesOf(state),
+    bandwidthLimit: bandwidthLimitOf(context.plan),
     port,
     portBack,
     ...(source.name !== 'local' &&
@@ -159,7 +160,7 @@ async function sendRest(
   );
   await allOver(rest.send(signal, onProgress), copyLastChanges(context));
   context.warn(
-    `The connection from ${source.name} to ${destination.name} broke (${broken.evidence ?? broken.message}). There is a new one, by which came what was left.`,
+    `The connection from ${source.name} to ${destination.name} broke (${broken.evidence || broken.message}). There is a new one, by which came what was left.`,
   );
 }
 

@@ -39,11 +39,12 @@ export async function measureCompressions(
   context: StepContext,
 ): Promise<Readonly<Partial<Record<Compression, number>>>> {
   const { bytes, firstMs, bytesPerSecond } = await growSample(context, 'none');
+  // What is compressed may need more of it to be told from the moment to begin.
+  const sizes = MORE_BYTES.filter((each) => each >= bytes);
   const rates: Partial<Record<Compression, number>> = { none: bytesPerSecond };
   for (const compression of ['lz4', 'zstd'] as const) {
     try {
-      const sample = await carrySample(context, Math.max(bytes, LEAST_BYTES), compression);
-      rates[compression] = rate(sample, firstMs);
+      rates[compression] = (await growFrom(context, firstMs, sizes, compression)).bytesPerSecond;
     } catch (error) {
       if (!(error instanceof FlowError) || error.code !== 'TRANSFER_FAILED') throw error;
     }
@@ -62,11 +63,20 @@ async function growSample(
   compression?: Compression,
 ): Promise<{ readonly bytes: number; readonly firstMs: number; readonly bytesPerSecond: number }> {
   const { ms: firstMs } = await carrySample(context, LEAST_BYTES, compression);
-  for (const mostBytes of MORE_BYTES) {
+  return { firstMs, ...(await growFrom(context, firstMs, MORE_BYTES, compression)) };
+}
+
+async function growFrom(
+  context: StepContext,
+  firstMs: number,
+  sizes: readonly number[],
+  compression: Compression | undefined,
+): Promise<{ readonly bytes: number; readonly bytesPerSecond: number }> {
+  for (const mostBytes of sizes) {
     const sample = await carrySample(context, mostBytes, compression);
     const isEnough = sample.ms - firstMs >= Math.max(ENOUGH_MS, firstMs / 2);
-    const isLast = sample.bytes < mostBytes || mostBytes === MORE_BYTES.at(-1);
-    if (isEnough || isLast) return { bytes: sample.bytes, firstMs, bytesPerSecond: rate(sample, firstMs) };
+    const isLast = sample.bytes < mostBytes || mostBytes === sizes.at(-1);
+    if (isEnough || isLast) return { bytes: sample.bytes, bytesPerSecond: rate(sample, firstMs) };
   }
   throw new Error('the last sample is enough');
 }

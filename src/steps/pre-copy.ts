@@ -60,16 +60,23 @@ export const preCopy: StepType = {
       // One is left for later.
       if (most > 1)
         await copyRounds(context, rounds, {
-          ...{ ...rule, most: most - 1, before: 0 },
+          ...rule,
+          most: most - 1,
+          before: 0,
           leastProgress: LEAST_PROGRESS_BEFORE,
         });
       detail('do what the pause would wait for');
       await state.copyFilesAgain?.(context);
       await makeReady(context);
-      const stoppedBy = await copyRounds(context, rounds, {
-        ...{ ...rule, most, before: rounds.length },
+      // What was made ready becomes old.
+      const mostNow = Math.min(most, rounds.length + MOST_CATCHING_UP);
+      const ended = await copyRounds(context, rounds, {
+        ...rule,
+        most: mostNow,
+        before: rounds.length,
         leastProgress: LEAST_PROGRESS,
       });
+      const stoppedBy = ended === 'limit' && rounds.length < most ? 'no-progress' : ended;
       // The dump that waits has it for its parent.
       const link = [imagesDirectory(context), roundName(rounds.length), LAST_ROUND];
       await mustRunScript(context.source, 'cd "$1" && ln -s "$2" "$3"', link, { what: 'Noting the round' });
@@ -77,7 +84,7 @@ export const preCopy: StepType = {
       if (isHybrid) return sizesOf(rounds);
       const expectedMs = expectedDowntimeMs(rounds, rule);
       state.preCopy = { ...state.preCopy, expectedDowntimeMs: expectedMs };
-      if (objectiveMs !== undefined && expectedMs > objectiveMs) {
+      if (objectiveMs !== undefined && expectedMs > objectiveMs && stoppedBy !== 'objective') {
         warn(
           `The pause is expected to be ${seconds(expectedMs)}, and the objective is ${seconds(objectiveMs)}: ${WHY_LONG[stoppedBy]}.`,
         );
@@ -97,8 +104,10 @@ export const preCopy: StepType = {
   },
 };
 
-const WHY_LONG: Readonly<Record<PreCopyReport['stoppedBy'], string>> = {
-  objective: 'it wrote more to its memory in the last round than in those before',
+/** Rounds after all else was made ready. */
+const MOST_CATCHING_UP = 4;
+
+const WHY_LONG: Readonly<Record<Exclude<PreCopyReport['stoppedBy'], 'objective'>, string>> = {
   'nothing-left': 'what is left takes that long, however little the workload writes',
   'no-progress': 'the workload writes to its memory about as fast as that is copied',
   'no-room': 'more rounds would make it shorter, and there is no room for them on the disk',

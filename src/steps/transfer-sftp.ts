@@ -2,6 +2,8 @@ import { posix } from 'node:path';
 import { mustRunScript } from '../host/shell.ts';
 import { ByteMeter } from '../transfer/byte-meter.ts';
 import { leftBehind } from '../transfer/left-behind.ts';
+import { bandwidthLimitOf } from '../plan/plan.ts';
+import { Pace } from '../transfer/pace.ts';
 import { Relay } from '../transfer/relay.ts';
 import { reserveImages } from '../transfer/reserve.ts';
 import { stagedFile } from '../transfer/staging.ts';
@@ -35,9 +37,14 @@ export const transferSftp: StepType = {
       await prepareStaging(context);
       await makeImagesDirectory(destination, context);
       context.detail(`connect to ${source.name} and ${destination.name} by SFTP`);
-      const relay = await Relay.open({ source, destination }, (lost) => {
-        context.warn(`${lost.message} There is a new one, and the copy went on where it was.`);
-      });
+      const relay = await Relay.open(
+        { source, destination },
+        {
+          pace: new Pace(bandwidthLimitOf(plan)),
+          onReconnect: (lost) =>
+            context.warn(`${lost.message} There is a new one, and the copy went on where it was.`),
+        },
+      );
       state.relay = relay;
       await relay.warmUp(`${runDirectory}/zeros`, memoryBytesOf(state));
       const ends = { source, destination, relay };

@@ -6,43 +6,65 @@ import type { TransferProgress } from './progress.ts';
 export const RECEIVE_IMAGES = 'criu-flow-images';
 
 /**
- * Sends the images as they are: the memory of each process under its name and size, and then an archive of the rest. That ends as soon as
- * the other side has all; rsync looks for the end of its children every 20 ms only, on each side.
+ * Sends the images as they are: the memory of each process under its name and size, and then an archive of the rest, in which little
+ * memory is. That ends as soon as the other side has all; rsync looks for the end of its children every 20 ms only, on each side.
  *
- * Begins when it is told a line on its input; at the end of that instead it sends nothing. What it has sent it prints as dd(1) tells it,
- * with the bytes of the files before. Arguments: the images' directory, the ssh_config that has the destination, what of the images is
- * wanted.
+ * Begins when it is told a line on its input; at the end of that instead it sends nothing. An ssh that ends before takes it along: its pid
+ * is in `sender`, beside the images, until it begins. What it has sent it prints as dd(1) tells it, with the bytes of the files before.
+ * Ends as ssh does, with 255 when the connection broke; or as what could not be read. Arguments: the images' directory, the ssh_config
+ * that has the destination, what of the images is wanted.
  */
 const SEND_SCRIPT = `
+umask 077
+images=\${1%/}
+sender=\${images%/*}/sender
 send() {
+  sh -c 'echo "$PPID"' > "$sender"
   read -r _ || return
-  cd "$1" || return
-  sent=0
-  for image in pages-*.img; do
-    [ -f "$image" ] || continue
-    size=$(stat -c %s "$image") || return
+  : > "$sender"
+  cd "$images" || return
+  wanted=$1 sent=0 archived=
+  set -- $(stat -c '%s %n' pages-*.img 2> /dev/null)
+  while [ $# -gt 0 ]; do
+    size=$1 image=$2
+    shift 2
+    [ "$size" -ge 1048576 ] || continue
     echo "$size $image"
     echo "after $sent" >&3
     LC_ALL=C dd if="$image" bs=1M status=progress 2>&3 || return
-    sent=$((sent + size))
+    sent=$((sent + size)) archived="$archived --exclude=./$image"
   done
-  echo "rest $2"
-  exec tar -cf - --exclude='./pages-*.img' --exclude=./${ROUNDS} .
+  echo "rest $wanted"
+  tar -cf - $archived --exclude='./${ROUNDS}' .
 }
-{ { send "$1" "$3" 3>&4 4>&-; } | ssh -F "$2" destination ${RECEIVE_IMAGES}; } 4>&1
+exec 4>&1
+codes=$({
+  { send "$3" 3>&4 4>&- 5>&-; echo "$?" >&5; } | {
+    ssh -F "$2" destination ${RECEIVE_IMAGES} >&4 5>&-
+    code=$?
+    { read -r waiting < "$sender"; } 2> /dev/null && kill "$waiting"
+    exit "$code"
+  }
+  echo "$?" >&5
+} 5>&1)
+sent=0
+case $codes in *[!0-9]*) sent=\${codes%%[!0-9]*} ;; esac
+code=\${codes##*[!0-9]}
+[ "$code" -eq 0 ] || exit "$code"
+exit "$sent"
 `;
 
 /**
  * Takes what {@link SEND_SCRIPT} sends, the memory into the room that was reserved for it: an archive would be unpacked into files that
  * are emptied before. In the directory of the images. Fails when the other side ends before its end.
- * @see dd(1), \`count_bytes\` and \`fullblock\`: it reads that many bytes of a pipe and no more
+ * @see dd(1), `count_bytes` and `fullblock`: it reads that many bytes of a pipe and no more
  */
 export const RECEIVE_SCRIPT = `
 names=
 while read -r size name; do
   case $size in
   rest)
-    # Room that was made for more processes than there are. What was streamed stays.
+    # Room that was made for more processes than there are, or for those that are in the archive. What was streamed stays.
     [ "$name" = without-memory ] || for image in pages-*.img; do
       case " $names " in *" $image "*) ;; *) rm -f "$image" ;; esac
     done
@@ -51,7 +73,7 @@ while read -r size name; do
   esac
   case $name in */* | [!p]*) exit 1 ;; pages-[0-9]*.img) ;; *) exit 1 ;; esac
   names="$names $name"
-  [ "$size" -eq 0 ] || dd of="$name" bs=1M count="$size" iflag=count_bytes,fullblock conv=notrunc status=none || exit
+  dd of="$name" bs=1M count="$size" iflag=count_bytes,fullblock conv=notrunc status=none || exit
   truncate -s "$size" "$name" || exit
 done
 exit 1

@@ -2,6 +2,7 @@ import { FlowError } from '../errors/flow-error.ts';
 import { commandOn } from '../host/command-on.ts';
 import type { CommandResult, Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
+import { PACED_CONNECTION } from './paced-connection.ts';
 import { RECEIVE_IMAGES, RECEIVE_SCRIPT } from './image-stream.ts';
 
 /** What the key of the run may ask for besides: to throw away what it sends. */
@@ -19,9 +20,11 @@ export interface DestinationAccess {
 /**
  * Makes a key pair that lives for one run, in a directory of the run (0700) on the source, and the ssh_config with
  * which the source reaches the destination under the name `destination`, with the controller's host keys.
- * Arguments: the directory, the run's id, host name, port, user; the host keys come on stdin.
+ * Arguments: the directory, the run's id, host name, port, user, and bytes a second, or nothing where there is no limit; the host keys
+ * come on stdin.
+ * @see ssh_config(5), ProxyCommand: what stands there a shell reads, so that it has no value of a recipe or of a host
  */
-const KEY_SCRIPT = `
+const KEY_SCRIPT: string = `
 set -e
 umask 077
 mkdir -p "$1"
@@ -48,6 +51,19 @@ Host destination
   Ciphers ^aes128-gcm@openssh.com
   ControlPath $1/master
 EOF
+if [ -n "$6" ]; then
+  cat > paced.pl <<'EOF'
+${PACED_CONNECTION}
+EOF
+  printf '%s\n' "$3" "$4" "$6" > paced
+  cat > connect <<'EOF'
+cd "\${0%/*}" || exit
+{ read -r host; read -r port; read -r rate; } < paced
+# ssh throws away what it says here.
+exec perl ./paced.pl "$host" "$port" "$rate" 2> paced.log
+EOF
+  echo "  ProxyCommand sh $1/connect" >> config
+fi
 cat key.pub
 `;
 
@@ -126,7 +142,7 @@ done 2> /dev/null < "$1/transfer-servers"
  */
 const CONNECT_SCRIPT = `
 ssh -F "$1/config" -o ControlMaster=yes -o ControlPersist=yes -N -f destination > /dev/null 2> "$1/log" < /dev/null ||
-  { tail -n 1 "$1/log" >&2; exit 1; }
+  { log=$1/paced.log; [ -s "$log" ] || log=$1/log; tail -n 1 "$log" >&2; exit 1; }
 ssh -F "$1/config" -O check destination 2>&1 | sed -n 's/.*(pid=\\([0-9]*\\)).*/\\1/p' > "$1/master.pid"
 `;
 
@@ -146,13 +162,16 @@ ssh -F "$1/config" -O forward -L "127.0.0.1:$2:127.0.0.1:$2" destination > /dev/
  * Sends zeros over the new connection, as many as there will be images, 64 MiB at most. TCP learns the path only as data
  * flow: the first megabytes of a connection travel several times slower than those after, under BBR for tenths of a
  * second, and that must not be in the pause. Two seconds at most, for slow paths. A failure here is none: the
- * transfer itself will tell. Prints the seconds since boot before and after. Arguments: the key's directory, the size in bytes.
+ * transfer itself will tell. Prints the seconds since boot before and after, and how it ended. Arguments: the key's directory, the size in bytes.
  */
 const WARM_UP_SCRIPT = `
 read -r began _ < /proc/uptime
 head -c "$2" /dev/zero | timeout 2 ssh -F "$1/config" destination ${TAKE_ZEROS} > /dev/null 2>&1
+code=$?
 read -r ended _ < /proc/uptime
-echo "$began $ended"
+# What was on its way then is not to be taken for what comes next.
+[ "$code" -eq 0 ] || ssh -F "$1/config" destination ${TAKE_ZEROS} < /dev/null > /dev/null 2>&1
+echo "$began $ended $code"
 `;
 
 const LONGEST_WARM_UP_BYTES = 64 * 1024 * 1024;
@@ -208,6 +227,8 @@ export interface DirectPathOptions {
   readonly port?: number | undefined;
   /** A port of 127.0.0.1 on the destination that may be led to the same one of the source, see {@link openMemoryPath}. @default none */
   readonly portBack?: number | undefined;
+  /** Bytes that are sent in a second at most. @default no limit */
+  readonly bandwidthLimit?: number | undefined;
   /** Opens another way to the destination's sshd when the source cannot reach it, and says where that begins. @default none */
   readonly detour?: (why: string) => Promise<Pick<DestinationAccess, 'hostName' | 'port'>>;
 }
@@ -217,17 +238,18 @@ const NOT_REACHED = /Could not resolve|refused|No route to host|unreachable|time
 
 /**
  * Opens a straight ssh path from the source to the destination for one run.
- * @returns milliseconds that {@link WARM_UP_SCRIPT} took, ten at a time
+ * @returns milliseconds that {@link WARM_UP_SCRIPT} took, ten at a time; infinite where not all arrived
  * @throws FlowError TRANSFER_FAILED when the source cannot reach the destination.
  */
 export async function openDirectPath(options: DirectPathOptions): Promise<number> {
   const { source, destination, access, runId, runDirectory, imageBytes, port, portBack } = options;
+  const limit = String(options.bandwidthLimit ?? '');
   const directory = keyDirectory(runDirectory);
   const makeKey = ({
     hostName,
     port: sshPort,
   }: Pick<DestinationAccess, 'hostName' | 'port'>): Promise<CommandResult> =>
-    mustRunScript(source, KEY_SCRIPT, [directory, runId, hostName, String(sshPort), access.user], {
+    mustRunScript(source, KEY_SCRIPT, [directory, runId, hostName, String(sshPort), access.user, limit], {
       what: 'Making a key for this run',
       stdin: access.hostKeys.map((key) => `${key}\n`).join(''),
     });
@@ -258,8 +280,8 @@ export async function openDirectPath(options: DirectPathOptions): Promise<number
   const warmedUp = await mustRunScript(source, WARM_UP_SCRIPT, [directory, String(warmUpBytes)], {
     what: 'Warming the connection up',
   });
-  const [began = 0, ended = 0] = warmedUp.stdout.split(' ').map(Number);
-  return 1000 * (ended - began);
+  const [began = 0, ended = 0, exitCode] = warmedUp.stdout.split(' ').map(Number);
+  return exitCode === 0 ? 1000 * (ended - began) : Infinity;
 }
 
 async function forward(source: Host, destination: Host, directory: string, port: number): Promise<void> {

@@ -6,12 +6,20 @@ import { openFiles } from '../host/open-files.ts';
 import { stopError } from '../host/stop.ts';
 import { CHUNK_BYTES, CHUNKS_AT_ONCE, positions } from './chunks.ts';
 import { inParallel } from './in-parallel.ts';
+import type { Pace } from './pace.ts';
 import { RECONNECT_EVERY_MS, RECONNECT_WITHIN_MS } from './reconnect.ts';
 
 /** The files of both hosts. */
 export interface Ends {
   readonly source: HostFiles;
   readonly destination: HostFiles;
+}
+
+export interface RelayOptions {
+  /** Told of each connection that was lost, when there is a new one. */
+  readonly onReconnect: (lost: FlowError) => void;
+  /** Of all that goes through it. */
+  readonly pace: Pace;
 }
 
 const LONGEST_WARM_UP_BYTES = 64 * 1024 * 1024;
@@ -24,6 +32,7 @@ const MOST_RECONNECTS = 10;
 export class Relay {
   readonly #hosts: { readonly source: Host; readonly destination: Host };
   readonly #onReconnect: (lost: FlowError) => void;
+  readonly pace: Pace;
   #ends: Ends;
   #reconnecting: Promise<void> | undefined;
   #isClosed = false;
@@ -31,22 +40,20 @@ export class Relay {
   private constructor(
     hosts: { readonly source: Host; readonly destination: Host },
     ends: Ends,
-    onReconnect: (lost: FlowError) => void,
+    { onReconnect, pace }: RelayOptions,
   ) {
+    this.pace = pace;
     this.#hosts = hosts;
     this.#ends = ends;
     this.#onReconnect = onReconnect;
   }
 
-  /**
-   * @param onReconnect told of each connection that was lost, when there is a new one
-   * @throws FlowError HOST_UNREACHABLE, HOST_KEY_UNKNOWN, HOST_KEY_CHANGED, HOST_AUTH_FAILED, INPUT_INVALID
-   */
+  /** @throws FlowError HOST_UNREACHABLE, HOST_KEY_UNKNOWN, HOST_KEY_CHANGED, HOST_AUTH_FAILED, INPUT_INVALID */
   static async open(
     hosts: { readonly source: Host; readonly destination: Host },
-    onReconnect: (lost: FlowError) => void,
+    options: RelayOptions,
   ): Promise<Relay> {
-    return new Relay(hosts, await openEnds(hosts), onReconnect);
+    return new Relay(hosts, await openEnds(hosts), options);
   }
 
   /**
@@ -92,7 +99,9 @@ export class Relay {
     const end = Math.min(imageBytes, LONGEST_WARM_UP_BYTES);
     await inParallel(positions(0, end), CHUNKS_AT_ONCE, async (position) => {
       if (!from || performance.now() > deadline) return;
-      await to.write(position, await from.read(position, Math.min(CHUNK_BYTES, end - position)));
+      const length = Math.min(CHUNK_BYTES, end - position);
+      await this.pace.take(length);
+      await to.write(position, await from.read(position, length));
     });
     await to.setSize(0);
     await Promise.all([from?.close(), to.close()]);

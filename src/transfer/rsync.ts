@@ -168,7 +168,7 @@ export class WaitingCopy {
   private constructor(way: Way, { program, argv, progress }: Copying) {
     this.#way = way;
     this.#program = program;
-    // rsync reads the names of what it copies from its input. One name is enough: the directory itself.
+    // rsync reads the names of what it copies from its input. One name is enough: the directory itself. The other waits for any line.
     const names = new Promise<string>((resolve) => {
       this.#begin = resolve;
     });
@@ -206,7 +206,8 @@ export class WaitingCopy {
   }
 
   /**
-   * Copies all that is in the directory now, and removes all else from the destination's, but for memory that came there another way.
+   * Copies all that is in the directory now. What else the destination has goes: of images by ssh only room for memory that was not needed.
+   * Memory that came there another way stays.
    * @throws FlowError TRANSFER_FAILED, with its program's own line; INTERRUPTED
    */
   async send(
@@ -298,19 +299,21 @@ function rsyncCommand(way: Path, flags: readonly string[]): string[] {
 
 function requireSuccess(
   way: Pick<Way, 'source' | 'from'>,
-  { exitCode, stderr }: CommandResult,
+  { exitCode, stdout, stderr }: CommandResult,
   program: Copying['program'] = 'rsync',
 ): void {
   if (exitCode === 0) return;
   const { name, ownLine, brokenExits, hints, hint } = PROGRAMS[program];
-  const lines = stderr.trim().split('\n');
+  // Where dd(1) tells how far it is, it tells why it failed as well.
+  const lines = `${stderr}\n${program === 'ssh' ? stdout : ''}`.trim().split('\n');
+  const evidence = lines.find((line) => ownLine.test(line)) ?? stderr.trim().split('\n')[0];
   const Failure = brokenExits.has(exitCode) ? BrokenTransfer : FlowError;
   throw new Failure(
     'TRANSFER_FAILED',
     `${name} of ${way.from} from ${way.source.name} ended with ${exitCode}`,
     {
       host: way.source.name,
-      evidence: lines.find((line) => ownLine.test(line)) ?? lines[0] ?? '',
+      ...(evidence && { evidence }),
       hint: hints[exitCode] ?? hint,
     },
   );
@@ -351,9 +354,9 @@ const PROGRAMS: Readonly<Record<Copying['program'], ProgramFacts>> = {
   // It ends as what takes the images on the destination, or with 255: see ssh(1), EXIT STATUS.
   ssh: {
     name: 'The copy',
-    ownLine: /^(dd|tar|truncate|stat|ssh)/,
+    ownLine: /^(dd|tar|truncate|ssh): /,
     brokenExits: new Set([255]),
-    hints: { 255: BROKEN_HINT },
+    hints: { 127: 'Install tar and coreutils on both hosts.', 255: BROKEN_HINT },
     hint: 'An image could not be read or written: is a disk full?',
   },
 };

@@ -5,6 +5,7 @@ import { mustRunScript } from '../host/shell.ts';
 import { stopError } from '../host/stop.ts';
 import { CHUNK_BYTES, CHUNKS_AT_ONCE, positions } from './chunks.ts';
 import { inParallel } from './in-parallel.ts';
+import type { Pace } from './pace.ts';
 import type { Ends, Relay } from './relay.ts';
 import { listTree, type TreeEntry } from './tree.ts';
 
@@ -200,7 +201,7 @@ export class TreeCopy {
           this.#there.set(path, { kind: 'file', part: { version, doneBytes } });
         };
         onArrived(begin);
-        await copyContent(entry, { from, to }, begin, {
+        await copyContent(entry, { from, to, pace: this.#relay.pace }, begin, {
           onBytes: (bytes) => {
             if (options.signal.aborted)
               throw stopError('aborted', { host: source.hostName, program: 'sftp' });
@@ -271,7 +272,7 @@ interface Watching {
 
 async function copyContent(
   { sizeBytes, isSparse }: TreeEntry,
-  { from, to }: { readonly from: OpenFile; readonly to: OpenFile },
+  { from, to, pace }: { readonly from: OpenFile; readonly to: OpenFile; readonly pace: Pace },
   begin: number,
   watching: Watching,
 ): Promise<void> {
@@ -280,6 +281,7 @@ async function copyContent(
   await inParallel(positions(begin, sizeBytes), CHUNKS_AT_ONCE, async (position) => {
     const end = Math.min(position + CHUNK_BYTES, sizeBytes);
     for (let next = position; next < end;) {
+      await pace.take(end - next);
       const data = await from.read(next, end - next);
       if (data.length === 0) {
         watching.onEnd();

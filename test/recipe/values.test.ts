@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { parseBandwidth } from '../../src/recipe/bandwidth.ts';
 import { parseDuration } from '../../src/recipe/duration.ts';
 import { checkValue, type ValueKind } from '../../src/recipe/values.ts';
 
@@ -80,6 +81,22 @@ const VALUES: Readonly<Record<ValueKind, { valid: readonly unknown[]; wrong: rea
     valid: ['1ms', '2s', '5m', '500h'],
     wrong: ['', '0s', '5', 5, '1.5s', '-1s', '501h', '1d', '2 s'],
   },
+  bandwidth: {
+    valid: ['1Mbit/s', '123KiB/s', '50MiB/s', '3GiB/s', '34Gbit/s'],
+    wrong: [
+      '',
+      '0MiB/s',
+      '50',
+      50,
+      '50MiB',
+      '999kbit/s',
+      '122KiB/s',
+      '4GiB/s',
+      '1.5MiB/s',
+      '50 MiB/s',
+      '50MB/s',
+    ],
+  },
   pid: { valid: [1, '4711', 4_194_304], wrong: [0, -1, 4_194_305, 1.5, '', '1e3', 'x', true, null, '0x10'] },
   port: { valid: [1, '80', 65_535], wrong: [0, 65_536, '', 'http', 80.5] },
   status: { valid: [200, '404'], wrong: [99, 600, 'OK'] },
@@ -108,9 +125,15 @@ test.each([
   ['cidr', '10.0.0.9', 'Add the prefix length of its network, for example `/24`.'],
   ['moved-path', '/srv//video/', 'Write /srv/video.'],
   ['duration', 30, 'Add the unit, for example `30s`.'],
+  ['bandwidth', 30, 'Add the unit, for example `30MiB/s`.'],
+  ['bandwidth', '30 Mbps', 'The units are KiB/s, MiB/s, GiB/s, kbit/s, Mbit/s and Gbit/s, without a space.'],
   ['url', 'http://fd00::9:80/', 'An IPv6 address stands in brackets: http://[fd00::9]/.'],
 ] as const)('%s %j: %s', (kind, value, hint) => {
   expect(checkValue('it', kind, value)?.hint).toBe(hint);
+});
+
+test('bandwidths are bytes a second', () => {
+  expect(['8Mbit/s', '1MiB/s', '2GiB/s'].map(parseBandwidth)).toEqual([1_000_000, 1024 ** 2, 2 * 1024 ** 3]);
 });
 
 test('durations are milliseconds', () => {

@@ -25,13 +25,22 @@ test.each<[Rates, Compression]>([
   expect(await chooseCompression(contextOf(), 1000)).toEqual({ chosen, bytesPerSecond: rates });
 });
 
-test.each<[string, number, readonly object[]]>([
-  ['the link is fast', 100, []],
-  ['the memory is fetched after the pause', 2000, [{ uses: 'post-copy' }]],
-])('nothing is measured where %s', async (_, warmUpMs, steps) => {
+test.each<[string, number, readonly object[], Compression]>([
+  ['the link is fast', 100, [], 'none'],
+  ['most of the memory is fetched after the pause', 2000, [{ uses: 'post-copy' }], 'lz4'],
+])('nothing is measured where %s', async (why, warmUpMs, steps, chosen) => {
   vi.mocked(measureCompressions).mockClear();
-  expect(await chooseCompression(contextOf(steps), warmUpMs)).toEqual({ chosen: 'none', bytesPerSecond: {} });
+  expect(await chooseCompression(contextOf(steps), warmUpMs)).toEqual({
+    ...{ chosen, bytesPerSecond: {} },
+    unmeasured: why,
+  });
   expect(measureCompressions).not.toHaveBeenCalled();
+});
+
+test('rounds before the pause are compressed, too, where the rest is fetched after it', async () => {
+  vi.mocked(measureCompressions).mockResolvedValueOnce({ none: 1, lz4: 2 });
+  const hybrid = contextOf([{ uses: 'pre-copy' }, { uses: 'post-copy' }]);
+  expect(await chooseCompression(hybrid, Infinity)).toMatchObject({ chosen: 'lz4' });
 });
 
 test('what cannot be measured is told, and is no reason not to move', async () => {

@@ -76,9 +76,10 @@ test('each compression carries a sample that is large enough', async () => {
   const rates = await measureCompressions(context);
   expect(carried).toEqual([
     ...[4096, 128 * 1024, MIB].map((size) => `none ${size}`),
-    ...['lz4', 'zstd'].map((compression) => `${compression} ${MIB}`),
+    // 256 ms are too little to be told from the moment to begin.
+    ...[`lz4 ${MIB}`, `lz4 ${8 * MIB}`, `zstd ${MIB}`],
   ]);
   for (const compression of ['none', 'lz4', 'zstd'] as const)
-    expect((rates[compression] ?? 0) / (1000 * bytesPerMs[compression])).toBeCloseTo(1, 0);
+    expect((rates[compression] ?? 0) / (1000 * bytesPerMs[compression])).toBeCloseTo(1, 0.7);
   expect(readdirSync(directory.at('images'))).toEqual([]);
 });

@@ -51,7 +51,7 @@ async function receive(stdin: string): Promise<CommandResult> {
 test('memory goes into the room that was made for it, to the byte, and all else beside it', async () => {
   const pages = randomBytes(3 * 1024 ** 2 + 5);
   writeFileSync(from('pages-1.img'), pages);
-  writeFileSync(from('pages-12.img'), '');
+  writeFileSync(from('pages-12.img'), 'little');
   writeFileSync(from('core-1.img'), 'core', { mode: 0o600 });
   symlinkSync('round-1', from('last-round'));
   writeFileSync(to('pages-1.img'), Buffer.alloc(4 * 1024 ** 2));
@@ -65,7 +65,7 @@ test('memory goes into the room that was made for it, to the byte, and all else 
   expect(readdirSync(to()).toSorted()).toEqual(['core-1.img', 'last-round', 'pages-1.img', 'pages-12.img']);
   expect(readFileSync(to('pages-1.img')).equals(pages)).toBe(true);
   expect(statSync(to('pages-1.img')).ino).toBe(ino);
-  expect(statSync(to('pages-12.img')).size).toBe(0);
+  expect(readFileSync(to('pages-12.img'), 'utf8')).toBe('little');
   expect(readFileSync(to('core-1.img'), 'utf8')).toBe('core');
   expect(statSync(to('core-1.img')).mode & 0o777).toBe(0o600);
   expect(readlinkSync(to('last-round'))).toBe('round-1');
@@ -93,6 +93,19 @@ test('what is not told to begin sends nothing', async () => {
   expect(readFileSync(to('pages-1.img'), 'utf8')).toBe('room');
 });
 
+test('an image that cannot be read is a failure, though the rest has come', async () => {
+  using broken = fakePrograms({
+    ssh: `cd '${directory.at('to')}' || exit\n${RECEIVE_SCRIPT}`,
+    tar: `/usr/bin/tar "$@"; case $1 in -c*) echo 'tar: ./core-1.img: Cannot open' >&2; exit 2 ;; esac`,
+  });
+  writeFileSync(from('core-1.img'), 'core');
+  const argv = sendImagesCommand({ sshConfigFile: '/none', from: from() }, 'all');
+  expect(await broken.host.run(argv, { stdin: '.\n' })).toMatchObject({
+    exitCode: 2,
+    stderr: 'tar: ./core-1.img: Cannot open\n',
+  });
+});
+
 test('a source that ends before its end, or has nothing to read, is a failure', async () => {
   rmSync(from(), { recursive: true });
   expect((await send()).exitCode).not.toBe(0);
@@ -101,11 +114,16 @@ test('a source that ends before its end, or has nothing to read, is a failure', 
   expect((await receive('rest all\n')).exitCode).not.toBe(0);
 });
 
-test.each(['../x', '/tmp/x', 'pages-/../../x', 'pages-x.img', 'core-1.img', '-x', ''])(
+test.each(['../x', 'pages-1/../../x', 'pages-x.img', 'core-1.img', '-x', '', 'pages-1.img'])(
   'the destination takes memory under its own names only: %j',
   async (name) => {
-    expect((await receive(`1 ${name}\nx`)).exitCode).toBe(1);
-    expect(readdirSync(to())).toEqual([]);
+    const archive = new LocalHost().run(['sh', '-c', 'tar -cf - -T /dev/null | base64 -w 0']);
+    const end = Buffer.from((await archive).stdout, 'base64').toString('latin1');
+    const { exitCode } = await receive(`1 ${name}\nxrest all\n${end}`);
+    const isGood = name === 'pages-1.img';
+    expect(exitCode).toBe(isGood ? 0 : 1);
+    const found = readdirSync(directory.path, { recursive: true, encoding: 'utf8' });
+    expect(new Set(found)).toEqual(new Set(['from', 'to', ...(isGood ? ['to/pages-1.img'] : [])]));
   },
 );
 

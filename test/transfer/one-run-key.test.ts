@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import {
   appendFileSync,
   chmodSync,
@@ -11,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Compression } from '../../src/events/event.ts';
 import type { Host } from '../../src/host/host.ts';
 import { LocalHost } from '../../src/host/local.ts';
 import { mustRunScript } from '../../src/host/shell.ts';
@@ -24,7 +26,7 @@ import {
   REVOKE_SCRIPT,
 } from '../../src/transfer/one-run-key.ts';
 import { sendImagesCommand } from '../../src/transfer/image-stream.ts';
-import { copyFiles } from '../../src/transfer/rsync.ts';
+import { BrokenTransfer, copyFiles, WaitingCopy } from '../../src/transfer/rsync.ts';
 import { workloadState } from '../../src/workload/identity.ts';
 import { fakePrograms } from '../helpers/fake-programs.ts';
 import { sshdSkipReason, startSshd, type TestSshd } from '../helpers/sshd.ts';
@@ -215,8 +217,9 @@ describe.skipIf(sshdSkipReason !== undefined)(
       await closeDirectPath(source, directory.at('run'));
       directory[Symbol.dispose]();
     });
-    const open = async (): Promise<string> => {
+    const open = async (bandwidthLimit?: number): Promise<string> => {
       const warmUpMs = await openDirectPath({
+        bandwidthLimit,
         source,
         destination,
         access: await destinationAccess('lab', sshd.configFile),
@@ -265,6 +268,78 @@ describe.skipIf(sshdSkipReason !== undefined)(
         exitCode: 0,
       });
       expect(existsSync(directory.at('x'))).toBe(false);
+    });
+
+    test.each<Compression>(['none', 'zstd'])(
+      'images whose connection breaks are told from other failures, compressed: %s',
+      async (compression) => {
+        const sshConfigFile = await open();
+        const images = directory.at('run', 'images');
+        mkdirSync(images);
+        mkdirSync(directory.at('from'));
+        writeFileSync(directory.at('from', 'pages-1.img'), randomBytes(200_000_000));
+        const way = { source, sshConfigFile, from: `${directory.at('from')}/`, to: `${images}/` };
+        const { signal } = new AbortController();
+        const copy = WaitingCopy.ofImages(way, { images: 'all', compression });
+        const sending = copy.send(signal);
+        sending.catch(() => undefined);
+        await expect.poll(() => readdirSync(images)).toEqual(['pages-1.img']);
+        await sshd.endSessions();
+        await expect(sending).rejects.toBeInstanceOf(BrokenTransfer);
+      },
+    );
+
+    test('what waits to send ends with its connection, and sends nothing when it is interrupted', async () => {
+      const sshConfigFile = await open();
+      mkdirSync(directory.at('run', 'images'));
+      mkdirSync(directory.at('from'));
+      writeFileSync(directory.at('from', 'pages-1.img'), 'memory');
+      const argv = sendImagesCommand({ sshConfigFile, from: `${directory.at('from')}/` }, 'all');
+      const stop = new AbortController();
+      const never = new Promise<string>(() => undefined);
+      const servers = (): number =>
+        readFileSync(directory.at('run', 'transfer-servers'), 'utf8').split('\n').length;
+      const before = servers();
+      const stopped = source.run(argv, { stdin: never, signal: stop.signal });
+      await expect.poll(servers).toBe(before + 1);
+      stop.abort();
+      await expect(stopped).rejects.toMatchObject({ code: 'INTERRUPTED' });
+      const waiting = source.run(argv, { stdin: never });
+      await expect.poll(servers).toBe(before + 2);
+      await sshd.endSessions();
+      expect(await waiting).toMatchObject({ exitCode: 255 });
+      expect(readdirSync(directory.at('run', 'images'))).toEqual([]);
+    });
+
+    test('sends no more in a second than it may, whatever goes through it', async () => {
+      const sshConfigFile = await open(4_000_000);
+      expect(readFileSync(sshConfigFile, 'utf8')).toContain('\n  ProxyCommand sh ');
+      const [from, to] = [directory.at('large'), directory.at('arrived')];
+      writeFileSync(from, randomBytes(8_000_000));
+      const beganAt = performance.now();
+      await copyFiles(
+        { source, sshConfigFile, from, to },
+        { isFirst: true, signal: new AbortController().signal },
+      );
+      expect(performance.now() - beganAt).toBeGreaterThan(1_500);
+      expect(readFileSync(to).equals(readFileSync(from))).toBe(true);
+    });
+
+    test('says why nobody answers, with a limit, too', async () => {
+      const access = await destinationAccess('lab', sshd.configFile);
+      const opening = openDirectPath({
+        source,
+        destination,
+        access: { ...access, port: 1 },
+        runId: 'r1',
+        runDirectory: directory.at('run'),
+        imageBytes: 0,
+        bandwidthLimit: 4_000_000,
+      });
+      await expect(opening).rejects.toMatchObject({
+        code: 'TRANSFER_FAILED',
+        evidence: 'connect to 127.0.0.1 port 1: Connection refused',
+      });
     });
 
     test('is closed when the key is taken away: not even a new connection gets in', async () => {

@@ -25,6 +25,7 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { LocalHost } from '../../src/host/local.ts';
 import { SshHost } from '../../src/host/ssh.ts';
+import { Pace } from '../../src/transfer/pace.ts';
 import { Relay } from '../../src/transfer/relay.ts';
 import { TreeCopy, type CopyOptions } from '../../src/transfer/tree-copy.ts';
 import { sshdSkipReason, startSshd, type TestSshd } from '../helpers/sshd.ts';
@@ -32,10 +33,11 @@ import { type TemporaryDirectory, temporaryDirectory } from '../helpers/temporar
 
 const local = new LocalHost();
 let directory: TemporaryDirectory;
+const UNPACED = { onReconnect: () => undefined, pace: new Pace() };
 let relay: Relay;
 beforeEach(async () => {
   directory = temporaryDirectory();
-  relay = await Relay.open({ source: local, destination: local }, () => undefined);
+  relay = await Relay.open({ source: local, destination: local }, UNPACED);
 });
 afterEach(() => directory[Symbol.dispose]());
 
@@ -343,7 +345,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
       const { configFile, controlDirectory } = sshd;
       const host = await SshHost.connect({ destination: 'lab', sshConfigFile: configFile, controlDirectory });
       const ends = { source: host, destination: host };
-      const open = await Relay.open(ends, () => undefined);
+      const open = await Relay.open(ends, UNPACED);
       put('large', Buffer.alloc(100_000_000, 'x'));
       setFlagsFromString('--expose-gc');
       const collectGarbage = runInNewContext('gc') as () => void;
@@ -360,7 +362,7 @@ describe.skipIf(sshdSkipReason !== undefined)(
       const host = await SshHost.connect({ destination: 'lab', sshConfigFile: configFile, controlDirectory });
       const lost: string[] = [];
       const ends = { source: host, destination: host };
-      const broken = await Relay.open(ends, ({ code }) => lost.push(code));
+      const broken = await Relay.open(ends, { ...UNPACED, onReconnect: ({ code }) => lost.push(code) });
       put('large', Buffer.alloc(60_000_000, 'x'));
       for (let number = 0; number < 50; number += 1) put(`d${number}/file`);
       const copy = await TreeCopy.begin({
