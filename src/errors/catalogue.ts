@@ -105,7 +105,7 @@ export const ERRORS: Readonly<Record<ErrorCode, CatalogueError>> = {
     cure: 'the connection was silent for 30 s: the process runs on at the source',
   },
   TRANSFER_FAILED: {
-    means: 'rsync failed, or there is no room, or no way from the source to the destination',
+    means: 'a copy failed, or there is no room, or no way from the source to the destination',
     cure: 'its own words are in the message',
   },
   NOT_SHARED: {

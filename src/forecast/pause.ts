@@ -6,7 +6,7 @@ import { type Transfer, transferOf } from './transfer-acts.ts';
 
 const MIB = 1024 * 1024;
 
-/** A link of 1 Gbit/s carries 119 MiB in a second; lz4, which makes it less, is not counted on. */
+/** A link of 1 Gbit/s carries 119 MiB in a second; compression, which makes it less, is not counted on. */
 const LINK_MS_PER_MIB = 1000 / 119;
 const ROUND_TRIP_MS = 1;
 

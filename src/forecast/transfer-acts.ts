@@ -193,7 +193,7 @@ function chooseCompression({ plan }: RunNames): readonly Act[] {
   return [
     work(
       'source',
-      'where that took a while, send samples of its memory to see which is the fastest: none, lz4, zstd',
+      'where the zeros took long, send samples of its memory to see what compresses best: none, lz4, zstd',
     ),
   ];
 }

@@ -11,7 +11,7 @@ export const LOOK_MS_PER_MIB: number = 100 / 1024;
 
 /**
  * What is left of the pause that was measured in docs/performance.md, 0.4 s for 64 MiB between two hosts that share a machine,
- * when what criu takes for the memory is taken off: starting criu twice, compressing, digests, and the disk.
+ * when what criu takes for the memory is taken off: starting criu twice, digests, and the disk.
  */
 export const FIXED_MS = 275;
 
