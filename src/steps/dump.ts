@@ -9,7 +9,7 @@ import { serviceFence } from '../network/fence.ts';
 import { isPostCopied, isPreCopied, isStreamed, strategiesOf } from '../plan/plan.ts';
 import { choosePort } from '../criu/page-server.ts';
 import { CUT_SCRIPT } from '../transfer/one-run-key.ts';
-import { followMemory } from '../transfer/follow.ts';
+import { followImages } from '../transfer/follow.ts';
 import type { TransferProgress } from '../transfer/progress.ts';
 import { LAST_ROUND } from '../transfer/rounds.ts';
 import { criuNeeds } from '../workload/criu-needs.ts';
@@ -145,8 +145,8 @@ async function whileFollowed<Result>(context: StepContext, dumped: () => Promise
   if (state.pageServer === undefined) return dumped();
   const end = new AbortController();
   const totalBytes = memoryBytesOf(state);
-  const tell = (progress: TransferProgress): void => context.progress(progress, totalBytes);
-  void followMemory(destination, imagesDirectory(context), totalBytes, tell, end.signal);
+  const onProgress = (progress: TransferProgress): void => context.progress(progress, totalBytes);
+  void followImages(destination, imagesDirectory(context), { totalBytes, onProgress, signal: end.signal });
   try {
     return await dumped();
   } finally {

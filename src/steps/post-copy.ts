@@ -16,11 +16,12 @@ import { ADDRESS_REMOVE_SCRIPT } from '../network/address-script.ts';
 import { FENCE_SCRIPT } from '../network/fence.ts';
 import { PORT_FENCE_DOWN_SCRIPT, portFence, portFenceTable } from '../network/port-fence.ts';
 import { isPostCopied } from '../plan/plan.ts';
+import { followFetch } from '../transfer/follow.ts';
 import { closeMemoryPath, openMemoryPath } from '../transfer/one-run-key.ts';
 import { readAlive } from '../workload/alive.ts';
 import { survivors } from '../workload/identity.ts';
 import { dumpHold, restoreHold } from './criu-options.ts';
-import type { StepContext, StepType } from './step.ts';
+import { memoryBytesOf, type StepContext, type StepType } from './step.ts';
 
 /**
  * Fetch the memory that the workload has not asked for yet, while it runs on the destination; then end the copy on the source, which was
@@ -33,9 +34,19 @@ export const postCopy: StepType = {
   timeoutMs: 24 * 3_600_000,
   main: {
     async run(context) {
-      const { signal, state } = context;
+      const { destination, signal, state } = context;
       context.detail('fetch the rest of the memory');
       const watch = new AbortController();
+      const totalBytes = memoryBytesOf(state);
+      void followFetch(
+        destination,
+        (state.workload?.processes ?? []).map(({ pid }) => pid),
+        {
+          totalBytes,
+          onProgress: (progress) => context.progress(progress, totalBytes),
+          signal: AbortSignal.any([signal, watch.signal]),
+        },
+      );
       void giveUpWithSource(context, AbortSignal.any([signal, watch.signal]));
       const fetch = await untilHeard(context).finally(() => watch.abort());
       await requireWhole(context, fetch);
