@@ -276,7 +276,8 @@ export async function openDirectPath(options: DirectPathOptions): Promise<number
     });
   }
   if (port !== undefined) await forward(source, destination, directory, port);
-  const warmUpBytes = Math.min(imageBytes, LONGEST_WARM_UP_BYTES);
+  // Of what is limited no more than takes a second.
+  const warmUpBytes = Math.min(imageBytes, LONGEST_WARM_UP_BYTES, options.bandwidthLimit ?? Infinity);
   const warmedUp = await mustRunScript(source, WARM_UP_SCRIPT, [directory, String(warmUpBytes)], {
     what: 'Warming the connection up',
   });

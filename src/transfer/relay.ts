@@ -96,7 +96,8 @@ export class Relay {
       destination.openToWrite(path, 'emptied'),
     ]);
     const deadline = performance.now() + LONGEST_WARM_UP_MS;
-    const end = Math.min(imageBytes, LONGEST_WARM_UP_BYTES);
+    // Of what is limited no more than takes a second.
+    const end = Math.min(imageBytes, LONGEST_WARM_UP_BYTES, this.pace.bytesPerSecond ?? Infinity);
     await inParallel(positions(0, end), CHUNKS_AT_ONCE, async (position) => {
       if (!from || performance.now() > deadline) return;
       const length = Math.min(CHUNK_BYTES, end - position);
