@@ -1,8 +1,8 @@
-import { FlowError } from '../errors/flow-error.ts';
 import type { Compression, CompressionReport } from '../events/event.ts';
 import { isPreCopied, strategiesOf } from '../plan/plan.ts';
 import { measureCompressions } from './measure-way.ts';
 import type { StepContext } from './step.ts';
+import { whyNot } from './why-not.ts';
 
 /** Milliseconds for the zeros of the warm-up. Of a link that is as fast no compression saves what rsync takes to end. */
 const FAST_MS = 250;
@@ -27,18 +27,13 @@ export async function chooseCompression(context: StepContext, warmUpMs: number):
     const bytesPerSecond = await measureCompressions(context);
     return { chosen: fastestOf(bytesPerSecond), bytesPerSecond };
   } catch (error) {
-    if (!(error instanceof FlowError) || GRAVE.has(error.code)) throw error;
-    const why = [error.message, ...(error.evidence === undefined ? [] : [error.evidence])].join(': ');
-    return unmeasured('lz4', why);
+    return unmeasured('lz4', whyNot(error));
   }
 }
 
 function unmeasured(chosen: Compression, why: string): CompressionReport {
   return { chosen, bytesPerSecond: {}, unmeasured: why };
 }
-
-/** What is no matter of measuring. */
-const GRAVE: ReadonlySet<string> = new Set(['INTERRUPTED', 'SUPERSEDED', 'HOST_UNREACHABLE']);
 
 /** The simplest of those that are about the fastest. */
 function fastestOf(rates: Readonly<Partial<Record<Compression, number>>>): Compression {

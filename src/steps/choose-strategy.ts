@@ -1,4 +1,3 @@
-import { FlowError } from '../errors/flow-error.ts';
 import type { MeasuredWorkload, Strategy, StrategyEstimate, StrategyReport } from '../events/event.ts';
 import { strategiesOf } from '../plan/plan.ts';
 import { lazyFindings } from '../preflight/lazy-pages.ts';
@@ -8,6 +7,7 @@ import { measureBytesPerSecond } from './measure-way.ts';
 import { roomOf } from './room.ts';
 import type { StepContext } from './step.ts';
 import { chooseOf, expectedPauseMs } from './strategy-rule.ts';
+import { whyNot } from './why-not.ts';
 
 /**
  * Measures what the pause depends on, while the workload runs, and says which strategy is the best. Changes nothing that stays. What cannot be
@@ -20,8 +20,7 @@ export async function chooseStrategy(context: StepContext): Promise<StrategyRepo
   try {
     measured = await measure(context);
   } catch (error) {
-    if (!(error instanceof FlowError) || GRAVE.has(error.code)) throw error;
-    const why = [error.message, ...(error.evidence === undefined ? [] : [error.evidence])].join(': ');
+    const why = whyNot(error);
     warn(`All of the memory is moved in the pause, since it could not be measured what is best: ${why}`);
     return { chosen: 'stop-and-copy', estimates: [] };
   }
@@ -40,9 +39,6 @@ export async function chooseStrategy(context: StepContext): Promise<StrategyRepo
     );
   return { chosen: strategy, expectedMs: pauseMs, measured, estimates };
 }
-
-/** What is no matter of measuring. */
-const GRAVE: ReadonlySet<string> = new Set(['INTERRUPTED', 'SUPERSEDED', 'HOST_UNREACHABLE']);
 
 /** When one of the two fails, the other is ended, and has ended. */
 async function measure(context: StepContext): Promise<MeasuredWorkload> {
@@ -98,8 +94,7 @@ async function whyNotLater(context: StepContext): Promise<string | undefined> {
     await openMemoryPath(source, destination, { runDirectory, port });
     return undefined;
   } catch (error) {
-    if (!(error instanceof FlowError) || GRAVE.has(error.code)) throw error;
-    return error.message;
+    return whyNot(error);
   } finally {
     await closeMemoryPath(source, runDirectory);
   }
