@@ -1,19 +1,21 @@
 /**
  * Perl that writes of the memory of processes what is not on the destination yet, as criu's images, by comparing it with what was written
  * there before: where the kernel does not track what is written to. In a round it reads the memory of processes that run, which are not
- * stopped for it: a page that changes meanwhile is another one the next time. After the dump it takes out of the images what the rounds have. No
- * page is left out but one that is the same, byte for byte, as that which the destination has and has proved to have.
+ * stopped for it: a page that changes meanwhile is another one the next time. Of the dump it is the page server: what criu dumps is compared
+ * on its way, so that no more of it is written than what the rounds lack. No page is left out but one that is the same, byte for byte, as that
+ * which the destination has and has proved to have.
  *
  * Arguments: `round`, the directory of the images, that of what it remembers, the number of the round, and PID:START of each process
- * (field 22 of /proc/PID/stat); or `dump`, and the same two directories. It prints how many bytes it wrote.
+ * (field 22 of /proc/PID/stat): it prints how many bytes it wrote. Or `dump`, the same two directories, and criu with its arguments: it becomes
+ * that, with a page server beside it, and criu fails when that fails.
  *
  * What it remembers of a process, in `latest-PID`: the last round, the start of the process, and where its pages are, in runs of a page's number,
- * how many, the round, and from which page of that round's file on. A dump that it could not make smaller stays as it was; where that is in doubt, `replacing` is left in
- * its working directory.
+ * how many, the round, and from which page of that round's file on.
  *
  * It is Perl, since no shell reads at a place of a file; and as fast as the memory can be read, since whole stretches are compared at once.
  * @see CRIU's source, images/pagemap.proto, include/pagemap.h (PE_PARENT, PE_LAZY, PE_PRESENT), pagemap.c (read_parent_page): what a pagemap has from its
- *   parent must be in the pagemap there; proc_pid_pagemap(5): bit 63 says that a page is in memory, bit 61 that it is of a file or shared
+ *   parent must be in the pagemap there; page-xfer.c (page_server_serve): what comes to a page server, whose number of pages has 64 bits since 4.2;
+ *   proc_pid_pagemap(5): bit 63 says that a page is in memory, bit 61 that it is of a file or shared
  */
 export const COMPARE_PROGRAM: string = String.raw`
 use strict;
@@ -21,9 +23,26 @@ use warnings;
 no warnings 'portable';
 use Fcntl;
 use POSIX ();
-use constant { PARENT => 1, PRESENT => 4, RUN => 256, ENTRIES => 65_536, COMMON_MAGIC => 0x54564319, PAGEMAP_MAGIC => 0x56084025 };
+use Socket;
+use constant { PARENT => 1, LAZY => 2, PRESENT => 4, RUN => 256, ENTRIES => 65_536, COMMON_MAGIC => 0x54564319, PAGEMAP_MAGIC => 0x56084025 };
+use constant { OPEN => 4, ADD => 6, CLOSE => 0x1023, CLOSE_NOW => 0x1024, OF_PROCESS => 1, SHARED => 2 };
 my $size = POSIX::sysconf(POSIX::_SC_PAGESIZE());
-my ($mode, $images, $memory, $number, @processes) = @ARGV;
+my ($mode, $images, $memory, @rest) = @ARGV;
+
+# What criu sends, if there is a criu.
+my $criu;
+if ($mode eq 'dump') {
+  socketpair $criu, my $of_criu, AF_UNIX, SOCK_STREAM, 0 or die "socketpair: $!\n";
+  defined(my $child = fork) or die "fork: $!\n";
+  if ($child) {
+    fcntl $of_criu, F_SETFD, 0;
+    exec @rest, '--page-server', '--ps-socket', fileno $of_criu;
+    die "$rest[0]: $!\n";
+  }
+  close $of_criu;
+  # What criu says of it is only that it does not answer.
+  $SIG{__DIE__} = sub { print STDERR 'compare: ', @_; exit 1 };
+}
 umask 077;
 # The workload must not be the first to go when memory runs out.
 if (open my $score, '>', '/proc/self/oom_score_adj') { print $score 1000; close $score }
@@ -192,25 +211,33 @@ sub runs_of {
   };
 }
 
-# The entries of a pagemap, each with its fields by their numbers.
-sub entries_of {
-  my ($path) = @_;
-  my $text = text_of($path) // die "$path: $!\n";
-  my ($at, @entries) = (8);
-  while ($at < length $text) {
-    my $end = $at + 4 + unpack 'L<', substr $text, $at, 4;
-    die "$path ends too soon\n" if $end > length $text;
-    $at += 4;
-    my %fields;
-    while ($at < $end) {
-      my $field = ord(substr $text, $at++, 1) >> 3;
-      my ($value, $shift, $byte) = (0, 0);
-      do { $byte = ord substr $text, $at++, 1; $value |= ($byte & 127) << $shift; $shift += 7 } while $byte > 127;
-      $fields{$field} = $value;
-    }
-    push @entries, \%fields;
+# As many bytes of what criu sends.
+sub take {
+  my ($length) = @_;
+  my $data = '';
+  while (length $data < $length) {
+    my $more = sysread $criu, $data, $length - length $data, length $data;
+    defined $more or die "reading what criu sends: $!\n";
+    # criu has ended, and has said why.
+    exit 1 unless $more;
   }
-  return @entries;
+  return $data;
+}
+# What comes next: its command, its flags, how many pages, from which address on, and of what.
+{
+  my $layout;
+  sub next_message {
+    my $message = take(24);
+    # The first one is about no pages, and what it is of is never zero.
+    unless ($layout) { $layout = unpack('x16 Q<', $message) ? 'L<L<Q<Q<' : 'L<x4Q<Q<Q<' }
+    $message .= take(8) if $layout =~ /x/;
+    my ($command, $count, $address, $of) = unpack $layout, $message;
+    return ($command & 0xffff, $command >> 16, $count, $address, $of);
+  }
+}
+sub answer {
+  my ($text) = @_;
+  syswrite($criu, $text) == length $text or die "answering criu: $!\n";
 }
 
 sub start_of {
@@ -220,6 +247,7 @@ sub start_of {
 
 my $total = 0;
 if ($mode eq 'round') {
+  my ($number, @processes) = @rest;
   my $directory = "$images/round-$number";
   if ($number > 1) { symlink '../round-' . ($number - 1), "$directory/parent" or die "$directory/parent: $!\n" }
   for my $process (@processes) {
@@ -237,42 +265,35 @@ if ($mode eq 'round') {
     $total += $written;
   }
   @new = ();
+  print $total * $size, "\n";
 } else {
-  my @renames;
+  write_text("$memory/page-server", join ' ', $$, start_of($$), "\n");
   my ($last) = (readlink("$images/last-round") // '') =~ /(\d+)$/ or die "there was no round\n";
-  for my $map (glob "$images/pagemap-*.img") {
-    my ($pid) = $map =~ /pagemap-(\d+)\.img$/ or next;
-    my $known = known_of($pid, $last, start_of($pid));
-    next unless defined $known && -s "$images/round-$last/pagemap-$pid.img";
+  my ($id, @message) = (0, next_message());
+  while ($message[0] != CLOSE && $message[0] != CLOSE_NOW) {
+    my $of = $message[4];
+    my ($type, $number) = ($of & 0xff, $of >> 8);
+    die "criu sends what is not known: @message\n" unless $message[0] == OPEN && ($type == OF_PROCESS || $type == SHARED);
+    my $known = $type == OF_PROCESS ? known_of($number, $last, start_of($number)) : undef;
     # criu takes huge pages from no parent.
-    next unless (text_of("/proc/$pid/status") // '') =~ /^HugetlbPages:\s+0 kB/m;
-    my ($head, @entries) = entries_of($map);
-    my $file = "$images/pages-$head->{1}.img";
-    my @runs;
-    my $place = 0;
-    for my $entry (@entries) {
-      my $is = $entry->{4} // PRESENT;
-      die "$map has flags $is\n" unless $is & PRESENT && !($is & PARENT) && !$entry->{3};
-      my $count = $entry->{5} // $entry->{2};
-      push @runs, [$entry->{1} / $size, $count, $place, $is];
-      $place += $count;
-    }
-    die "$file is not as long as its pages\n" if $place * $size != -s $file;
-    my $next = sub { return @runs ? @{ shift @runs } : () };
-    my $read = sub {
-      my $data = pages($file, $_[2], $_[1]);
-      # What is not read would be missing.
-      length $data == $_[1] * $size or die "$file cannot be read\n";
-      return $data;
+    undef $known unless defined $known && -s "$images/round-$last/pagemap-$number.img"
+      && (text_of("/proc/$number/status") // '') =~ /^HugetlbPages:\s+0 kB/m;
+    # Whether it has a parent, in which criu is to look up what was not written to.
+    answer("\0");
+    my $next = sub {
+      @message = next_message();
+      my ($command, $flags, $count, $address, $is_of) = @message;
+      return unless $command == ADD;
+      die "criu sends what is not known: @message\n" unless $is_of == $of && ($flags & ~LAZY) == PRESENT;
+      return ($address / $size, $count, 0, $flags);
     };
-    my ($written) = compare($pid, $head->{1}, 0, $known, "$file.new", "$map.new", $next, $read);
-    push @renames, $file, $map;
-    $total += $written;
+    my $read = sub { take($_[1] * $size) };
+    my $map = $type == SHARED ? "pagemap-shmem-$number.img" : "pagemap-$number.img";
+    $id++;
+    compare($number, $id, 0, $known // '', "$images/pages-$id.img", "$images/$map", $next, $read);
   }
   symlink 'last-round', "$images/parent" or die "$images/parent: $!\n";
-  write_text('replacing', '');
-  rename "$_.new", $_ or die "$_: $!\n" for @renames;
-  unlink 'replacing';
+  @new = ();
+  answer(pack 'l<', 0);
 }
-print $total * $size, "\n";
 `;

@@ -1,3 +1,4 @@
+import { FlowError } from '../errors/flow-error.ts';
 import type { Host } from '../host/host.ts';
 import { killProcess } from '../host/remote-process.ts';
 import { mustRunScript } from '../host/shell.ts';
@@ -22,9 +23,12 @@ export function compareArguments(
   number: number,
   processes: readonly { readonly pid: number; readonly startTicks: number }[],
 ): readonly string[] {
-  const directories = [`${runDirectory}/images`, `${runDirectory}/${MEMORY}`];
   const tasks = processes.map(({ pid, startTicks }) => `${pid}:${startTicks}`);
-  return ['perl', '-e', COMPARE_PROGRAM, 'round', ...directories, String(number), ...tasks];
+  return ['perl', '-e', COMPARE_PROGRAM, 'round', ...directoriesOf(runDirectory), String(number), ...tasks];
+}
+
+function directoriesOf(runDirectory: string): readonly string[] {
+  return [`${runDirectory}/images`, `${runDirectory}/${MEMORY}`];
 }
 
 /** Ends each round that is at work. Idempotent. */
@@ -43,37 +47,33 @@ export function comparedRoundDirectory(runDirectory: string, round: string): str
   return `${runDirectory}/${MEMORY}/${round}`;
 }
 
-/** Why a dump was left as it was, with all of the memory; undefined for one that was made smaller. */
-export async function whyNotCompared(source: Host, holdDirectory: string): Promise<string | undefined> {
-  const { stdout } = await mustRunScript(
-    source,
-    '[ ! -f "$1/not-compared" ] || { echo why; tail -n 1 "$1/before-held.output"; }',
-    [holdDirectory],
-    { what: 'Looking at the dump' },
-  );
-  return stdout === '' ? undefined : stdout.trim().split('\n').slice(1).join(' ');
+/** `criu dump` that sends the memory to Perl beside it, which writes what the rounds lack. @param dump criu and its arguments */
+export function comparedDumpArguments(runDirectory: string, dump: readonly string[]): readonly string[] {
+  return ['perl', '-e', COMPARE_PROGRAM, 'dump', ...directoriesOf(runDirectory), ...dump];
 }
 
-/** The names and texts of the files that take what the rounds have out of a dump, in a hold's directory. */
-export const COMPARE_FILES: readonly (readonly [string, string])[] = [
-  ['compare.pl', COMPARE_PROGRAM],
-  [
-    'before-held',
-    `
-images=\${PWD%/*}/images
-perl ./compare.pl dump "$images" "\${PWD%/*}/${MEMORY}" &
-perl=$!
-# Whoever has decided meanwhile waits for nothing of it. Once nobody has waited for it, its pid may be another's.
-(while kill -0 $$; do [ ! -f decision ] || { kill "$perl"; break; }; sleep 0.2; done) > /dev/null 2>&1 &
-watcher=$!
-wait "$perl"
-code=$?
-kill "$watcher" 2> /dev/null
-[ "$code" -ne 0 ] || exit 0
-# As they were dumped they are whole, too: only more of them travels.
-[ ! -e replacing ] || exit 1
-rm -f "$images"/*.img.new "$images/parent"
-: > not-compared
-`,
-  ],
-];
+/**
+ * Ends the page server of such a dump, whose criu then lets the tasks go. A script in the hold's directory.
+ * @see proc_pid_stat(5), starttime
+ */
+export const END_COMPARED_DUMP_SCRIPT: string = `
+cd "\${0%/*}" || exit
+{ read -r pid start < "../${MEMORY}/page-server"; } 2> /dev/null || exit 0
+[ "$(sed 's/^.*) //' "/proc/$pid/stat" 2> /dev/null | cut -d ' ' -f 20)" != "$start" ] || kill -KILL "$pid"
+`;
+
+/** @throws FlowError DUMP_FAILED, when it was that page server which failed, with its own line */
+export async function requireCompared(source: Host, holdDirectory: string): Promise<void> {
+  const { stdout } = await source.run(['cat', '--', `${holdDirectory}/process/stderr`]);
+  const evidence = /^compare: (.*)$/m.exec(stdout)?.[1];
+  if (evidence === undefined) return;
+  throw new FlowError(
+    'DUMP_FAILED',
+    `What criu dumped on ${source.name} could not be compared with what was copied before`,
+    {
+      host: source.name,
+      evidence,
+      hint: 'Free some space on the disk of the images, or take `strategy: pre-copy` out.',
+    },
+  );
+}

@@ -53,7 +53,7 @@ export const FENCE_UP = 'nft -f fence.nft';
  *   address from the freeze on: a connection that the kernel accepted for a frozen process would be lost.
  * - `post-dump`: leaves `dumped`, since all images are written. Writes down which tasks are frozen, and sends each a SIGSTOP. It stays pending as long as criu holds them;
  *   when criu is killed, the kernel lets go of them, and they stop instead of running on. On abort SIGCONT takes it back
- *   before criu does. Runs `before-held`, if there is such a script, which makes the images smaller.
+ *   before criu does.
  * - `post-restore`: writes down in `restored` which tasks it has rebuilt, with their start times: who has one of their pids later is
  *   somebody else. Waits for what `guarded` waits for, if there is such a script.
  * - `post-dump` and `post-restore`: say `held`, with the size of the images in bytes and the milliseconds that criu took for it,
@@ -133,7 +133,6 @@ if [ "$CRTOOLS_SCRIPT_ACTION" = post-dump ]; then
       while read -r pid _; do kill -STOP "$pid"; done < tasks
     fi
   fi
-  [ ! -f before-held ] || sh ./before-held > before-held.output 2>&1 || exit 1
   for size in $(stat -c %s "$CRTOOLS_IMAGE_DIR"/*.img); do bytes=$((bytes + size)); done
 elif [ -n "$CRTOOLS_INIT_PID" ]; then
   tree "$CRTOOLS_INIT_PID" > restored.new && mv restored.new restored

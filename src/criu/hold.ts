@@ -5,7 +5,6 @@ import type { Host } from '../host/host.ts';
 import { killProcess, processState, startProcess } from '../host/remote-process.ts';
 import { mustRunScript, runScript } from '../host/shell.ts';
 import type { Scope } from '../workload/scope.ts';
-import { COMPARE_FILES } from './compared-rounds.ts';
 import { LAZY_PAGES_FILES, withLazyPages } from './lazy-pages.ts';
 import {
   AWAIT_SCRIPT,
@@ -81,8 +80,6 @@ export interface HoldOptions {
   readonly onResume?: { readonly script: string; readonly values: readonly string[] };
   /** A fixed script that runs beside a criu that holds, in the hold's directory. @default none */
   readonly onHeld?: string | undefined;
-  /** Of a dump: what the rounds before it have is taken out of its images before it holds, see compare-script.ts. @default false */
-  readonly isCompared?: boolean;
   /** What does criu's part when criu fails to do it. */
   readonly recovery?: Recovery;
   /**
@@ -524,7 +521,6 @@ function filesOf({
   fence,
   onResume,
   onHeld,
-  isCompared = false,
   recovery,
   cut,
   endsAtAbort = false,
@@ -536,7 +532,6 @@ function filesOf({
   if (leaseSeconds !== undefined) files.push(['lease', String(leaseSeconds)]);
   if (cut !== undefined) files.push(['cut', cut]);
   if (onHeld !== undefined) files.push(['on-held', onHeld]);
-  if (isCompared) files.push(...COMPARE_FILES.map(([name, text]): [string, string] => [name, text]));
   if (endsAtAbort) files.push(['ends-at-abort', '']);
   if (serves) files.push(['serves', '']);
   if (scope) files.push(['scope', [...scope.names, ...scope.properties].join('\n')]);

@@ -139,7 +139,7 @@ ${SETTLE_PRELUDE}
 ${REMOVE_LOCK_FUNCTION}
 ${CRIU_LIVES_FUNCTION}
 may_be_whole() {
-  [ -f held ] || { [ -f dumped ] && [ ! -e replacing ]; } || [ -f ../images.sha256 ] || return
+  [ -f held ] || [ -f dumped ] || [ -f ../images.sha256 ] || return
   # Of an empty one a power cut has lost the rest. A directory that is not there is another matter.
   [ ! -d ../images/. ] || [ -s ../images/inventory.img ]
 }

@@ -8,14 +8,13 @@ export const STREAMED_MARK = 'images.streamed';
 const ARRIVED_MARK = 'images.arrived';
 
 /**
- * `whole RUN_DIRECTORY`: whether the images there are all of a workload. On the source they are when criu has dumped them, but for a moment in which some are replaced; on the destination
+ * `whole RUN_DIRECTORY`: whether the images there are all of a workload. On the source they are when criu has dumped them; on the destination
  * when all had come, or when they have digests, as those of a checkpoint. Most of a memory that is fetched later is in neither.
  */
 export const WHOLE_FUNCTION: string = `
 whole() {
   [ -s "$1/images/inventory.img" ] && [ ! -e "$1/${STREAMED_MARK}" ] || return
   [ ! -e "$1/dump/serves" ] && [ ! -e "$1/restore/lazy-pages.pl" ] || return
-  [ ! -e "$1/dump/replacing" ] || return
   [ -f "$1/dump/held" ] || [ -f "$1/dump/dumped" ] || [ -f "$1/${ARRIVED_MARK}" ] || [ -f "$1/images.sha256" ]
 }
 `;

@@ -1,6 +1,6 @@
 import { lookUpWorkload } from '../checkpoint/look-up.ts';
 import { dumpArguments, healArguments, restoreArguments } from '../criu/arguments.ts';
-import { whyNotCompared } from '../criu/compared-rounds.ts';
+import { comparedDumpArguments, END_COMPARED_DUMP_SCRIPT, requireCompared } from '../criu/compared-rounds.ts';
 import { criuFailure } from '../criu/failure.ts';
 import { CriuHold, describeEnd, type Recovery } from '../criu/hold.ts';
 import { SETTLE_DUMP_SCRIPT } from '../criu/settle-script.ts';
@@ -62,6 +62,7 @@ export const dump: StepType = {
       if (held.kind !== 'held') {
         // Where the memory was to go is the cause of what the sender says of it.
         await state.pageServer?.requireSound();
+        if (state.preCopy?.isCompared) await requireCompared(source, hold.directory);
         throw await criuFailure('DUMP_FAILED', hold, 'dump', describeEnd(held), context.keep);
       }
       state.imageBytes = held.imageBytes;
@@ -74,20 +75,8 @@ export const dump: StepType = {
       run: resumeSource,
     },
   },
-  cleanUps: [{ on: 'source', run: cleanUp }],
+  cleanUps: [{ on: 'source', run: cleanUpSource }],
 };
-
-async function cleanUp(context: StepContext): Promise<void> {
-  const { source, state, runDirectory, warn } = context;
-  if (state.committed && state.preCopy?.isCompared) {
-    const why = await whyNotCompared(source, dumpHold(runDirectory));
-    if (why !== undefined)
-      warn(
-        `All of the memory was moved in the pause, since it could not be compared with the rounds: ${why}`,
-      );
-  }
-  await cleanUpSource(context);
-}
 
 /** Makes the criu that waits to be told to dump. */
 async function armDump(context: StepContext): Promise<void> {
@@ -122,20 +111,22 @@ async function armDump(context: StepContext): Promise<void> {
       ...fence,
       ...(pageServerPort !== undefined && !isLazy && { cut: CUT_SCRIPT }),
       serves: isLazy,
-      isCompared,
+      ...(isCompared && { cut: END_COMPARED_DUMP_SCRIPT }),
       scope: scopeOf(workload, context.attemptId),
       // Of a checkpoint they are made when the workload runs on.
       ...(plan.kind === 'move' && { onHeld: ON_HELD_SCRIPT }),
     },
-    ({ actionScript }) =>
-      dumpArguments(
+    ({ actionScript }) => {
+      const argv = dumpArguments(
         workload.rootPid,
         { ...options, actionScript },
         {
           ...(pageServerPort !== undefined && (isLazy ? { lazyPort: pageServerPort } : { pageServerPort })),
           ...(isPreCopied(plan) && !isCompared && { parent: LAST_ROUND }),
         },
-      ),
+      );
+      return isCompared ? comparedDumpArguments(context.runDirectory, argv) : argv;
+    },
   );
 }
 

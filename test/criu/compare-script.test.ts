@@ -13,11 +13,12 @@ import {
 } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
 import { COMPARE_PROGRAM } from '../../src/criu/compare-script.ts';
+import type { CommandResult } from '../../src/host/host.ts';
 import { LocalHost } from '../../src/host/local.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 const PAGE = 4096;
-const [PARENT, PRESENT] = [1, 4];
+const [PARENT, LAZY, PRESENT] = [1, 2, 4];
 const host = new LocalHost();
 const ends: (() => void)[] = [];
 afterEach(() => {
@@ -91,9 +92,9 @@ function readMemory(directory: string, pid: number): ReadonlyMap<number, Buffer>
   const memory = new Map<number, Buffer>();
   let place = 0;
   for (const { page, count, flags } of readPagemap(`${directory}/pagemap-${pid}.img`)) {
-    expect([PRESENT, PARENT]).toContain(flags);
+    expect([PRESENT, PRESENT | LAZY, PARENT]).toContain(flags);
     for (let index = 0; index < count; index++) {
-      const own = flags === PRESENT ? pages.subarray(place * PAGE, ++place * PAGE) : parent.get(page + index);
+      const own = flags !== PARENT ? pages.subarray(place * PAGE, ++place * PAGE) : parent.get(page + index);
       if (own === undefined) throw new Error(`page ${page + index} is not in the parent of ${directory}`);
       memory.set(page + index, own);
     }
@@ -102,61 +103,100 @@ function readMemory(directory: string, pid: number): ReadonlyMap<number, Buffer>
   return memory;
 }
 
+/** What stands in for criu: it sends what it is told to the page server whose socket it is given, and prints what that says. */
+const CRIU = String.raw`
+use strict;
+my ($layout, $from, @args) = @ARGV;
+print "$args[0] $args[1]\n";
+open my $server, '+<&=', $args[2] or die "$!\n";
+my $send = sub { my $data = shift; while (length $data) { my $sent = syswrite $server, $data or exit 3; substr $data, 0, $sent, '' } };
+my $hear = sub { my $data = ''; while (length $data < $_[0]) { sysread $server, $data, $_[0] - length $data, length $data or exit 3 } $data };
+my %command = (open => 4, add => 6, close => 0x1024);
+open my $what, '<', "$from/what" or die "$!\n";
+while (<$what>) {
+  my ($name, $flags, $count, $page, $of, $file, $place) = split;
+  my $command = ($command{$name} // $name) | $flags << 16;
+  $send->(pack $layout eq 'old' ? 'L<L<Q<Q<' : 'L<x4Q<Q<Q<', $command, $count, $page * 4096, $of);
+  print unpack('C', $hear->(1)), "\n" if $name eq 'open';
+  print unpack('l<', $hear->(4)), "\n" if $name eq 'close';
+  next unless $name eq 'add';
+  open my $pages, '<:raw', "$from/$file" or die "$file: $!\n";
+  seek $pages, $place * 4096, 0;
+  read $pages, my $data, $count * 4096;
+  $send->($data);
+}
+`;
+
+/** What criu sends of a process, whose memory is in images of it. @param flags of its pages */
+function sent(directory: string, pid: number, flags: number): string[] {
+  let place = 0;
+  const adds = readPagemap(`${directory}/pagemap-${pid}.img`).map(({ page, count }) => {
+    const line = `add ${flags} ${count} ${page} ${pid * 256 + 1} pages-${pid}.img ${place}`;
+    place += count;
+    return line;
+  });
+  return [`open 0 0 0 ${pid * 256 + 1}`, ...adds];
+}
+
+async function dump(
+  images: string,
+  memory: string,
+  { from, what, layout = 'new' }: { from: string; what: readonly string[]; layout?: 'old' | 'new' },
+): Promise<CommandResult> {
+  writeFileSync(`${from}/what`, what.map((line) => `${line}\n`).join(''));
+  const criu = ['perl', '-e', CRIU, '--', layout, from];
+  return host.run(['perl', '-e', COMPARE_PROGRAM, 'dump', images, memory, ...criu]);
+}
+
 async function compare(...args: readonly string[]): Promise<number> {
   const { exitCode, stdout, stderr } = await host.run(['perl', '-e', COMPARE_PROGRAM, ...args]);
   expect(exitCode, stderr).toBe(0);
   return Number(stdout);
 }
 
-test('rounds, and a dump without what they have, are the memory at the time of the dump', async () => {
-  using directory = temporaryDirectory();
-  const [images, memory, full] = ['images', 'memory', 'full'].map((name) => directory.at(name));
-  for (const name of ['images', 'memory', 'full', 'none', 'hold']) mkdirSync(directory.at(name));
-  const { pid, task, write } = await start();
-  const sizes: number[] = [];
-  for (const number of ['1', '2', '3']) {
-    mkdirSync(`${images}/round-${number}`);
-    sizes.push(await compare('round', images ?? '', memory ?? '', number, task));
-    await write(20);
-  }
-  const [first = 0, second = 0, third = 0] = sizes;
-  expect(first).toBeGreaterThan(8 * 1024 ** 2);
-  for (const size of [second, third]) {
-    expect(size).toBeGreaterThan(0);
-    expect(size).toBeLessThan(first / 10);
-  }
-  // As criu would write it.
-  mkdirSync(`${full}/round-1`);
-  process.kill(pid, 'SIGSTOP');
-  await compare('round', full ?? '', directory.at('none'), '1', task);
-  for (const name of [`pagemap-${pid}.img`, `pages-${pid}.img`])
-    cpSync(`${full}/round-1/${name}`, `${images}/${name}`);
-  writeFileSync(`${images}/pagemap-shmem-1.img`, 'not of a process');
-  symlinkSync('round-3', `${images}/last-round`);
-  const whole = readMemory(`${full}/round-1`, pid);
-  const run = 'cd "$1" && shift && exec perl -e "$@"';
-  const made = await host.run([
-    'sh',
-    '-c',
-    run,
-    'sh',
-    directory.at('hold'),
-    COMPARE_PROGRAM,
-    'dump',
-    images ?? '',
-    memory ?? '',
-  ]);
-  expect(made.exitCode, made.stderr).toBe(0);
-  expect(statSync(`${images}/pages-${pid}.img`).size).toBe(Number(made.stdout));
-  expect(Number(made.stdout)).toBeLessThan(first / 10);
-  expect(readlinkSync(`${images}/parent`)).toBe('last-round');
-  const now = readMemory(images ?? '', pid);
-  expect([...now.keys()]).toEqual([...whole.keys()]);
-  expect([...whole].filter(([page, data]) => now.get(page)?.equals(data) !== true)).toEqual([]);
-  expect(readFileSync(`${images}/pagemap-shmem-1.img`, 'utf8')).toBe('not of a process');
-  expect(readdirSync(directory.at('hold'))).toEqual([]);
-  expect(readdirSync(images ?? '').filter((name) => name.endsWith('.new'))).toEqual([]);
-});
+test.each(['new', 'old'] as const)(
+  'rounds, and a dump of what they lack, by the %s protocol, are the memory at the time of the dump',
+  async (layout) => {
+    using directory = temporaryDirectory();
+    const [images, memory, full] = [directory.at('images'), directory.at('memory'), directory.at('full')];
+    for (const name of ['images', 'memory', 'full', 'none']) mkdirSync(directory.at(name));
+    const { pid, task, write } = await start();
+    const sizes: number[] = [];
+    for (const number of ['1', '2', '3']) {
+      mkdirSync(`${images}/round-${number}`);
+      sizes.push(await compare('round', images, memory, number, task));
+      await write(20);
+    }
+    const [first = 0, second = 0, third = 0] = sizes;
+    expect(first).toBeGreaterThan(8 * 1024 ** 2);
+    for (const size of [second, third]) {
+      expect(size).toBeGreaterThan(0);
+      expect(size).toBeLessThan(first / 10);
+    }
+    // As criu would dump it.
+    mkdirSync(`${full}/round-1`);
+    process.kill(pid, 'SIGSTOP');
+    await compare('round', full, directory.at('none'), '1', task);
+    symlinkSync('round-3', `${images}/last-round`);
+    const from = `${full}/round-1`;
+    writeFileSync(`${from}/shared`, 'shared'.padEnd(2 * PAGE, '-'));
+    const shared = ['open 0 0 0 258', `add ${PRESENT} 2 16 258 shared 0`];
+    const what = [...shared, ...sent(from, pid, PRESENT | LAZY), 'close 0 0 0 0'];
+    const made = await dump(images, memory, { from, what, layout });
+    expect(made).toMatchObject({ exitCode: 0, stderr: '', stdout: '--page-server --ps-socket\n0\n0\n0\n' });
+    expect(statSync(`${images}/pages-2.img`).size).toBeLessThan(first / 10);
+    expect(readlinkSync(`${images}/parent`)).toBe('last-round');
+    const whole = readMemory(from, pid);
+    cpSync(`${images}/pages-2.img`, `${images}/pages-${pid}.img`);
+    const now = readMemory(images, pid);
+    expect([...now.keys()]).toEqual([...whole.keys()]);
+    expect([...whole].filter(([page, data]) => now.get(page)?.equals(data) !== true)).toEqual([]);
+    // Shared memory is nobody's, and has been in no round.
+    expect(readPagemap(`${images}/pagemap-shmem-1.img`)).toEqual([{ page: 16, count: 2, flags: PRESENT }]);
+    expect(readFileSync(`${images}/pages-1.img`).equals(readFileSync(`${from}/shared`))).toBe(true);
+    expect(readdirSync(memory).toSorted()).toEqual([`latest-${pid}`, 'page-server']);
+  },
+);
 
 test('a process that has ended, or whose pid is another’s, has nothing', async () => {
   using directory = temporaryDirectory();
@@ -178,7 +218,7 @@ test('one that has ended since the last round is not looked up in that', async (
   expect(readdirSync(memory)).toEqual([]);
 });
 
-test('one that is another than in the last round, though it has its pid, stays as it was dumped', async () => {
+test('of one that is another than in the last round, though it has its pid, all is written', async () => {
   using directory = temporaryDirectory();
   for (const name of ['images/round-1', 'images/round-2', 'memory'])
     mkdirSync(directory.at(name), { recursive: true });
@@ -188,37 +228,40 @@ test('one that is another than in the last round, though it has its pid, stays a
   const known = readFileSync(`${memory}/latest-${pid}`);
   await compare('round', images, memory, '2');
   writeFileSync(`${memory}/latest-${pid}`, known);
-  for (const name of [`pagemap-${pid}.img`, `pages-${pid}.img`])
-    cpSync(`${images}/round-1/${name}`, `${images}/${name}`);
   symlinkSync('round-2', `${images}/last-round`);
-  expect(await compare('dump', images, memory)).toBe(0);
-  expect(readFileSync(`${images}/pages-${pid}.img`).length).toBeGreaterThan(8 * 1024 ** 2);
+  const from = `${images}/round-1`;
+  const what = [...sent(from, pid, PRESENT), 'close 0 0 0 0'];
+  expect(await dump(images, memory, { from, what })).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(readFileSync(`${images}/pages-1.img`).equals(readFileSync(`${from}/pages-${pid}.img`))).toBe(true);
 });
 
-test('images that are not as long as they say stay as they are', async () => {
+test.each([
+  [
+    'a command that is not known',
+    ['add 1 1 16 257 pages 0'],
+    'criu sends what is not known: 6 1 1 65536 257',
+  ],
+  ['another command', ['9 0 0 0 257'], 'criu sends what is not known: 9 0 0 0 257'],
+  ['pages of nobody', ['open 0 0 0 259'], 'criu sends what is not known: 4 0 0 0 259'],
+])('%s: criu fails, it is said why, and nothing is left', async (_, more, said) => {
   using directory = temporaryDirectory();
   for (const name of ['images/round-1', 'memory']) mkdirSync(directory.at(name), { recursive: true });
   const images = directory.at('images');
-  const { pid, task } = await start();
-  await compare('round', images, directory.at('memory'), '1', task);
-  for (const name of [`pagemap-${pid}.img`, `pages-${pid}.img`])
-    cpSync(`${images}/round-1/${name}`, `${images}/${name}`);
   symlinkSync('round-1', `${images}/last-round`);
-  writeFileSync(`${images}/pages-${pid}.img`, 'short');
-  const { exitCode, stderr } = await host.run([
-    'perl',
-    '-e',
-    COMPARE_PROGRAM,
-    'dump',
-    images,
-    directory.at('memory'),
-  ]);
-  expect(exitCode).toBe(255);
-  expect(stderr).toContain('is not as long as its pages');
-  expect(readdirSync(images).toSorted()).toEqual([
-    'last-round',
-    `pagemap-${pid}.img`,
-    `pages-${pid}.img`,
-    'round-1',
-  ]);
+  writeFileSync(`${images}/pages`, 'of one page'.padEnd(PAGE));
+  const what = ['open 0 0 0 257', ...more, 'close 0 0 0 0'];
+  const { exitCode, stderr } = await dump(images, directory.at('memory'), { from: images, what });
+  expect(exitCode).toBe(3);
+  expect(stderr).toContain(`compare: ${said}`);
+  expect(readdirSync(images).toSorted()).toEqual(['last-round', 'pages', 'round-1', 'what']);
+});
+
+test('a criu that ends too soon leaves nothing behind, and speaks for itself', async () => {
+  using directory = temporaryDirectory();
+  for (const name of ['images/round-1', 'memory']) mkdirSync(directory.at(name), { recursive: true });
+  const images = directory.at('images');
+  symlinkSync('round-1', `${images}/last-round`);
+  const { stderr } = await dump(images, directory.at('memory'), { from: images, what: ['open 0 0 0 257'] });
+  expect(stderr).toBe('');
+  await expect.poll(() => readdirSync(images).toSorted()).toEqual(['last-round', 'round-1', 'what']);
 });
