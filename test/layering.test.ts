@@ -68,7 +68,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   preflight: ['checkpoint', 'errors', 'host', 'plan', 'workload'],
   checkpoint: ['errors', 'host', 'plan', 'workload'],
-  criu: ['errors', 'host', 'plan', 'workload'],
+  criu: ['errors', 'host', 'plan', 'transfer', 'workload'],
   network: ['errors', 'host'],
   transfer: ['errors', 'events', 'host', 'plan'],
   workload: ['errors', 'host', 'plan'],

@@ -1,3 +1,5 @@
+import { RECEIVE_IMAGES, SENT_IMAGES } from '../transfer/image-stream.ts';
+
 /**
  * Perl that writes of the memory of processes what is not on the destination yet, as criu's images, by comparing it with what was written
  * there before: where the kernel does not track what is written to. In a round it reads the memory of processes that run, which are not
@@ -5,9 +7,12 @@
  * on its way, so that no more of it is written than what the rounds lack. No page is left out but one that is the same, byte for byte, as that
  * which the destination has and has proved to have.
  *
- * Arguments: `round`, the directory of the images, that of what it remembers, the number of the round, and PID:START of each process
- * (field 22 of /proc/PID/stat): it prints how many bytes it wrote. Or `dump`, the same two directories, and criu with its arguments: it becomes
- * that, with a page server beside it, and criu fails when that fails.
+ * Arguments: `round`, the directory of the images, that of what it remembers, the ssh_config that has the destination or nothing, the number of the
+ * round, and PID:START of each process (field 22 of /proc/PID/stat): it prints how many bytes it wrote. Or `dump`, the same three, and criu with its
+ * arguments: it becomes that, with a page server beside it, and criu fails when that fails.
+ *
+ * What it writes it sends at once, where it is told how; and what has come that way is noted: a round in its directory of what is remembered, as
+ * `sent`, the dump beside its images. What then has not come is sent by whoever sends the images.
  *
  * What it remembers of a process, in `latest-PID`: the last round, the start of the process, and where its pages are, in runs of a page's number,
  * how many, the round, and from which page of that round's file on.
@@ -24,10 +29,10 @@ no warnings 'portable';
 use Fcntl;
 use POSIX ();
 use Socket;
-use constant { PARENT => 1, LAZY => 2, PRESENT => 4, RUN => 256, ENTRIES => 65_536, COMMON_MAGIC => 0x54564319, PAGEMAP_MAGIC => 0x56084025 };
+use constant { PARENT => 1, LAZY => 2, PRESENT => 4, RUN => 256, ENTRIES => 65_536, GATHERED => 2 << 20, PIPE => 1 << 20, F_SETPIPE_SZ => 1031, COMMON_MAGIC => 0x54564319, PAGEMAP_MAGIC => 0x56084025 };
 use constant { OPEN => 4, ADD => 6, CLOSE => 0x1023, CLOSE_NOW => 0x1024, OF_PROCESS => 1, SHARED => 2 };
 my $size = POSIX::sysconf(POSIX::_SC_PAGESIZE());
-my ($mode, $images, $memory, @rest) = @ARGV;
+my ($mode, $images, $memory, $config, @rest) = @ARGV;
 
 # What criu sends, if there is a criu.
 my $criu;
@@ -49,6 +54,48 @@ if (open my $score, '>', '/proc/self/oom_score_adj') { print $score 1000; close 
 
 my (%open, @new);
 END { unlink @new }
+
+# To the destination, as long as that works; and of the memory that goes there, what is on its way, and what is to follow at once.
+my ($way, $carried, $gathered) = (undef, 0, '');
+sub open_way {
+  return unless length $config;
+  $SIG{PIPE} = 'IGNORE';
+  open $way, '|-', 'ssh', '-F', $config, 'destination', '${RECEIVE_IMAGES}' or return undef $way;
+  # So that it has something to send while the next pages are read.
+  fcntl $way, F_SETPIPE_SZ, PIPE;
+}
+sub tell_way {
+  my ($text) = @_;
+  for (my $done = 0; $way && $done < length $text;) {
+    my $more = syswrite $way, $text, length($text) - $done, $done;
+    unless (defined $more) { close $way; undef $way; return }
+    $done += $more;
+  }
+}
+sub carry_gathered {
+  my ($name) = @_;
+  length $gathered or return;
+  tell_way('put ' . length($gathered) . " $name $carried\n");
+  tell_way($gathered);
+  $carried += length $gathered;
+  $gathered = '';
+}
+sub carry {
+  my ($name, $data) = @_;
+  return unless $way;
+  $gathered .= $data;
+  carry_gathered($name) if length $gathered >= GATHERED;
+}
+sub carry_end {
+  my ($name) = @_;
+  carry_gathered($name);
+  tell_way("whole $carried $name\n");
+  $carried = 0;
+}
+# Whether all has come.
+sub close_way {
+  return $way && close $way;
+}
 
 # Pages of a file, as many whole ones as there are.
 sub pages {
@@ -89,6 +136,7 @@ sub compare {
   %open = ();
   my @known = unpack '(Q<L<L<Q<)*', $known;
   my ($at, $written, $flags, @entries, @latest) = (0, 0);
+  my ($name) = $out_pages =~ m{([^/]+)$};
   push @new, $out_pages, $out_map;
   sysopen my $out, $out_pages, O_WRONLY | O_CREAT | O_EXCL or die "$out_pages: $!\n";
 
@@ -113,6 +161,7 @@ sub compare {
       defined $more or die "$out_pages: $!\n";
       $done += $more;
     }
+    carry($name, $data);
     $note->($flags, $page, $count, $round, $written);
     $written += $count;
   };
@@ -152,6 +201,7 @@ sub compare {
     }
   }
   close $out or die "$out_pages: $!\n";
+  carry_end($name);
   my $map = pack('L<L<', COMMON_MAGIC, PAGEMAP_MAGIC) . message("\x08" . varint($id));
   for my $entry (@entries) {
     my ($is, $page, $count) = @$entry;
@@ -249,6 +299,8 @@ my $total = 0;
 if ($mode eq 'round') {
   my ($number, @processes) = @rest;
   my $directory = "$images/round-$number";
+  open_way();
+  tell_way("in round-$number\n");
   if ($number > 1) { symlink '../round-' . ($number - 1), "$directory/parent" or die "$directory/parent: $!\n" }
   for my $process (@processes) {
     my ($pid, $start) = split /:/, $process;
@@ -259,15 +311,22 @@ if ($mode eq 'round') {
     my $read = sub { pages("/proc/$pid/mem", $_[0], $_[1]) };
     my ($written, $latest) = compare($pid, $pid, $number, $known, @files, runs_of($pid), $read);
     # Somebody else may have got its pid meanwhile, whose memory is nobody's business.
-    if (start_of($pid) ne $start) { unlink @files; next }
+    if (start_of($pid) ne $start) { unlink @files; tell_way("drop 0 pages-$pid.img\n"); next }
     write_text("$memory/latest-$pid.new", "$number $start\n" . pack '(Q<L<L<Q<)*', map { @$_ } @$latest);
     rename "$memory/latest-$pid.new", "$memory/latest-$pid" or die "latest-$pid: $!\n";
     $total += $written;
   }
   @new = ();
+  if ($way) {
+    tell_way("rest without-memory\n");
+    open my $rest, '-|', 'tar', '-cf', '-', '--exclude=./pages-*.img', '-C', $directory, '.' or die "tar: $!\n";
+    while (sysread $rest, my $data, 1 << 20) { tell_way($data) }
+    write_text("$memory/round-$number/sent", '') if close $rest and close_way();
+  }
   print $total * $size, "\n";
 } else {
   write_text("$memory/page-server", join ' ', $$, start_of($$), "\n");
+  open_way();
   my ($last) = (readlink("$images/last-round") // '') =~ /(\d+)$/ or die "there was no round\n";
   my ($id, @message) = (0, next_message());
   while ($message[0] != CLOSE && $message[0] != CLOSE_NOW) {
@@ -292,6 +351,8 @@ if ($mode eq 'round') {
     $id++;
     compare($number, $id, 0, $known // '', "$images/pages-$id.img", "$images/$map", $next, $read);
   }
+  tell_way("over\n");
+  write_text("$images/../${SENT_IMAGES}", join ' ', (map { "pages-$_.img" } 1 .. $id), "\n") if close_way();
   symlink 'last-round', "$images/parent" or die "$images/parent: $!\n";
   @new = ();
   answer(pack 'l<', 0);

@@ -17,18 +17,34 @@ export async function makeComparedDirectory(source: Host, runDirectory: string):
 /**
  * Perl that writes a round of images, in a directory that is there, of processes that run on: all that has changed since the last round.
  * @param number of the round, from 1 on
+ * @param sshConfigFile on the source, that has the destination, to which it goes at once; undefined where it is sent later
  */
 export function compareArguments(
   runDirectory: string,
   number: number,
+  sshConfigFile: string | undefined,
   processes: readonly { readonly pid: number; readonly startTicks: number }[],
 ): readonly string[] {
   const tasks = processes.map(({ pid, startTicks }) => `${pid}:${startTicks}`);
-  return ['perl', '-e', COMPARE_PROGRAM, 'round', ...directoriesOf(runDirectory), String(number), ...tasks];
+  return [
+    'perl',
+    '-e',
+    COMPARE_PROGRAM,
+    'round',
+    ...placesOf(runDirectory, sshConfigFile),
+    String(number),
+    ...tasks,
+  ];
 }
 
-function directoriesOf(runDirectory: string): readonly string[] {
-  return [`${runDirectory}/images`, `${runDirectory}/${MEMORY}`];
+function placesOf(runDirectory: string, sshConfigFile = ''): readonly string[] {
+  return [`${runDirectory}/images`, `${runDirectory}/${MEMORY}`, sshConfigFile];
+}
+
+/** Whether all of a round has come to the destination while it was written. @param directory of {@link comparedRoundDirectory} */
+export async function wasSent(source: Host, directory: string): Promise<boolean> {
+  const { exitCode } = await source.run(['test', '-f', `${directory}/sent`]);
+  return exitCode === 0;
 }
 
 /** Ends each round that is at work. Idempotent. */
@@ -47,9 +63,17 @@ export function comparedRoundDirectory(runDirectory: string, round: string): str
   return `${runDirectory}/${MEMORY}/${round}`;
 }
 
-/** `criu dump` that sends the memory to Perl beside it, which writes what the rounds lack. @param dump criu and its arguments */
-export function comparedDumpArguments(runDirectory: string, dump: readonly string[]): readonly string[] {
-  return ['perl', '-e', COMPARE_PROGRAM, 'dump', ...directoriesOf(runDirectory), ...dump];
+/**
+ * `criu dump` that sends the memory to Perl beside it, which writes what the rounds lack.
+ * @param sshConfigFile as that of {@link compareArguments}
+ * @param dump criu and its arguments
+ */
+export function comparedDumpArguments(
+  runDirectory: string,
+  sshConfigFile: string | undefined,
+  dump: readonly string[],
+): readonly string[] {
+  return ['perl', '-e', COMPARE_PROGRAM, 'dump', ...placesOf(runDirectory, sshConfigFile), ...dump];
 }
 
 /**

@@ -1,6 +1,7 @@
 import { actingSteps, bandwidthLimitOf, isPostCopied, isPreCopied, type Plan } from '../plan/plan.ts';
 import { timeoutOf } from '../steps/registry.ts';
-import { CRIU_MS_PER_MIB, FIXED_MS, LOOK_MS_PER_MIB } from '../steps/strategy-rule.ts';
+import { CRIU_MS_PER_MIB } from '../steps/pre-copy-rule.ts';
+import { FIXED_MS, LOOK_MS_PER_MIB } from '../steps/strategy-rule.ts';
 import type { ForecastStep, PauseEstimate } from './forecast.ts';
 import { type Transfer, transferOf } from './transfer-acts.ts';
 

@@ -97,14 +97,14 @@ export async function trackingFindings(host: Host): Promise<Finding[]> {
 export async function roundsFindings(host: Host, isPostCopied: boolean): Promise<Finding[]> {
   const untracked = await trackingFindings(host);
   if (untracked.length === 0 || isPostCopied) return untracked;
-  const { exitCode } = await runScript(host, 'perl -MPOSIX -MFcntl -e 1 2> /dev/null');
+  const { exitCode } = await runScript(host, 'perl -MPOSIX -MFcntl -MSocket -e 1 2> /dev/null');
   if (exitCode === 0) return [];
   return [
     {
       host: host.name,
-      message: `The kernel of ${host.name} does not track what memory is written to (CONFIG_MEM_SOFT_DIRTY), and there is no Perl with POSIX and Fcntl, which would compare it`,
+      message: `The kernel of ${host.name} does not track what memory is written to (CONFIG_MEM_SOFT_DIRTY), and there is no Perl with POSIX, Fcntl and Socket, which would compare it`,
       remedy: 'Install Perl, or take the strategy out.',
-      command: commandOn(host, ['perl', '-MPOSIX', '-MFcntl', '-e', '1']),
+      command: commandOn(host, ['perl', '-MPOSIX', '-MFcntl', '-MSocket', '-e', '1']),
     },
   ];
 }

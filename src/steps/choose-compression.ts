@@ -8,7 +8,7 @@ import { whyNot } from './why-not.ts';
 const FAST_MS = 250;
 
 /** Of two that are about as fast the simpler one is taken. */
-const WORTH = 1.1;
+const WORTH = 1.25;
 
 /**
  * Measures with samples of the workload's own memory how it reaches the destination the fastest: whether the link or the compressor is

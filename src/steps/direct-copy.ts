@@ -68,8 +68,13 @@ export async function openWay(
   return warmUpMs;
 }
 
-function compressionOf({ state }: StepContext): Compression {
+function compressionOf({ state }: Pick<StepContext, 'state'>): Compression {
   return state.compression?.chosen ?? 'none';
+}
+
+/** The ssh_config on the source with which images travel as they are to the destination; undefined where they go another way. */
+export function plainWay(context: Pick<StepContext, 'state'>): string | undefined {
+  return compressionOf(context) === 'none' ? context.state.directPathConfig : undefined;
 }
 
 /** Has a copy wait for the images, and others for what changes in the directories among the files. */

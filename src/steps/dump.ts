@@ -16,6 +16,7 @@ import { criuNeeds } from '../workload/criu-needs.ts';
 import { requireSameProcess } from '../workload/identity.ts';
 import { scopeOf } from '../workload/scope.ts';
 import { criuOptions, dumpHold } from './criu-options.ts';
+import { plainWay } from './direct-copy.ts';
 import { makeReady } from './make-ready.ts';
 import { ON_HELD_SCRIPT } from './on-held-script.ts';
 import { makeImagesDirectory } from './run-directory.ts';
@@ -125,7 +126,7 @@ async function armDump(context: StepContext): Promise<void> {
           ...(isPreCopied(plan) && !isCompared && { parent: LAST_ROUND }),
         },
       );
-      return isCompared ? comparedDumpArguments(context.runDirectory, argv) : argv;
+      return isCompared ? comparedDumpArguments(context.runDirectory, plainWay(context), argv) : argv;
     },
   );
 }

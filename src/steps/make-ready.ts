@@ -29,12 +29,12 @@ export async function makeReady(context: StepContext): Promise<void> {
 
 /**
  * A memory that is streamed, or fetched later, is nothing on the source, and on the destination the image and the memory of the process. Of one that was copied
- * before, the source has about as much to write as in the last round, where the kernel tracks that.
+ * before, the source has about as much to write as in the last round.
  */
 function bytesToTouch({ source, plan, state }: StepContext, host: Host): number {
   const memoryBytes = memoryBytesOf(state);
   const lastRound = state.rounds?.at(-1);
-  if (lastRound && host === source) return state.isTracked === false ? memoryBytes : lastRound.sizeBytes;
+  if (lastRound && host === source) return lastRound.sizeBytes;
   if (isPostCopied(plan)) return host === source ? 0 : memoryBytes;
   if (state.pageServer === undefined) return memoryBytes;
   return host === source ? 0 : 2 * memoryBytes;

@@ -1,5 +1,8 @@
 import type { PreCopyReport, PreCopyRound } from '../events/event.ts';
 
+/** Milliseconds for a MiB: criu writes and reads about 1 GiB in a second. */
+export const CRIU_MS_PER_MIB: number = 1000 / 1024;
+
 /** Of memory: to copy less takes as long as the rest of a round. */
 export const LEAST_BYTES: number = 256 * 1024;
 
@@ -11,15 +14,17 @@ export const LEAST_PROGRESS_BEFORE = 0.3;
 
 /**
  * How long the pause would be if the workload was frozen after these rounds, in milliseconds: a dump and a transfer as in the last one, while which
- * it writes no more than it did then; and all of the memory is rebuilt, about as fast as the first round was written.
+ * it writes no more than it did then; and all of the memory is rebuilt, about as fast as the first round was written. Without tracking the dump is
+ * as a round, for which all of the memory is read; the first of them may have waited for the link.
  */
 export function expectedDowntimeMs(
   rounds: readonly PreCopyRound[],
-  { isTracked }: Pick<Rule, 'isTracked'>,
+  { isTracked, memoryBytes }: Pick<Rule, 'isTracked' | 'memoryBytes'>,
 ): number {
   const [first, last] = [rounds[0], rounds.at(-1)];
-  // Without tracking criu writes all of the memory once more, about as fast as the first round was written.
-  return first && last ? last.dumpMs + last.sendMs + first.dumpMs * (isTracked ? 1 : 2) : 0;
+  if (!first || !last) return 0;
+  const rebuildMs = isTracked ? first.dumpMs : (memoryBytes / 1024 ** 2) * CRIU_MS_PER_MIB;
+  return last.dumpMs + last.sendMs + rebuildMs;
 }
 
 export interface Rule {
@@ -48,10 +53,10 @@ export function whyStop(
   const [last, lastButOne] = rounds.slice(before).toReversed();
   if (rounds.length >= most) return 'limit';
   if (!last) return undefined;
-  if (objectiveMs !== undefined && expectedDowntimeMs(rounds, { isTracked }) <= objectiveMs)
+  if (objectiveMs !== undefined && expectedDowntimeMs(rounds, { isTracked, memoryBytes }) <= objectiveMs)
     return 'objective';
   if (last.sizeBytes < LEAST_BYTES) return 'nothing-left';
   if (lastButOne && last.sizeBytes > lastButOne.sizeBytes * (1 - leastProgress)) return 'no-progress';
   // That of the next one, and of what is left for the pause.
-  return roomBytes < 2 * last.sizeBytes + (isTracked ? 0 : memoryBytes) ? 'no-room' : undefined;
+  return roomBytes < 2 * last.sizeBytes ? 'no-room' : undefined;
 }

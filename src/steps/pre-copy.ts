@@ -4,18 +4,23 @@ import {
   comparedRoundDirectory,
   endComparedRounds,
   makeComparedDirectory,
+  wasSent,
 } from '../criu/compared-rounds.ts';
 import { preDump, untilPreDumpsEnd } from '../criu/pre-dump.ts';
 import type { PreCopyReport, PreCopyRound } from '../events/event.ts';
-import { FlowError } from '../errors/flow-error.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { type ActingStep, isPostCopied } from '../plan/plan.ts';
 import { trackingFindings } from '../preflight/host.ts';
 import { readRoundManifest, requireSameImages } from '../transfer/manifest.ts';
+import { followImages } from '../transfer/follow.ts';
+import { readRounds } from '../transfer/reserve.ts';
+import type { TransferProgress } from '../transfer/progress.ts';
 import { LAST_ROUND, roundName } from '../transfer/rounds.ts';
 import { criuNeeds } from '../workload/criu-needs.ts';
 import { requireSameProcess } from '../workload/identity.ts';
+import { allOver } from './all-over.ts';
 import { criuOptions } from './criu-options.ts';
+import { plainWay } from './direct-copy.ts';
 import { makeReady } from './make-ready.ts';
 import {
   expectedDowntimeMs,
@@ -28,8 +33,8 @@ import { roomOf } from './room.ts';
 import { imagesDirectory, memoryBytesOf, type StepContext, type StepType } from './step.ts';
 
 /**
- * Copy the memory while the workload runs: all of it, then round after round what it has written to since. Each round is whole on the
- * destination, and on both disks, before the next one begins. When more of them save nothing all else is done that the pause would wait for,
+ * Copy the memory while the workload runs: all of it, then round after round what it has written to since. Each round has come to the
+ * destination before the next one begins; that it is the same there, and on both disks, is seen beside that. When more of them save nothing all else is done that the pause would wait for,
  * and then it catches up with what was written meanwhile: what is left for the pause is what the workload writes while the last round travels.
  */
 export const preCopy: StepType = {
@@ -44,52 +49,13 @@ export const preCopy: StepType = {
   },
   main: {
     async run(context, step) {
-      const { plan, state, detail, warn } = context;
-      // Where the rest is fetched after the pause, that does not grow with it.
-      const isHybrid = isPostCopied(plan);
-      const objectiveMs = isHybrid ? undefined : plan.objectives.downtimeMs;
-      const rounds: PreCopyRound[] = [];
-      state.rounds = rounds;
-      await warnOfUntracked(context);
-      if (state.isTracked === false)
-        detail(`the kernel of ${context.source.name} does not track what is written to: memory is compared`);
-      const most = roundsOf(step);
-      const isTracked = state.isTracked !== false;
-      const rule = { objectiveMs, isTracked, memoryBytes: memoryBytesOf(state) };
-      if (!isTracked) await requireRoom(context);
-      // One is left for later.
-      if (most > 1)
-        await copyRounds(context, rounds, {
-          ...rule,
-          most: most - 1,
-          before: 0,
-          leastProgress: LEAST_PROGRESS_BEFORE,
-        });
-      detail('do what the pause would wait for');
-      await state.copyFilesAgain?.(context);
-      await makeReady(context);
-      // What was made ready becomes old.
-      const mostNow = Math.min(most, rounds.length + MOST_CATCHING_UP);
-      const ended = await copyRounds(context, rounds, {
-        ...rule,
-        most: mostNow,
-        before: rounds.length,
-        leastProgress: LEAST_PROGRESS,
-      });
-      const stoppedBy = ended === 'limit' && rounds.length < most ? 'no-progress' : ended;
-      // The dump that waits has it for its parent.
-      const link = [imagesDirectory(context), roundName(rounds.length), LAST_ROUND];
-      await mustRunScript(context.source, 'cd "$1" && ln -s "$2" "$3"', link, { what: 'Noting the round' });
-      state.preCopy = { rounds, stoppedBy, ...(state.isTracked === false && { isCompared: true }) };
-      if (isHybrid) return sizesOf(rounds);
-      const expectedMs = expectedDowntimeMs(rounds, rule);
-      state.preCopy = { ...state.preCopy, expectedDowntimeMs: expectedMs };
-      if (objectiveMs !== undefined && expectedMs > objectiveMs && stoppedBy !== 'objective') {
-        warn(
-          `The pause is expected to be ${seconds(expectedMs)}, and the objective is ${seconds(objectiveMs)}: ${WHY_LONG[stoppedBy]}.`,
-        );
+      const beside: Promise<void>[] = [];
+      try {
+        return await copyMemory(context, step, beside);
+      } finally {
+        // They leave digests behind, which whoever takes the run back removes.
+        await Promise.allSettled(beside);
       }
-      return `${sizesOf(rounds)}; the pause is expected to be ${seconds(expectedMs)}`;
     },
     undo: {
       title: 'let criu come to the end of its round',
@@ -136,37 +102,84 @@ function workDirectory({ runDirectory }: Pick<StepContext, 'runDirectory'>, numb
   return `${runDirectory}/${roundName(number)}`;
 }
 
+/** @param beside what is done beside the rounds, and is over when this succeeds: whether each is the same on the destination */
+async function copyMemory(context: StepContext, step: ActingStep, beside: Promise<void>[]): Promise<string> {
+  const { plan, state, detail, warn } = context;
+  // Where the rest is fetched after the pause, that does not grow with it.
+  const isHybrid = isPostCopied(plan);
+  const objectiveMs = isHybrid ? undefined : plan.objectives.downtimeMs;
+  const rounds: PreCopyRound[] = [];
+  state.rounds = rounds;
+  await warnOfUntracked(context);
+  if (state.isTracked === false)
+    detail(`the kernel of ${context.source.name} does not track what is written to: memory is compared`);
+  const most = roundsOf(step);
+  const isTracked = state.isTracked !== false;
+  const rule = { objectiveMs, isTracked, memoryBytes: memoryBytesOf(state) };
+  // One is left for later.
+  if (most > 1)
+    await copyRounds(context, rounds, beside, {
+      ...rule,
+      most: most - 1,
+      before: 0,
+      leastProgress: LEAST_PROGRESS_BEFORE,
+    });
+  detail('do what the pause would wait for');
+  await state.copyFilesAgain?.(context);
+  await makeReady(context);
+  // What was made ready becomes old.
+  const mostNow = Math.min(most, rounds.length + MOST_CATCHING_UP);
+  const ended = await copyRounds(context, rounds, beside, {
+    ...rule,
+    most: mostNow,
+    before: rounds.length,
+    leastProgress: LEAST_PROGRESS,
+  });
+  const stoppedBy = ended === 'limit' && rounds.length < most ? 'no-progress' : ended;
+  await allOver(...beside);
+  // The dump that waits has it for its parent.
+  const link = [imagesDirectory(context), roundName(rounds.length), LAST_ROUND];
+  await mustRunScript(context.source, 'cd "$1" && ln -s "$2" "$3"', link, { what: 'Noting the round' });
+  state.preCopy = { rounds, stoppedBy, ...(state.isTracked === false && { isCompared: true }) };
+  if (isHybrid) return sizesOf(rounds);
+  const expectedMs = expectedDowntimeMs(rounds, rule);
+  state.preCopy = { ...state.preCopy, expectedDowntimeMs: expectedMs };
+  if (objectiveMs !== undefined && expectedMs > objectiveMs && stoppedBy !== 'objective') {
+    warn(
+      `The pause is expected to be ${seconds(expectedMs)}, and the objective is ${seconds(objectiveMs)}: ${WHY_LONG[stoppedBy]}.`,
+    );
+  }
+  return `${sizesOf(rounds)}; the pause is expected to be ${seconds(expectedMs)}`;
+}
+
 /** Copies one round at least, and as many as save something. @returns why there were no more */
 async function copyRounds(
   context: StepContext,
   rounds: PreCopyRound[],
+  beside: Promise<void>[],
   rule: Omit<Rule, 'roomBytes'>,
 ): Promise<PreCopyReport['stoppedBy']> {
   let stoppedBy: PreCopyReport['stoppedBy'] | undefined;
   while (stoppedBy === undefined) {
-    rounds.push(await copyRound(context, rounds.length + 1));
+    const number = rounds.length + 1;
+    // Soon it is rebuilt from all of them.
+    if (rule.before > 0)
+      alsoDo(beside, readRounds(context.destination, imagesDirectory(context), context.signal));
+    rounds.push(await copyRound(context, number));
+    alsoDo(beside, requireSameRound(context, roundName(number)));
     stoppedBy = whyStop(rounds, { ...rule, roomBytes: await roomOf(context) });
   }
   return stoppedBy;
 }
 
-/** The dump has all of the memory once more. @throws FlowError DUMP_FAILED before anything is frozen */
-async function requireRoom(context: StepContext): Promise<void> {
-  const [room, memoryBytes] = [await roomOf(context), memoryBytesOf(context.state)];
-  if (room >= 2 * memoryBytes) return;
-  const { source, destination, runDirectory } = context;
-  throw new FlowError(
-    'DUMP_FAILED',
-    `There is no room on ${source.name} or ${destination.name} for twice the memory: ${mebibytes(room)} MiB are free, and it is ${mebibytes(memoryBytes)} MiB`,
-    {
-      host: source.name,
-      hint: `Free some space on the disk of ${runDirectory.replace(/\/[^/]*$/, '')}, or take the strategy out.`,
-    },
-  );
+/** Whoever waits for all of them sees a failure. */
+function alsoDo(works: Promise<void>[], work: Promise<void>): void {
+  work.catch(() => undefined);
+  works.push(work);
 }
 
 async function copyRound(context: StepContext, number: number): Promise<PreCopyRound> {
-  const { source, destination, state, signal, keep } = context;
+  const { source, state, signal, keep } = context;
   const { workload } = state;
   if (!workload) throw new Error('pre-copy: not prepared');
   context.detail(
@@ -182,28 +195,56 @@ async function copyRound(context: StepContext, number: number): Promise<PreCopyR
     ...criuOptions(context, directory, criuNeeds(workload)),
     imagesDirectory: `${images}/${round}`,
   };
+  const way = state.isTracked === false ? plainWay(context) : undefined;
   const parent = number === 1 ? undefined : `../${roundName(number - 1)}`;
   await requireSameProcess(source, workload);
   const beganAt = performance.now();
   const argv =
     state.isTracked === false
-      ? compareArguments(context.runDirectory, number, workload.processes)
+      ? compareArguments(context.runDirectory, number, way, workload.processes)
       : preDumpArguments(workload.rootPid, options, parent);
   const request = { directory, imagesDirectory: options.imagesDirectory, argv };
-  const sizeBytes = await preDump(source, request, { signal, keep });
+  const dumped = preDump(source, request, { signal, keep });
+  const sizeBytes = way === undefined ? await dumped : await whileItComes(context, number, dumped);
   const dumpedAt = performance.now();
-  await state.carryRound?.(round, {
-    sizeBytes,
-    signal,
-    onProgress: (progress) => context.progress(progress, sizeBytes),
-  });
-  const sentAt = performance.now();
+  if (way === undefined || !(await wasSent(source, directory))) {
+    await state.carryRound?.(round, {
+      sizeBytes,
+      signal,
+      onProgress: (progress) => context.progress(progress, sizeBytes),
+    });
+  }
+  return { sizeBytes, dumpMs: dumpedAt - beganAt, sendMs: performance.now() - dumpedAt };
+}
+
+/** Shows how much of a round has come, as long as it is written. How much there is of it is known of the first one only. */
+async function whileItComes<Result>(
+  context: StepContext,
+  number: number,
+  written: Promise<Result>,
+): Promise<Result> {
+  const end = new AbortController();
+  const totalBytes = number === 1 ? memoryBytesOf(context.state) : 0;
+  const onProgress = (progress: TransferProgress): void =>
+    context.progress(progress, Math.max(totalBytes, progress.doneBytes));
+  const directory = `${imagesDirectory(context)}/${roundName(number)}`;
+  void followImages(context.destination, directory, { totalBytes, onProgress, signal: end.signal });
+  try {
+    return await written;
+  } finally {
+    end.abort();
+  }
+}
+
+/** @throws FlowError IMAGES_CORRUPTED */
+async function requireSameRound(context: StepContext, round: string): Promise<void> {
+  const { source, destination, signal } = context;
+  const images = imagesDirectory(context);
   const [dumped, arrived] = await Promise.all([
     readRoundManifest(source, images, round, signal),
     readRoundManifest(destination, images, round, signal),
   ]);
   requireSameImages(dumped, arrived, destination.name);
-  return { sizeBytes, dumpMs: dumpedAt - beganAt, sendMs: sentAt - dumpedAt };
 }
 
 /** Prints for each process the KiB that it has of memory which it may share, and of huge pages. Arguments: the pids. */

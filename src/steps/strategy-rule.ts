@@ -1,10 +1,7 @@
 import type { MeasuredWorkload, Strategy, StrategyEstimate } from '../events/event.ts';
-import { LEAST_BYTES, LEAST_PROGRESS } from './pre-copy-rule.ts';
+import { CRIU_MS_PER_MIB, LEAST_BYTES, LEAST_PROGRESS } from './pre-copy-rule.ts';
 
 const MIB = 1024 * 1024;
-
-/** Milliseconds for a MiB: criu writes and reads about 1 GiB in a second. */
-export const CRIU_MS_PER_MIB: number = 1000 / 1024;
 
 /** Milliseconds for each MiB of the memory that is only looked at: to find its pages, and to make a place for them. */
 export const LOOK_MS_PER_MIB: number = 100 / 1024;
@@ -15,8 +12,8 @@ export const LOOK_MS_PER_MIB: number = 100 / 1024;
  */
 export const FIXED_MS = 275;
 
-/** Milliseconds for each MiB of a dump that is compared with the rounds before it: 0.7 where all is cached and nothing differs, 2.6 where much does. */
-const COMPARE_MS_PER_MIB = 1700 / 1024;
+/** Milliseconds for each MiB of memory that is compared with the rounds before: 0.7 where all is cached, 1.4 where not. */
+const COMPARE_MS_PER_MIB = 1000 / 1024;
 
 /** Milliseconds that a round of pre-copy takes besides the memory: to start criu, rsync and sha256sum. */
 const ROUND_MS = 300;
@@ -36,7 +33,7 @@ export function expectedPauseMs(strategy: Strategy, measured: MeasuredWorkload, 
       return FIXED_MS + criuMs(all) + sendMs(all, measured) + criuMs(all);
     case 'pre-copy': {
       const left = leftAfterRounds(measured, rounds) + untracked;
-      const dumpMs = isTracked ? lookMs + criuMs(left) : criuMs(all) + compareMs(privateBytes);
+      const dumpMs = isTracked ? lookMs + criuMs(left) : compareMs(privateBytes) + criuMs(left);
       return FIXED_MS + dumpMs + sendMs(left, measured) + criuMs(all);
     }
     case 'post-copy':

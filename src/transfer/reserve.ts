@@ -2,6 +2,7 @@ import { FlowError } from '../errors/flow-error.ts';
 import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
+import { ROUNDS } from './rounds.ts';
 
 /**
  * Makes room for the images of processes before anything is frozen: their blocks on the disk and, up to a twentieth of
@@ -38,6 +39,21 @@ rm -f "$1/touched"
 /** Makes memory ready for use on a host; see {@link TOUCH_SCRIPT}. */
 export async function touchMemory(host: Host, directory: string, sizeBytes: number): Promise<void> {
   await mustRunScript(host, TOUCH_SCRIPT, [directory, String(sizeBytes)], { what: 'Touching memory' });
+}
+
+/**
+ * Reads what a host has of the rounds, so that criu finds it in the page cache when it rebuilds the memory: a round may have been written minutes ago.
+ * A failure here is none: criu itself will tell. Argument: the images' directory.
+ */
+const READ_ROUNDS_SCRIPT = `cat "$1"/${ROUNDS}/pages-*.img > /dev/null 2>&1 || :`;
+
+/** Brings the rounds into the page cache of a host; see {@link READ_ROUNDS_SCRIPT}. */
+export async function readRounds(host: Host, directory: string, signal: AbortSignal): Promise<void> {
+  await mustRunScript(host, READ_ROUNDS_SCRIPT, [directory], {
+    what: 'Reading the rounds',
+    timeoutMs: 3_600_000,
+    signal,
+  });
 }
 
 /**

@@ -11,10 +11,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { COMPARE_PROGRAM } from '../../src/criu/compare-script.ts';
 import type { CommandResult } from '../../src/host/host.ts';
 import { LocalHost } from '../../src/host/local.ts';
+import { RECEIVE_SCRIPT, SENT_IMAGES } from '../../src/transfer/image-stream.ts';
+import { fakePrograms } from '../helpers/fake-programs.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 const PAGE = 4096;
@@ -145,7 +147,7 @@ async function dump(
 ): Promise<CommandResult> {
   writeFileSync(`${from}/what`, what.map((line) => `${line}\n`).join(''));
   const criu = ['perl', '-e', CRIU, '--', layout, from];
-  return host.run(['perl', '-e', COMPARE_PROGRAM, 'dump', images, memory, ...criu]);
+  return host.run(['perl', '-e', COMPARE_PROGRAM, 'dump', images, memory, '', ...criu]);
 }
 
 async function compare(...args: readonly string[]): Promise<number> {
@@ -164,7 +166,7 @@ test.each(['new', 'old'] as const)(
     const sizes: number[] = [];
     for (const number of ['1', '2', '3']) {
       mkdirSync(`${images}/round-${number}`);
-      sizes.push(await compare('round', images, memory, number, task));
+      sizes.push(await compare('round', images, memory, '', number, task));
       await write(20);
     }
     const [first = 0, second = 0, third = 0] = sizes;
@@ -176,7 +178,7 @@ test.each(['new', 'old'] as const)(
     // As criu would dump it.
     mkdirSync(`${full}/round-1`);
     process.kill(pid, 'SIGSTOP');
-    await compare('round', full, directory.at('none'), '1', task);
+    await compare('round', full, directory.at('none'), '', '1', task);
     symlinkSync('round-3', `${images}/last-round`);
     const from = `${full}/round-1`;
     writeFileSync(`${from}/shared`, 'shared'.padEnd(2 * PAGE, '-'));
@@ -202,7 +204,7 @@ test('a process that has ended, or whose pid is another’s, has nothing', async
   using directory = temporaryDirectory();
   for (const name of ['images/round-1', 'memory']) mkdirSync(directory.at(name), { recursive: true });
   const { pid } = await start();
-  expect(await compare('round', directory.at('images'), directory.at('memory'), '1', `${pid}:1`)).toBe(0);
+  expect(await compare('round', directory.at('images'), directory.at('memory'), '', '1', `${pid}:1`)).toBe(0);
   expect(readdirSync(directory.at('images', 'round-1'))).toEqual([]);
 });
 
@@ -212,9 +214,9 @@ test('one that has ended since the last round is not looked up in that', async (
     mkdirSync(directory.at(name), { recursive: true });
   const [images, memory] = [directory.at('images'), directory.at('memory')];
   const { pid, task } = await start();
-  await compare('round', images, memory, '1', task);
+  await compare('round', images, memory, '', '1', task);
   expect(readdirSync(memory)).toEqual([`latest-${pid}`]);
-  await compare('round', images, memory, '2', `${pid}:1`);
+  await compare('round', images, memory, '', '2', `${pid}:1`);
   expect(readdirSync(memory)).toEqual([]);
 });
 
@@ -224,9 +226,9 @@ test('of one that is another than in the last round, though it has its pid, all 
     mkdirSync(directory.at(name), { recursive: true });
   const [images, memory] = [directory.at('images'), directory.at('memory')];
   const { pid, task } = await start();
-  await compare('round', images, memory, '1', task);
+  await compare('round', images, memory, '', '1', task);
   const known = readFileSync(`${memory}/latest-${pid}`);
-  await compare('round', images, memory, '2');
+  await compare('round', images, memory, '', '2');
   writeFileSync(`${memory}/latest-${pid}`, known);
   symlinkSync('round-2', `${images}/last-round`);
   const from = `${images}/round-1`;
@@ -264,4 +266,59 @@ test('a criu that ends too soon leaves nothing behind, and speaks for itself', a
   const { stderr } = await dump(images, directory.at('memory'), { from: images, what: ['open 0 0 0 257'] });
   expect(stderr).toBe('');
   await expect.poll(() => readdirSync(images).toSorted()).toEqual(['last-round', 'round-1', 'what']);
+});
+
+describe('what is written is sent at once', () => {
+  const receiver = (to: string): string => `cd '${to}' || exit\n${RECEIVE_SCRIPT}`;
+
+  test('and comes as it was written, rounds and dump', async () => {
+    using directory = temporaryDirectory();
+    for (const name of ['run/images', 'run/memory', 'to']) mkdirSync(directory.at(name), { recursive: true });
+    const [images, memory] = [directory.at('run/images'), directory.at('run/memory')];
+    using fakes = fakePrograms({ ssh: receiver(directory.at('to')) });
+    const { pid, task, write } = await start();
+    for (const number of ['1', '2']) {
+      for (const each of [images, memory]) mkdirSync(`${each}/round-${number}`);
+      const program = ['perl', '-e', COMPARE_PROGRAM, 'round', images, memory, '/config', number, task];
+      expect(await fakes.host.run(program)).toMatchObject({ exitCode: 0, stderr: '' });
+      expect(existsSync(`${memory}/round-${number}/sent`)).toBe(true);
+      for (const name of [`pages-${pid}.img`, `pagemap-${pid}.img`]) {
+        const [written, come] = [images, directory.at('to')].map((each) =>
+          readFileSync(`${each}/round-${number}/${name}`),
+        );
+        expect(written !== undefined && come?.equals(written)).toBe(true);
+      }
+      await write(20);
+    }
+    expect(readlinkSync(directory.at('to/round-2/parent'))).toBe('../round-1');
+    symlinkSync('round-2', `${images}/last-round`);
+    const from = `${images}/round-1`;
+    writeFileSync(`${from}/what`, [...sent(from, pid, PRESENT), 'close 0 0 0 0'].join('\n'));
+    const criu = ['perl', '-e', CRIU, '--', 'new', from];
+    const dumped = ['perl', '-e', COMPARE_PROGRAM, 'dump', images, memory, '/config', ...criu];
+    expect(await fakes.host.run(dumped)).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(readFileSync(directory.at('run', SENT_IMAGES), 'utf8')).toBe('pages-1.img \n');
+    expect(readFileSync(directory.at('to/pages-1.img')).equals(readFileSync(`${images}/pages-1.img`))).toBe(
+      true,
+    );
+  });
+
+  test.each([
+    ['at once', 'exit 255'],
+    ['in the middle', 'head -c 3000000 > /dev/null; exit 255'],
+    ['at the end', 'cat > /dev/null; exit 1'],
+  ])('when that breaks %s, the round is whole all the same, and left to be sent', async (_, ssh) => {
+    using directory = temporaryDirectory();
+    for (const name of ['images/round-1', 'memory/round-1'])
+      mkdirSync(directory.at(name), { recursive: true });
+    using fakes = fakePrograms({ ssh });
+    const { pid, task } = await start();
+    const places = [directory.at('images'), directory.at('memory'), '/config'];
+    const program = ['perl', '-e', COMPARE_PROGRAM, 'round', ...places, '1', task];
+    const { exitCode, stdout } = await fakes.host.run(program);
+    expect(exitCode).toBe(0);
+    expect(statSync(directory.at(`images/round-1/pages-${pid}.img`)).size).toBe(Number(stdout));
+    expect(readMemory(directory.at('images/round-1'), pid).size).toBeGreaterThan(2048);
+    expect(readdirSync(directory.at('memory/round-1'))).toEqual([]);
+  });
 });

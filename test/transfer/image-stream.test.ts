@@ -12,7 +12,12 @@ import {
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { CommandResult } from '../../src/host/host.ts';
 import { LocalHost } from '../../src/host/local.ts';
-import { RECEIVE_SCRIPT, readStreamProgress, sendImagesCommand } from '../../src/transfer/image-stream.ts';
+import {
+  RECEIVE_SCRIPT,
+  readStreamProgress,
+  SENT_IMAGES,
+  sendImagesCommand,
+} from '../../src/transfer/image-stream.ts';
 import type { ImagesWanted } from '../../src/transfer/images-wanted.ts';
 import type { TransferProgress } from '../../src/transfer/progress.ts';
 import { type FakePrograms, fakePrograms } from '../helpers/fake-programs.ts';
@@ -86,6 +91,43 @@ test('memory that came there another way stays, and so do rounds that came befor
   expect(readdirSync(to()).toSorted()).toEqual(['core-1.img', 'round-1']);
 });
 
+test('memory that was sent while it was dumped is not sent again, and stays', async () => {
+  writeFileSync(from('pages-1.img'), 'not read'.padEnd(2 * 1024 ** 2));
+  writeFileSync(from('pages-2.img'), 'not yet sent'.padEnd(2 * 1024 ** 2));
+  writeFileSync(directory.at(SENT_IMAGES), 'pages-1.img \n');
+  writeFileSync(to('pages-1.img'), 'sent'.padEnd(3 * 1024 ** 2));
+  writeFileSync(to('pages-3.img'), 'room that was too much');
+  expect(await send()).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(readdirSync(to()).toSorted()).toEqual(['pages-1.img', 'pages-2.img']);
+  expect(readFileSync(to('pages-1.img'), 'utf8')).toBe('sent'.padEnd(2 * 1024 ** 2));
+  expect(readFileSync(to('pages-2.img'), 'utf8')).toBe('not yet sent'.padEnd(2 * 1024 ** 2));
+});
+
+test('a round comes in pieces, each in its place, in a directory of its own', async () => {
+  const pieces = ['put 5 pages-7.img 0\nfirst', 'put 6 pages-7.img 5\nsecond', 'whole 11 pages-7.img\n'];
+  const gone = 'put 1 pages-8.img 0\nxdrop 0 pages-8.img\n';
+  expect(await receive(`in round-12\n${pieces.join('')}${gone}over\nnot read`)).toMatchObject({
+    exitCode: 0,
+  });
+  expect(readdirSync(to('round-12'))).toEqual(['pages-7.img']);
+  expect(readFileSync(to('round-12', 'pages-7.img'), 'utf8')).toBe('firstsecond');
+});
+
+test.each([
+  'in ..',
+  'in round-1/..',
+  'in /round-1',
+  'in x',
+  'in',
+  'put 1',
+  'put x pages-1.img 0',
+  'put 1 pages-1.img x',
+  'what',
+])('the destination takes nothing that is not known: %j', async (line) => {
+  expect((await receive(`${line}\nover\n`)).exitCode).toBe(1);
+  expect(readdirSync(to())).toEqual([]);
+});
+
 test('what is not told to begin sends nothing', async () => {
   writeFileSync(from('pages-1.img'), 'memory');
   writeFileSync(to('pages-1.img'), 'room');
@@ -110,7 +152,7 @@ test('a source that ends before its end, or has nothing to read, is a failure', 
   rmSync(from(), { recursive: true });
   expect((await send()).exitCode).not.toBe(0);
   expect((await receive('')).exitCode).toBe(1);
-  expect((await receive('10 pages-1.img\nhalf')).exitCode).toBe(1);
+  expect((await receive('put 10 pages-1.img 0\nhalf')).exitCode).toBe(1);
   expect((await receive('rest all\n')).exitCode).not.toBe(0);
 });
 
@@ -119,7 +161,7 @@ test.each(['../x', 'pages-1/../../x', 'pages-x.img', 'core-1.img', '-x', '', 'pa
   async (name) => {
     const archive = new LocalHost().run(['sh', '-c', 'tar -cf - -T /dev/null | base64 -w 0']);
     const end = Buffer.from((await archive).stdout, 'base64').toString('latin1');
-    const { exitCode } = await receive(`1 ${name}\nxrest all\n${end}`);
+    const { exitCode } = await receive(`put 1 ${name} 0\nxwhole 1 ${name}\nrest all\n${end}`);
     const isGood = name === 'pages-1.img';
     expect(exitCode).toBe(isGood ? 0 : 1);
     const found = readdirSync(directory.path, { recursive: true, encoding: 'utf8' });
