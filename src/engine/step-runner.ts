@@ -10,11 +10,12 @@ import {
   type RevertSelector,
   withStrategy,
 } from '../plan/plan.ts';
+import { allOver } from '../steps/all-over.ts';
 import { chooseStrategy } from '../steps/choose-strategy.ts';
 import { runCommand } from '../steps/command.ts';
 import { isNothingLeft, memoryLost } from '../steps/post-copy.ts';
 import { STEP_TYPES, timeoutOf, undoTitleOf } from '../steps/registry.ts';
-import type { Action, RunState, StepContext } from '../steps/step.ts';
+import type { Action, CleanUp, RunState, StepContext } from '../steps/step.ts';
 import { readAnswers, untilAnswered } from '../store/approvals.ts';
 import { type FlowCommand, flowCommandOf } from '../store/flow-command.ts';
 import type { RunDirectory } from '../store/run-directory.ts';
@@ -473,7 +474,7 @@ export class StepRunner {
     }
     const chosen = this.#plan.strategy === 'auto' ? await this.#choose(context) : undefined;
     const decided = { ...context, plan: this.#plan };
-    for (const step of steps) await STEP_TYPES[step.uses].arm?.(decided);
+    await allOver(...steps.map(async (step) => STEP_TYPES[step.uses].arm?.(decided)));
     return chosen;
   }
 
@@ -568,7 +569,10 @@ export class StepRunner {
     }
   }
 
-  /** Takes the scaffolding of each step down, the last step's first. What cannot be removed is named, not hidden. */
+  /**
+   * Takes the scaffolding of each step down, the last step's first, on two hosts side by side: but what serves memory is the last to go. What cannot be removed
+   * is named, not hidden.
+   */
   async #cleanUp(): Promise<readonly FailureData[]> {
     const { emit } = this.#options;
     emit({ kind: 'phase-started', phase: 'clean-up' });
@@ -577,10 +581,11 @@ export class StepRunner {
     const context = this.#context('clean-up', new AbortController().signal);
     const left: FailureData[] = [];
     const leftOn = new Set<string>();
-    for (const step of actingSteps(this.#plan.steps).toReversed()) {
-      // Of a strategy that was not chosen.
-      if (step.when === false) continue;
-      for (const { on, run } of STEP_TYPES[step.uses].cleanUps ?? []) {
+    // Of a strategy that was not chosen there is none.
+    const steps = actingSteps(this.#plan.steps).filter(({ when }) => when !== false);
+    const cleanUps = steps.toReversed().flatMap(({ uses }) => STEP_TYPES[uses].cleanUps ?? []);
+    const inTurn = async (some: readonly CleanUp[]): Promise<void> => {
+      for (const { on, run } of some) {
         if (leftOn.has(on)) continue;
         const failure = await attempt(() => run(context));
         if (!failure) continue;
@@ -592,7 +597,15 @@ export class StepRunner {
           `Something is left on ${where} (${context.runDirectory}): ${failure.message} Later: ${later}`,
         );
       }
-    }
+    };
+    const { source, destination } = context;
+    if (isPostCopied(this.#plan) || source === destination) await inTurn(cleanUps);
+    else
+      await allOver(
+        ...(['destination', 'source'] as const).map((host) =>
+          inTurn(cleanUps.filter(({ on }) => on === host)),
+        ),
+      );
     const [failure] = left;
     emit({
       kind: 'step-finished',
