@@ -1,5 +1,5 @@
 // Writes what is derived: of the schemas the types and the compiled validators, of that of recipes the schema for editors and the
-// tables in docs/recipes.md; of src/errors/catalogue.ts the tables of docs/errors.md and docs/exit-codes.md. All are committed.
+// tables in docs/recipes.md; of src/errors/catalogue.ts the tables of docs/errors.md and docs/exit-codes.md, of src/preflight/catalogue.ts that of docs/preflight.md. All are committed.
 // `--check` writes nothing and exits 1 when a committed file differs.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

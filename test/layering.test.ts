@@ -25,7 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'report',
     'store',
   ],
-  explain: ['errors', 'recipe', 'report', 'steps'],
+  explain: ['errors', 'preflight', 'recipe', 'report', 'steps'],
   report: ['errors', 'events', 'package'],
   engine: [
     'checkpoint',

@@ -1,7 +1,7 @@
 import ts from 'typescript';
 
 /**
- * The documents of errors and exit codes, with their tables made anew of src/errors/catalogue.ts; the words around a table are
+ * The documents of errors, exit codes and findings, with their tables made anew of src/errors/catalogue.ts and src/preflight/catalogue.ts; the words around a table are
  * their own.
  * @param {(file: string) => string} read
  */
@@ -13,10 +13,17 @@ export async function errorTables(read) {
     cure,
     exitCode,
   ]);
+  const { FINDINGS } = await importTypeScript(read('src/preflight/catalogue.ts'));
+  const findings = Object.entries(FINDINGS).map(([code, { means, ifAllowed }]) => [
+    code,
+    means,
+    ifAllowed ?? 'never allowed: there would be two copies',
+  ]);
   const exitCodes = EXIT_CODES.map(({ code, means, workload, cure }) => [code, means, workload, cure]);
   return [
     ['docs/errors.md', ['code', 'means', 'usual cause, and what to do', 'exit code'], errors],
     ['docs/exit-codes.md', ['code', 'means', 'where the workload is', 'what to do'], exitCodes],
+    ['docs/preflight.md', ['code', 'means', 'what becomes of a run that goes past it'], findings],
   ].map(([file, headings, rows]) => ({ file, text: withTable(file, read(file), headings, rows) }));
 }
 

@@ -5,7 +5,7 @@ import { examples } from './help.ts';
 export function addLearning(program: Command, done: (exitCode: number) => void): void {
   program
     .command('explain')
-    .description('say what a step, an input type, an error, an exit code or a key of a recipe is')
+    .description('say what a step, an input type, a finding, an error, an exit code or a key of a recipe is')
     .argument('[word]', 'its name; a key also by its path: network.address (default: list all)')
     .option('--json', 'for programs')
     .addHelpText(

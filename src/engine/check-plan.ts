@@ -18,10 +18,11 @@ export async function checkPlan(
   let connection: Connection | undefined;
   try {
     connection = await connect(plan, sshConfigFile, signal);
-    const { workload, findings } = await inTime(plan, signal, lookAround({ plan, ...connection }));
+    const { workload, findings, allowed } = await inTime(plan, signal, lookAround({ plan, ...connection }));
     const root = workload.processes[0];
     return {
       findings,
+      allowed,
       workload: {
         pid: workload.rootPid,
         command: root?.command ?? '',
@@ -32,7 +33,7 @@ export async function checkPlan(
     };
   } catch (error) {
     const failure = toFailureData(abortReason(signal, error));
-    return { findings: [], failure, exitCode: exitCodeOf('refused', failure) };
+    return { findings: [], allowed: [], failure, exitCode: exitCodeOf('refused', failure) };
   } finally {
     await connection?.close();
   }

@@ -2,8 +2,10 @@ import type { FailureData } from './event.ts';
 
 /** What the hosts say of a plan. */
 export interface PlanCheck {
-  /** What would make the run fail. */
+  /** What would make the run fail, the worst first. */
   readonly findings: readonly CheckFinding[];
+  /** The same of what the recipe goes past. */
+  readonly allowed: readonly CheckFinding[];
   /** Why they could not be asked, or which workload is not there. */
   readonly failure?: FailureData;
   /** The workload, when it was found. */
@@ -19,6 +21,8 @@ export interface PlanCheck {
 
 /** Something on a host that makes a move fail. */
 export interface CheckFinding {
+  /** What `criu-flow explain` explains, and `allow` of `preflight` takes. */
+  readonly code: string;
   readonly host: string;
   readonly message: string;
   /** What to do about it. */

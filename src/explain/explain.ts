@@ -1,9 +1,11 @@
 import { ERRORS, EXIT_CODES } from '../errors/catalogue.ts';
 import { FlowError } from '../errors/flow-error.ts';
 import { code } from '../recipe/printable.ts';
+import { FINDINGS } from '../preflight/catalogue.ts';
+import { FINDING_CODES } from '../preflight/finding.ts';
 import { type RecipeSchema, readRecipeSchema, type SchemaNode } from '../recipe/recipe-schema.ts';
 import { suggest } from '../recipe/suggest.ts';
-import type { ErrorPage, ExitCodePage, InputTypePage, KeyPage, Page } from './page.ts';
+import type { ErrorPage, ExitCodePage, FindingPage, InputTypePage, KeyPage, Page } from './page.ts';
 import { type RecipeKey, recipeKeys, stepsOf } from './recipe-keys.ts';
 import { wrapText } from './wrap-text.ts';
 
@@ -28,6 +30,7 @@ export function topics(): readonly Topics[] {
       title: 'input types',
       words: inputTypes(schema).map(({ name, description }) => ({ name, about: description })),
     },
+    { title: 'findings of preflight', words: findings().map(({ name, means }) => ({ name, about: means })) },
     { title: 'errors', words: errors().map(({ name, means }) => ({ name, about: means })) },
     { title: 'exit codes', words: exitCodes().map(({ name, means }) => ({ name, about: means })) },
     { title: 'recipe keys', words: keyTopics(schema) },
@@ -42,7 +45,7 @@ export interface Explanation {
 }
 
 /**
- * Explains a step type, an input type, an error code, an exit code or a key of a recipe, which is named by its path or by an
+ * Explains a step type, an input type, a finding of preflight, an error code, an exit code or a key of a recipe, which is named by its path or by an
  * end of it. Where a key has the name of something else, that is explained.
  * @throws FlowError USAGE for a word that is none of them
  */
@@ -53,8 +56,8 @@ export async function explain(word: string): Promise<Explanation> {
   if (page) return { pages: [page], seeAlso: keys.filter((key) => !isPageOf(page, key)).map(shortPath) };
   const pages = keys.flatMap((key) => keyPage(key) ?? []);
   if (pages.length > 0) return { pages, seeAlso: [] };
-  const error = errors().find(({ name }) => name === word.toUpperCase());
-  if (error) return { pages: [error], seeAlso: [] };
+  const code = [...errors(), ...findings()].find(({ name }) => name === word.toUpperCase());
+  if (code) return { pages: [code], seeAlso: [] };
   throw unknown(word);
 }
 
@@ -74,6 +77,7 @@ async function pageOf(schema: RecipeSchema, word: string): Promise<Page | undefi
   }
   return (
     inputTypes(schema).find(({ name }) => name === word) ??
+    findings().find(({ name }) => name === word) ??
     errors().find(({ name }) => name === word) ??
     exitCodes().find(({ name }) => name === word)
   );
@@ -109,6 +113,10 @@ function argumentsOf(name: string, { default: value, from = {} }: ExampleInput):
 
 function errors(): ErrorPage[] {
   return Object.entries(ERRORS).map(([name, error]) => ({ kind: 'error', name, ...error }));
+}
+
+function findings(): FindingPage[] {
+  return FINDING_CODES.map((name) => ({ kind: 'finding', name, ...FINDINGS[name] }));
 }
 
 function exitCodes(): ExitCodePage[] {

@@ -52,6 +52,16 @@ function formatPage(page: Page, options: FormatOptions): string[] {
         ...fact('do', page.cure, options),
         ...fact('ends with', page.exitCode ?? '4, 5, 6 or 7: as far as the run came', options),
       ];
+    case 'finding':
+      return [
+        heading(page.name, 'a finding of preflight', options),
+        ...fact('means', page.means, options),
+        ...fact(
+          'if allowed',
+          page.ifAllowed ?? 'it refuses the run whatever is allowed: there would be two copies',
+          options,
+        ),
+      ];
     case 'exit-code':
       return [
         heading(page.name, 'an exit code', options),

@@ -1,7 +1,7 @@
 import type { RecipeKey } from './recipe-keys.ts';
 
 /** What `criu-flow explain` says of one word. */
-export type Page = StepPage | InputTypePage | ErrorPage | ExitCodePage | KeyPage;
+export type Page = StepPage | InputTypePage | FindingPage | ErrorPage | ExitCodePage | KeyPage;
 
 export interface StepPage {
   readonly kind: 'step';
@@ -23,6 +23,14 @@ export interface InputTypePage {
   readonly example: Readonly<Record<string, unknown>>;
   /** The words that give it on the command line. */
   readonly argv: readonly string[];
+}
+
+export interface FindingPage {
+  readonly kind: 'finding';
+  readonly name: string;
+  readonly means: string;
+  /** What becomes of a run that goes past it; undefined where none may. */
+  readonly ifAllowed?: string;
 }
 
 export interface ErrorPage {

@@ -216,6 +216,10 @@ export class StepBuilder {
       rollback: rollback.map((each) => toCommand(each.with)),
     };
     switch (step.uses) {
+      case 'preflight': {
+        const { allow } = step.with ?? {};
+        return { ...base, uses: step.uses, ...(allow === undefined ? {} : { allow }) };
+      }
       case 'verify':
         return { ...base, uses: step.uses, checks: step.with.checks.map((each) => this.check(each)) };
       case 'transfer/rsync':

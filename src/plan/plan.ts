@@ -255,11 +255,18 @@ export type BlockStep = PlanStepBase & {
   readonly always: readonly PlanStep[];
 };
 
+/** Looks at the hosts and the workload. */
+type PreflightStep = PlanStepBase & {
+  readonly uses: 'preflight';
+  /** The codes of findings that do not refuse the run. @default none */
+  readonly allow?: readonly string[];
+};
+
 /** A step that does something itself. */
 export type ActingStep =
+  | PreflightStep
   | (PlanStepBase & {
       readonly uses:
-        | 'preflight'
         | 'prepare'
         | 'dump'
         | 'give-up'
@@ -333,6 +340,11 @@ export function goesStraight({ steps }: Pick<Plan, 'steps'>): boolean {
 export function bandwidthLimitOf({ steps }: Pick<Plan, 'steps'>): number | undefined {
   const limits = steps.map((step) => ('bandwidthLimit' in step ? step.bandwidthLimit : undefined));
   return limits.find((limit) => limit !== undefined);
+}
+
+/** @returns the codes of findings that do not refuse the run */
+export function allowedFindings({ steps }: Pick<Plan, 'steps'>): readonly string[] {
+  return steps.find((step): step is PreflightStep => step.uses === 'preflight')?.allow ?? [];
 }
 
 /** The directory that both hosts share for the images, of a plan that transfers them so. */

@@ -26,6 +26,7 @@ export async function checkpointFindings(
   if (elsewhere !== undefined) {
     return [
       {
+        code: 'SECOND_COPY',
         host: host.name,
         message: elsewhere,
         remedy:
@@ -105,6 +106,7 @@ async function leftOf(
 
 function secondCopy(host: Host, message: string, pids: readonly number[]): Finding {
   return {
+    code: 'SECOND_COPY',
     host: host.name,
     message,
     remedy: 'A restore would be a second copy. End it first, if the checkpoint is to take its place.',
@@ -136,12 +138,14 @@ function fileFindings(
   const lacking = paths(plan.files).filter((path) => !paths(has).includes(path));
   const forgotten = paths(has).filter((path) => !paths(plan.files).includes(path));
   return [
-    ...lacking.map((path) => ({
+    ...lacking.map((path): Finding => ({
+      code: 'FILES_NOT_OF_CHECKPOINT',
       host: name,
       message: `The checkpoint has no ${path}`,
       remedy: 'Take it out of `files`: it was none of the checkpoint.',
     })),
-    ...forgotten.map((path) => ({
+    ...forgotten.map((path): Finding => ({
+      code: 'FILES_NOT_OF_CHECKPOINT',
       host: name,
       message: `The checkpoint has ${path}, which is not among the files of the recipe`,
       remedy: 'Add it to `files`: the workload must find its files as they were.',

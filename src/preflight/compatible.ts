@@ -40,6 +40,7 @@ export async function compatibilityFindings(source: Host, destination: Host): Pr
   const [version, older] = [there.get('criu'), here.get('criu')];
   if (version !== undefined && older !== undefined && isOlder(older, version)) {
     findings.push({
+      code: 'CRIU_OLDER',
       host: destination.name,
       message: `criu ${older} on ${destination.name} is older than criu ${version} on ${source.name}: it may not know all that is in the images`,
       remedy: 'Install the same version on both hosts, or a later one on the destination.',
@@ -49,6 +50,7 @@ export async function compatibilityFindings(source: Host, destination: Host): Pr
   const why = here.get('lacks');
   if (why !== undefined) {
     findings.push({
+      code: 'CPU_DIFFERS',
       host: destination.name,
       message: `The processor of ${destination.name} (${here.get('model')}) ${howItDiffers(there, here, source.name)}: ${why}`,
       remedy:

@@ -168,6 +168,7 @@ function toFinding(fields: readonly string[], host: Host, plan: Plan, imageBytes
   switch (kind) {
     case 'taken':
       return {
+        code: 'PID_TAKEN',
         host: name,
         message: `PID ${first} of the workload is taken on ${name} by ${second || 'a kernel thread'}`,
         remedy: isFromImages(plan)
@@ -177,6 +178,7 @@ function toFinding(fields: readonly string[], host: Host, plan: Plan, imageBytes
       };
     case 'room':
       return {
+        code: 'NO_ROOM',
         host: name,
         message: `${roomOf(plan)} on ${name} has ${first} bytes free; the images need up to ${imageBytes}`,
         remedy: 'Free some space.',
@@ -184,6 +186,7 @@ function toFinding(fields: readonly string[], host: Host, plan: Plan, imageBytes
       };
     case 'nowhere':
       return {
+        code: 'NO_SHARED_DIRECTORY',
         host: name,
         message: `${name} has no directory ${roomOf(plan)}`,
         remedy: 'Mount the shared file system there, or correct `with.directory` of `transfer/shared`.',
@@ -191,6 +194,7 @@ function toFinding(fields: readonly string[], host: Host, plan: Plan, imageBytes
       };
     case 'device':
       return {
+        code: 'NO_DEVICE',
         host: name,
         message: `${name} has no network device ${address?.device}`,
         remedy: 'Correct `network.address.device`.',
@@ -198,6 +202,7 @@ function toFinding(fields: readonly string[], host: Host, plan: Plan, imageBytes
       };
     case 'address':
       return {
+        code: 'ADDRESS_TAKEN',
         host: name,
         message: `${address?.cidr} is on ${first} of ${name} already`,
         remedy: 'Two hosts with the service address answer for each other: take it off there.',
@@ -219,6 +224,7 @@ function differs(
   const { name } = host;
   if (use === 'directory') {
     return {
+      code: 'DIRECTORY_MISSING',
       host: name,
       message: `The working directory ${path} is missing on ${name}`,
       remedy: 'Add it to `files:`, or create it.',
@@ -227,6 +233,7 @@ function differs(
   }
   if (use === 'profile') {
     return {
+      code: 'PROFILE_MISSING',
       host: name,
       message: `The AppArmor profile ${path}, which confines the workload, is not loaded on ${name}`,
       remedy: 'Bring its file to /etc/apparmor.d there, and load it.',
@@ -235,6 +242,7 @@ function differs(
   }
   if (use === 'journal') {
     return {
+      code: 'NO_JOURNAL',
       host: name,
       message: `The workload writes to the journal of systemd, by ${path}, and ${name} has none, or no systemd-cat`,
       remedy:
@@ -242,6 +250,7 @@ function differs(
       command: commandOn(host, ['systemctl', 'status', 'systemd-journald']),
     };
   }
+  const code = use === 'mapped' ? 'PROGRAM_DIFFERS' : 'FILE_DIFFERS';
   const what = use === 'mapped' ? 'program or library' : 'open file';
   if (isFromImages(plan)) {
     const now =
@@ -249,6 +258,7 @@ function differs(
         ? `is missing on ${name}`
         : `has ${found} bytes on ${name}, and had ${expected} at the checkpoint`;
     return {
+      code,
       host: name,
       message: `The ${what} ${path} ${now}`,
       remedy:
@@ -258,6 +268,7 @@ function differs(
     };
   }
   return {
+    code,
     host: name,
     message:
       found === 'missing'

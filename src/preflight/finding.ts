@@ -1,5 +1,43 @@
+/** Every finding, the worst first: what hides others, then what nobody can mend, then the rest. What each means is in catalogue.ts. */
+export const FINDING_CODES = [
+  'SECOND_COPY',
+  'NOT_ROOT',
+  'TOOLS_MISSING',
+  'RSYNC_TOO_OLD',
+  'CRIU_UNUSABLE',
+  'CRIU_OLDER',
+  'CPU_DIFFERS',
+  'MEMORY_NOT_TRACKED',
+  'PERL_LACKS_MODULES',
+  'NO_USERFAULTFD',
+  'PIPES_TOO_SMALL',
+  'IS_INIT',
+  'TRACED',
+  'PID_TAKEN',
+  'PROGRAM_DIFFERS',
+  'FILE_DIFFERS',
+  'DIRECTORY_MISSING',
+  'FILES_NOT_OF_CHECKPOINT',
+  'PROFILE_MISSING',
+  'NO_JOURNAL',
+  'TOO_MANY_STREAMS',
+  'OUTSIDE_SOCKET',
+  'CONNECTIONS_OPEN',
+  'CONNECTION_ELSEWHERE',
+  'ADDRESS_TAKEN',
+  'NO_DEVICE',
+  'NO_SHARED_DIRECTORY',
+  'NO_ROOM',
+] as const;
+
+export type FindingCode = (typeof FINDING_CODES)[number];
+
+/** No run goes past these: there would be two copies. */
+export const NEVER_ALLOWED: ReadonlySet<FindingCode> = new Set(['SECOND_COPY']);
+
 /** One thing that would make the run fail. */
 export interface Finding {
+  readonly code: FindingCode;
   /** The host it was found on. */
   readonly host: string;
   /** What is wrong, with both values where two differ, in one sentence without a full stop. */

@@ -40,6 +40,7 @@ export async function hostFindings(host: Host, tools: readonly string[]): Promis
     const value = rest.join(' ');
     if (word === 'uid' && value !== '0') {
       findings.push({
+        code: 'NOT_ROOT',
         host: host.name,
         message: `criu-flow is not root on ${host.name} (uid ${value})`,
         remedy: 'criu needs root: connect as root.',
@@ -48,6 +49,7 @@ export async function hostFindings(host: Host, tools: readonly string[]): Promis
     if (word === 'missing') missing.push(value);
     if (word === 'rsync') {
       findings.push({
+        code: 'RSYNC_TOO_OLD',
         host: host.name,
         message: `rsync on ${host.name} cannot compress with lz4: ${value}`,
         remedy: 'Install rsync 3.2.7 or later.',
@@ -56,6 +58,7 @@ export async function hostFindings(host: Host, tools: readonly string[]): Promis
     }
     if (word === 'criu') {
       findings.push({
+        code: 'CRIU_UNUSABLE',
         host: host.name,
         message: `criu does not work on the kernel of ${host.name}: ${value}`,
         remedy: 'Install a criu that knows this kernel.',
@@ -66,6 +69,7 @@ export async function hostFindings(host: Host, tools: readonly string[]): Promis
   if (missing.length > 0) {
     const packages = [...new Set(missing.map((tool) => PACKAGES[tool] ?? tool))];
     findings.push({
+      code: 'TOOLS_MISSING',
       host: host.name,
       message: `${host.name} lacks ${missing.join(', ')}`,
       remedy: 'Install what is missing.',
@@ -81,6 +85,7 @@ export async function trackingFindings(host: Host): Promise<Finding[]> {
   if (stdout.trim() !== 'no') return [];
   return [
     {
+      code: 'MEMORY_NOT_TRACKED',
       host: host.name,
       message: `The kernel of ${host.name} does not track what memory is written to (CONFIG_MEM_SOFT_DIRTY), as \`strategy: hybrid\` needs`,
       remedy:
@@ -101,6 +106,7 @@ export async function roundsFindings(host: Host, isPostCopied: boolean): Promise
   if (exitCode === 0) return [];
   return [
     {
+      code: 'PERL_LACKS_MODULES',
       host: host.name,
       message: `The kernel of ${host.name} does not track what memory is written to (CONFIG_MEM_SOFT_DIRTY), and there is no Perl with POSIX, Fcntl and Socket, which would compare it`,
       remedy: 'Install Perl, or take the strategy out.',

@@ -40,6 +40,7 @@ export async function lazyFindings(source: Host, destination: Host): Promise<Fin
   const most = pipes.stdout.trim();
   if (most !== '') {
     findings.push({
+      code: 'PIPES_TOO_SMALL',
       host: source.name,
       message: `A pipe on ${source.name} may have ${most} bytes at most, and criu, which has not CAP_SYS_RESOURCE there, needs ${PIPE_BYTES} for \`strategy: post-copy\` and \`hybrid\``,
       remedy: 'Let pipes be larger there, or take the strategy out.',
@@ -49,6 +50,7 @@ export async function lazyFindings(source: Host, destination: Host): Promise<Fin
   const lacking = uffd.stdout.split('\n');
   if (lacking.includes('guard')) {
     findings.push({
+      code: 'PERL_LACKS_MODULES',
       host: destination.name,
       message: `Perl on ${destination.name} cannot have a descriptor of another process (pidfd_getfd, of Linux 5.6), or lacks POSIX or Fcntl, as \`strategy: post-copy\` and \`hybrid\` need`,
       remedy: 'Install all of Perl, or take the strategy out.',
@@ -57,6 +59,7 @@ export async function lazyFindings(source: Host, destination: Host): Promise<Fin
   }
   if (lacking.includes('uffd')) {
     findings.push({
+      code: 'NO_USERFAULTFD',
       host: destination.name,
       message: `The kernel of ${destination.name} does not let criu fetch memory as it is asked for (userfaultfd), as \`strategy: post-copy\` and \`hybrid\` need`,
       remedy: 'Take the strategy out; `transfer/stream` makes the pause short, too.',

@@ -1,5 +1,6 @@
 import type { Host } from '../host/host.ts';
 import {
+  allowedFindings,
   bandwidthLimitOf,
   goesStraight,
   isPostCopied,
@@ -11,14 +12,21 @@ import { type FoundWorkload, lookUpWorkload } from '../checkpoint/look-up.ts';
 import { checkpointFindings, revertFindings } from './checkpoint.ts';
 import { compatibilityFindings } from './compatible.ts';
 import { destinationFindings } from './destination.ts';
-import type { Finding } from './finding.ts';
+import { type Finding, FINDING_CODES, NEVER_ALLOWED } from './finding.ts';
 import { hostFindings, roundsFindings } from './host.ts';
 import { lazyFindings } from './lazy-pages.ts';
 import { workloadFindings } from './workload.ts';
 
 /** What is found of the hosts and the workload. */
 export interface Look extends FoundWorkload {
-  /** What would make the run fail. */
+  /** What would make the run fail, the worst first. */
+  readonly findings: readonly Finding[];
+  /** The same of what the recipe goes past. */
+  readonly allowed: readonly Finding[];
+}
+
+/** What one look finds, in no order. */
+interface Found extends FoundWorkload {
   readonly findings: readonly Finding[];
 }
 
@@ -43,16 +51,29 @@ export async function lookAround(
   sight: Sight,
   detail: (text: string) => void = () => undefined,
 ): Promise<Look> {
-  return LOOKS[sight.plan.kind](sight, detail);
+  const found = await LOOKS[sight.plan.kind](sight, detail);
+  const inOrder = found.findings.toSorted((one, other) => rank(one) - rank(other));
+  const codes = allowedFindings(sight.plan);
+  const isAllowed = ({ code }: Finding): boolean => codes.includes(code) && !NEVER_ALLOWED.has(code);
+  return {
+    ...found,
+    findings: inOrder.filter((finding) => !isAllowed(finding)),
+    allowed: inOrder.filter(isAllowed),
+  };
 }
 
-const LOOKS: Readonly<Record<Plan['kind'], (sight: Sight, detail: (text: string) => void) => Promise<Look>>> =
-  { move: lookBeforeMove, checkpoint: lookBeforeCheckpoint, restore: lookBeforeRestore };
+function rank({ code }: Finding): number {
+  return FINDING_CODES.indexOf(code);
+}
+
+const LOOKS: Readonly<
+  Record<Plan['kind'], (sight: Sight, detail: (text: string) => void) => Promise<Found>>
+> = { move: lookBeforeMove, checkpoint: lookBeforeCheckpoint, restore: lookBeforeRestore };
 
 async function lookBeforeMove(
   { plan, source, destination }: Sight,
   detail: (text: string) => void,
-): Promise<Look> {
+): Promise<Found> {
   if (plan.workload.kind === 'revert') return lookBeforeRevert({ plan, source, destination }, detail);
   const tools = addressTools(plan);
   const isDirect = goesStraight(plan);
@@ -97,7 +118,7 @@ function addressTools({ network }: Plan): readonly string[] {
 async function lookBeforeRevert(
   { plan, source, destination }: Sight,
   detail: (text: string) => void,
-): Promise<Look> {
+): Promise<Found> {
   detail('look at both hosts and the images');
   const [onSource, onDestination, found] = await Promise.all([
     hostFindings(source, ['nft', ...addressTools(plan)]),
@@ -115,7 +136,7 @@ async function lookBeforeRevert(
 async function lookBeforeCheckpoint(
   { plan, source, destination }: Sight,
   detail: (text: string) => void,
-): Promise<Look> {
+): Promise<Found> {
   detail('look at the host and the workload');
   const [onSource, found] = await Promise.all([
     hostFindings(source, [...COPYING_TOOLS, 'ss']),
@@ -128,7 +149,7 @@ async function lookBeforeCheckpoint(
 async function lookBeforeRestore(
   { plan, source, destination }: Sight,
   detail: (text: string) => void,
-): Promise<Look> {
+): Promise<Found> {
   detail('look at the host and the checkpoint');
   const [onDestination, found] = await Promise.all([
     hostFindings(destination, COPYING_TOOLS),

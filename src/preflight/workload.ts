@@ -14,6 +14,7 @@ export function workloadFindings(
   const findings: Finding[] = [];
   if (workload.rootPid === 1) {
     findings.push({
+      code: 'IS_INIT',
       host: host.name,
       message: 'The workload is PID 1',
       remedy: 'Name the service, not the init process.',
@@ -23,6 +24,7 @@ export function workloadFindings(
     const { tracer } = process;
     if (!tracer) continue;
     findings.push({
+      code: 'TRACED',
       host: host.name,
       message: `Process ${process.pid} (${process.command}) is traced by ${tracer.command} (process ${tracer.pid})`,
       remedy: 'criu seizes a process as a debugger does: end the tracer (strace, gdb), then run again.',
@@ -31,6 +33,7 @@ export function workloadFindings(
   }
   for (const { kind, path, inode } of workload.outsideSockets?.filter((each) => !goesToJournal(each)) ?? []) {
     findings.push({
+      code: 'OUTSIDE_SOCKET',
       host: host.name,
       message: `The workload has a unix socket (${kind}, inode ${inode}) whose other end is outside of it: ${path === '*' ? 'one without a name' : path}`,
       remedy:
@@ -41,6 +44,7 @@ export function workloadFindings(
   const streams = workload.outsideSockets?.filter((each) => goesToJournal(each) && isStream(each)) ?? [];
   if (streams.length > MAX_STREAMS) {
     findings.push({
+      code: 'TOO_MANY_STREAMS',
       host: host.name,
       message: `The workload has ${streams.length} connections to the journal, and ${MAX_STREAMS} can be carried`,
       remedy: 'Let several of its processes share one, as those do that a unit starts.',
@@ -50,6 +54,7 @@ export function workloadFindings(
   const [first] = workload.connections;
   if (first !== undefined && network.connections === 'refuse') {
     findings.push({
+      code: 'CONNECTIONS_OPEN',
       host: host.name,
       message: `The workload has ${workload.connections.length} established TCP connection(s), for example ${first}`,
       remedy: 'Set `network: { connections: keep, address: … }` to move them, or `connections: close`.',
@@ -60,6 +65,7 @@ export function workloadFindings(
     : workload.connections;
   if (network.connections === 'keep' && foreign[0] !== undefined) {
     findings.push({
+      code: 'CONNECTION_ELSEWHERE',
       host: host.name,
       message: `The connection ${foreign[0]} does not use an address that moves`,
       remedy: network.address

@@ -775,6 +775,43 @@ export interface PreflightStep {
    */
   name?: string;
   /**
+   * What the run may go past.
+   */
+  with?: {
+    /**
+     * Findings that do not refuse the run, by their codes. Each that there is becomes a warning of the run. docs/preflight.md says what becomes of a run that goes past one; past two copies of a workload none goes.
+     */
+    allow?: (
+      | 'NOT_ROOT'
+      | 'TOOLS_MISSING'
+      | 'RSYNC_TOO_OLD'
+      | 'CRIU_UNUSABLE'
+      | 'CRIU_OLDER'
+      | 'CPU_DIFFERS'
+      | 'MEMORY_NOT_TRACKED'
+      | 'PERL_LACKS_MODULES'
+      | 'NO_USERFAULTFD'
+      | 'PIPES_TOO_SMALL'
+      | 'IS_INIT'
+      | 'TRACED'
+      | 'PID_TAKEN'
+      | 'PROGRAM_DIFFERS'
+      | 'FILE_DIFFERS'
+      | 'DIRECTORY_MISSING'
+      | 'FILES_NOT_OF_CHECKPOINT'
+      | 'PROFILE_MISSING'
+      | 'NO_JOURNAL'
+      | 'TOO_MANY_STREAMS'
+      | 'OUTSIDE_SOCKET'
+      | 'CONNECTIONS_OPEN'
+      | 'CONNECTION_ELSEWHERE'
+      | 'ADDRESS_TAKEN'
+      | 'NO_DEVICE'
+      | 'NO_SHARED_DIRECTORY'
+      | 'NO_ROOM'
+    )[];
+  };
+  /**
    * How long the step may take.
    */
   timeout?: string;

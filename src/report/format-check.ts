@@ -4,22 +4,25 @@ import { formatBytes, type Paint } from './format.ts';
 import { sanitizeLine } from './sanitize.ts';
 
 /** What the hosts say of a plan, for people; no line feed at the end. */
-export function formatCheck({ failure, findings, workload }: PlanCheck, paint: Paint): string {
+export function formatCheck({ failure, findings, allowed, workload }: PlanCheck, paint: Paint): string {
   if (failure) return formatFailure(failure, { paint });
   const { command = '', pid, processes, memoryBytes = 0 } = workload ?? {};
   const found = `${sanitizeLine(command)} (pid ${pid}, ${processes === 1 ? '1 process' : `${processes} processes`}, ${formatBytes(memoryBytes)} of memory)`;
-  if (findings.length === 0) {
-    return `${paint('good', 'Checked:')} both hosts can move ${found}. Nothing was changed.`;
-  }
-  const formatFinding = ({ host, message, remedy, command: run }: CheckFinding): string =>
+  const formatFinding = ({ code, host, message, remedy, command: run }: CheckFinding): string =>
     [
-      `  ${paint('faint', 'host:')} ${sanitizeLine(host)}  ${sanitizeLine(message)}`,
+      `  ${paint('strong', code)}  ${paint('faint', 'host:')} ${sanitizeLine(host)}  ${sanitizeLine(message)}`,
       `    ${paint('faint', 'do:')} ${sanitizeLine(remedy)}`,
       ...(run === undefined ? [] : [`    ${paint('faint', 'run:')} ${sanitizeLine(run)}`]),
     ].join('\n');
+  const past = allowed.length === 0 ? [] : ['The recipe allows:', ...allowed.map(formatFinding)];
+  if (findings.length === 0) {
+    const verdict = `${paint('good', 'Checked:')} both hosts can move ${found}. Nothing was changed.`;
+    return [verdict, ...past].join('\n');
+  }
   const count = findings.length === 1 ? '1 finding' : `${findings.length} findings`;
   return [
-    `${paint('bad', `Preflight would refuse the run (${count})`)}, which is to move ${found}. Nothing was changed.`,
+    `${paint('bad', `Preflight would refuse the run (${count})`)}, which is to move ${found}. Nothing was changed. \`criu-flow explain CODE\` says more of each.`,
     ...findings.map(formatFinding),
+    ...past,
   ].join('\n');
 }

@@ -108,6 +108,8 @@ function readMemory(directory: string, pid: number): ReadonlyMap<number, Buffer>
 /** What stands in for criu: it sends what it is told to the page server whose socket it is given, and prints what that says. */
 const CRIU = String.raw`
 use strict;
+# As criu does.
+$SIG{PIPE} = 'IGNORE';
 my ($layout, $from, @args) = @ARGV;
 print "$args[0] $args[1]\n";
 open my $server, '+<&=', $args[2] or die "$!\n";

@@ -20,9 +20,10 @@ const sequence: SequencePlan = {
   })),
 };
 
-const GOOD: PlanCheck = { findings: [], exitCode: 0 };
+const GOOD: PlanCheck = { findings: [], allowed: [], exitCode: 0 };
 const REFUSED: PlanCheck = {
-  findings: [{ host: 'b', message: 'the pid is taken', remedy: 'End it.' }],
+  findings: [{ code: 'PID_TAKEN', host: 'b', message: 'the pid is taken', remedy: 'End it.' }],
+  allowed: [],
   exitCode: 4,
 };
 

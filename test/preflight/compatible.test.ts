@@ -60,6 +60,7 @@ test('what the processor of the destination lacks is named, with criu’s own li
     await find({ flags: 'fpu constant_tsc avx avx2 sse4_2' }, { flags: 'fpu sse4_2', check: MISMATCH }),
   ).toEqual([
     {
+      code: 'CPU_DIFFERS',
       host: 'b',
       message:
         'The processor of b (Fake 9000) lacks avx, avx2; a program that has found them on a (Fake 9000) would be ended by SIGILL: Error (x.c:1): cpu: CPU instruction capabilities do not match run time',

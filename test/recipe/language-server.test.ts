@@ -165,7 +165,7 @@ describe('an editor underlines', () => {
     ['a wrong key of a step', `${STEPS}    argv: [ls]`, 'argv', 'Property argv is not allowed'],
     [
       'a key of another step type',
-      STEPS.replace('- uses: preflight', '- { uses: preflight, with: {} }'),
+      STEPS.replace('- uses: restore', '- { uses: restore, with: {} }'),
       'with',
       'not allowed',
     ],

@@ -118,7 +118,11 @@ const events: readonly SequenceEvent[] = [
     kind: 'sequence-run-checked',
     number: 2,
     title: 'Move 2',
-    check: { findings: [{ host: 'root@b', message: 'no criu', remedy: 'Install it.' }], exitCode: 4 },
+    check: {
+      findings: [{ code: 'TOOLS_MISSING', host: 'root@b', message: 'no criu', remedy: 'Install it.' }],
+      allowed: [],
+      exitCode: 4,
+    },
   },
   { kind: 'sequence-run-started', number: 2, title: 'Move \u001b[2J2' },
   { kind: 'sequence-finished', summary: stopped },
