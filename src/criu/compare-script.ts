@@ -40,15 +40,28 @@ if ($mode eq 'dump') {
   socketpair $criu, my $of_criu, AF_UNIX, SOCK_STREAM, 0 or die "socketpair: $!\n";
   defined(my $child = fork) or die "fork: $!\n";
   if ($child) {
+    waitpid $child, 0;
+    die "there is no page server\n" if $?;
     fcntl $of_criu, F_SETFD, 0;
     exec @rest, '--page-server', '--ps-socket', fileno $of_criu;
     die "$rest[0]: $!\n";
   }
   close $of_criu;
-  # What criu says of it is only that it does not answer.
-  $SIG{__DIE__} = sub { print STDERR 'compare: ', @_; exit 1 };
+  # criu takes the end of a child for that of its task, and ends at once: it has none.
+  defined(my $server = fork) or POSIX::_exit(1);
+  if ($server) {
+    umask 077;
+    eval { write_text("$memory/page-server", join ' ', $server, start_of($server), "\n"); 1 } or POSIX::_exit(1);
+    POSIX::_exit(0);
+  }
+  $SIG{PIPE} = 'IGNORE';
 }
 umask 077;
+$SIG{__DIE__} = sub {
+  print STDERR 'compare: ', @_;
+  close $criu if $criu;
+  exit 1;
+};
 # The workload must not be the first to go when memory runs out.
 if (open my $score, '>', '/proc/self/oom_score_adj') { print $score 1000; close $score }
 
@@ -195,7 +208,10 @@ sub compare {
         $some = $count - $into if $count - $into < $some;
         my $data = $read->($page, $some, $place);
         my $before = pages("$images/round-$in/pages-$pid.img", $there + $into, length($data) / $size);
-        $sift->($page, $data, $before, $in, $there + $into);
+        # What of that round is not there any more is written again.
+        my $both = length $before;
+        $sift->($page, substr($data, 0, $both), $before, $in, $there + $into);
+        $put->($page + $both / $size, substr $data, $both) if $both < length $data;
       }
       ($page, $left, $place) = ($page + $some, $left - $some, $place + $some);
     }
@@ -278,7 +294,10 @@ sub take {
   my $layout;
   sub next_message {
     my $message = take(24);
-    # The first one is about no pages, and what it is of is never zero.
+    my $first = unpack('L<', $message) & 0xffff;
+    # The last one, which may be the first as well, is of nothing; it need not be read to its end.
+    return $first if $first == CLOSE || $first == CLOSE_NOW;
+    # Another first one is about no pages, and what it is of is never zero.
     unless ($layout) { $layout = unpack('x16 Q<', $message) ? 'L<L<Q<Q<' : 'L<x4Q<Q<Q<' }
     $message .= take(8) if $layout =~ /x/;
     my ($command, $count, $address, $of) = unpack $layout, $message;
@@ -287,7 +306,8 @@ sub take {
 }
 sub answer {
   my ($text) = @_;
-  syswrite($criu, $text) == length $text or die "answering criu: $!\n";
+  # A criu that has ended has said why.
+  (syswrite($criu, $text) // 0) == length $text or exit 1;
 }
 
 sub start_of {
@@ -325,7 +345,6 @@ if ($mode eq 'round') {
   }
   print $total * $size, "\n";
 } else {
-  write_text("$memory/page-server", join ' ', $$, start_of($$), "\n");
   open_way();
   my ($last) = (readlink("$images/last-round") // '') =~ /(\d+)$/ or die "there was no round\n";
   my ($id, @message) = (0, next_message());
@@ -336,7 +355,7 @@ if ($mode eq 'round') {
     my $known = $type == OF_PROCESS ? known_of($number, $last, start_of($number)) : undef;
     # criu takes huge pages from no parent.
     undef $known unless defined $known && -s "$images/round-$last/pagemap-$number.img"
-      && (text_of("/proc/$number/status") // '') =~ /^HugetlbPages:\s+0 kB/m;
+      && (text_of("/proc/$number/status") // '') =~ /^Name:/ && (text_of("/proc/$number/status") // '') !~ /^HugetlbPages:\s+[1-9]/m;
     # Whether it has a parent, in which criu is to look up what was not written to.
     answer("\0");
     my $next = sub {
@@ -352,7 +371,7 @@ if ($mode eq 'round') {
     compare($number, $id, 0, $known // '', "$images/pages-$id.img", "$images/$map", $next, $read);
   }
   tell_way("over\n");
-  write_text("$images/../${SENT_IMAGES}", join ' ', (map { "pages-$_.img" } 1 .. $id), "\n") if close_way();
+  write_text($images =~ s{[^/]+$}{${SENT_IMAGES}}r, join ' ', (map { "pages-$_.img" } 1 .. $id), "\n") if close_way();
   symlink 'last-round', "$images/parent" or die "$images/parent: $!\n";
   @new = ();
   answer(pack 'l<', 0);

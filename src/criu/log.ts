@@ -14,10 +14,12 @@ interface KnownCause {
 
 /**
  * Error lines that logs of successful runs hold too, or that only follow from another.
- * @see CRIU: `Can't setup RLIMIT_NOFILE for self` is logged where CAP_SYS_RESOURCE is missing, and is harmless.
+ * @see CRIU: `Can't setup RLIMIT_NOFILE for self` is logged where CAP_SYS_RESOURCE is missing, and is harmless; so is that a unix socket
+ *   has no options of TCP, which 3.17 and 3.18 log as an error.
  */
 const NOT_A_CAUSE: readonly RegExp[] = [
   /RLIMIT_NOFILE for self/,
+  /Unable to (?:set|restore) TCP_(?:CORK|NODELAY)/,
   /Dumping FAILED/,
   /Restoring FAILED/,
   /Iptables configuration failed/,

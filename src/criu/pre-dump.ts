@@ -36,7 +36,7 @@ export async function preDump(
   await startProcess(host, { directory: process, argv });
   const { exitCode } = await waitProcess(host, process, { signal });
   if (exitCode !== 0 && argv[0] === 'perl') {
-    const { stdout } = await host.run(['tail', '-n', '1', '--', `${process}/stderr`]);
+    const { stdout } = await host.run(['sed', '-n', 's/^compare: //p', '--', `${process}/stderr`]);
     throw new FlowError(
       'DUMP_FAILED',
       `Reading the memory on ${host.name} ended with exit code ${exitCode}`,

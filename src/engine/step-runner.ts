@@ -579,17 +579,17 @@ export class StepRunner {
     emit({ kind: 'step-started', stepId: 'clean-up' });
     const beganAt = performance.now();
     const context = this.#context('clean-up', new AbortController().signal);
-    const left: FailureData[] = [];
-    const leftOn = new Set<string>();
     // Of a strategy that was not chosen there is none.
     const steps = actingSteps(this.#plan.steps).filter(({ when }) => when !== false);
     const cleanUps = steps.toReversed().flatMap(({ uses }) => STEP_TYPES[uses].cleanUps ?? []);
-    const inTurn = async (some: readonly CleanUp[]): Promise<void> => {
+    const inTurn = async (some: readonly CleanUp[]): Promise<readonly FailureData[]> => {
+      const failures: FailureData[] = [];
+      const leftOn = new Set<string>();
       for (const { on, run } of some) {
         if (leftOn.has(on)) continue;
         const failure = await attempt(() => run(context));
         if (!failure) continue;
-        left.push(failure);
+        failures.push(failure);
         leftOn.add(on);
         const where = failure.host ?? 'a host';
         const later = this.#command(this.state.committed ? 'resume' : 'rollback');
@@ -597,15 +597,14 @@ export class StepRunner {
           `Something is left on ${where} (${context.runDirectory}): ${failure.message} Later: ${later}`,
         );
       }
+      return failures;
     };
     const { source, destination } = context;
-    if (isPostCopied(this.#plan) || source === destination) await inTurn(cleanUps);
-    else
-      await allOver(
-        ...(['destination', 'source'] as const).map((host) =>
-          inTurn(cleanUps.filter(({ on }) => on === host)),
-        ),
-      );
+    const parts =
+      isPostCopied(this.#plan) || source === destination
+        ? [cleanUps]
+        : ['destination', 'source'].map((host) => cleanUps.filter(({ on }) => on === host));
+    const left = (await Promise.all(parts.map(inTurn))).flat();
     const [failure] = left;
     emit({
       kind: 'step-finished',

@@ -70,12 +70,11 @@ async function bytesPerSecondOf(context: StepContext): Promise<number> {
 /** What would be findings of the preflight if the recipe asked for that strategy, or a failure later. */
 async function whyImpossible(
   context: StepContext,
-  { privateBytes, sharedBytes, isTracked }: MeasuredWorkload,
+  { privateBytes, sharedBytes }: MeasuredWorkload,
 ): Promise<ReadonlyMap<Strategy, string>> {
   const reasons = new Map<Strategy, string>();
-  const times = isTracked ? 2 : 2.5;
-  if ((await roomOf(context)) < times * (privateBytes + sharedBytes))
-    reasons.set('pre-copy', `a host has less room on its disk than ${times} times the memory`);
+  if ((await roomOf(context)) < 2 * (privateBytes + sharedBytes))
+    reasons.set('pre-copy', 'a host has less room on its disk than twice the memory');
   if (!strategiesOf(context.plan).includes('post-copy')) return reasons;
   const why = await whyNotLater(context);
   if (why !== undefined) reasons.set('post-copy', why);

@@ -31,6 +31,8 @@ export interface Rule {
   /** Whether the kernel tracks what is written to: else the dump has all of the memory, and is compared with the rounds. */
   readonly isTracked: boolean;
   readonly memoryBytes: number;
+  /** Memory that is in the pause only. */
+  readonly inPauseBytes: number;
   /** How many at most. */
   readonly most: number;
   /** How many had been made when all else was done that the pause would wait for: what was written to meanwhile is no lack of progress. */
@@ -48,7 +50,7 @@ export interface Rule {
  */
 export function whyStop(
   rounds: readonly PreCopyRound[],
-  { most, before, leastProgress, objectiveMs, roomBytes, isTracked, memoryBytes }: Rule,
+  { most, before, leastProgress, objectiveMs, roomBytes, inPauseBytes, isTracked, memoryBytes }: Rule,
 ): PreCopyReport['stoppedBy'] | undefined {
   const [last, lastButOne] = rounds.slice(before).toReversed();
   if (rounds.length >= most) return 'limit';
@@ -58,5 +60,5 @@ export function whyStop(
   if (last.sizeBytes < LEAST_BYTES) return 'nothing-left';
   if (lastButOne && last.sizeBytes > lastButOne.sizeBytes * (1 - leastProgress)) return 'no-progress';
   // That of the next one, and of what is left for the pause.
-  return roomBytes < 2 * last.sizeBytes ? 'no-room' : undefined;
+  return roomBytes < 2 * last.sizeBytes + inPauseBytes ? 'no-room' : undefined;
 }

@@ -34,7 +34,8 @@ import { imagesDirectory, memoryBytesOf, type StepContext, type StepType } from 
 
 /**
  * Copy the memory while the workload runs: all of it, then round after round what it has written to since. Each round has come to the
- * destination before the next one begins; that it is the same there, and on both disks, is seen beside that. When more of them save nothing all else is done that the pause would wait for,
+ * destination before the next one begins; that it is the same there, and on both disks, is seen beside that, of most of them before the last ones
+ * are begun. When more of them save nothing all else is done that the pause would wait for,
  * and then it catches up with what was written meanwhile: what is left for the pause is what the workload writes while the last round travels.
  */
 export const preCopy: StepType = {
@@ -110,12 +111,16 @@ async function copyMemory(context: StepContext, step: ActingStep, beside: Promis
   const objectiveMs = isHybrid ? undefined : plan.objectives.downtimeMs;
   const rounds: PreCopyRound[] = [];
   state.rounds = rounds;
-  await warnOfUntracked(context);
+  const untrackedBytes = await warnOfUntracked(context);
   if (state.isTracked === false)
     detail(`the kernel of ${context.source.name} does not track what is written to: memory is compared`);
   const most = roundsOf(step);
   const isTracked = state.isTracked !== false;
-  const rule = { objectiveMs, isTracked, memoryBytes: memoryBytesOf(state) };
+  const rule = {
+    ...{ objectiveMs, isTracked, memoryBytes: memoryBytesOf(state) },
+    // Where memory is compared such memory is in no round.
+    inPauseBytes: isTracked ? 0 : untrackedBytes,
+  };
   // One is left for later.
   if (most > 1)
     await copyRounds(context, rounds, beside, {
@@ -127,7 +132,11 @@ async function copyMemory(context: StepContext, step: ActingStep, beside: Promis
   detail('do what the pause would wait for');
   await state.copyFilesAgain?.(context);
   await makeReady(context);
+  // The largest of them takes longest to be read: nobody waits for that between the last round and the freeze.
+  await allOver(...beside.splice(0));
   // What was made ready becomes old.
+  const { destination, signal } = context;
+  alsoDo(beside, readRounds(destination, imagesDirectory(context), rounds.length, signal));
   const mostNow = Math.min(most, rounds.length + MOST_CATCHING_UP);
   const ended = await copyRounds(context, rounds, beside, {
     ...rule,
@@ -162,9 +171,6 @@ async function copyRounds(
   let stoppedBy: PreCopyReport['stoppedBy'] | undefined;
   while (stoppedBy === undefined) {
     const number = rounds.length + 1;
-    // Soon it is rebuilt from all of them.
-    if (rule.before > 0)
-      alsoDo(beside, readRounds(context.destination, imagesDirectory(context), context.signal));
     rounds.push(await copyRound(context, number));
     alsoDo(beside, requireSameRound(context, roundName(number)));
     stoppedBy = whyStop(rounds, { ...rule, roomBytes: await roomOf(context) });
@@ -262,15 +268,17 @@ const LEAST_UNTRACKED_BYTES = 64 * 1024 ** 2;
 
 /**
  * criu does not track what is written to shared memory, and leaves huge pages to the last dump.
+ * @returns bytes of such memory
  * @see CRIU's source, shmem.c (is_shmem_tracking_en) and mem.c (generate_vma_iovs)
  */
-async function warnOfUntracked({ source, state, warn }: StepContext): Promise<void> {
+async function warnOfUntracked({ source, state, warn }: StepContext): Promise<number> {
   const pids = (state.workload?.processes ?? []).map(({ pid }) => String(pid));
   const { stdout } = await mustRunScript(source, UNTRACKED_SCRIPT, pids, { what: 'Looking at the memory' });
   // Processes that share it have the same.
   const bytes = 1024 * Math.max(0, ...stdout.split('\n').map(Number));
-  if (bytes < LEAST_UNTRACKED_BYTES) return;
+  if (bytes < LEAST_UNTRACKED_BYTES) return bytes;
   warn(
     `${mebibytes(bytes)} of ${mebibytes(memoryBytesOf(state))} MiB of the memory can be shared with others, or are huge pages. ${state.isTracked === false ? 'Such memory is copied in the pause, all of it' : NOT_TRACKED}.`,
   );
+  return bytes;
 }

@@ -40,7 +40,7 @@ export const transferShared: StepType = {
   cleanUps: [{ on: 'destination', run: cleanUpDestination }],
 };
 
-/** The images themselves go with the source's directory, which is the last to be removed. */
+/** The images themselves go with the source's directory: here it is a link to them. */
 async function cleanUpDestination({ destination, runDirectory }: StepContext): Promise<void> {
   await mustRunScript(destination, REMOVE_RUN_DIRECTORY_SCRIPT, [runDirectory, ''], { what: 'Cleaning up' });
 }

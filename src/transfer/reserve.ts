@@ -2,7 +2,6 @@ import { FlowError } from '../errors/flow-error.ts';
 import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
-import { ROUNDS } from './rounds.ts';
 
 /**
  * Makes room for the images of processes before anything is frozen: their blocks on the disk and, up to a twentieth of
@@ -42,14 +41,29 @@ export async function touchMemory(host: Host, directory: string, sizeBytes: numb
 }
 
 /**
- * Reads what a host has of the rounds, so that criu finds it in the page cache when it rebuilds the memory: a round may have been written minutes ago.
- * A failure here is none: criu itself will tell. Argument: the images' directory.
+ * Reads what a host has of the first rounds, so that criu finds it in the page cache when it rebuilds the memory: they may have been written minutes
+ * ago. Leaves them alone where they are more than a quarter of the memory that is available. A failure here is none: criu itself will tell.
+ * Arguments: the images' directory, how many rounds.
  */
-const READ_ROUNDS_SCRIPT = `cat "$1"/${ROUNDS}/pages-*.img > /dev/null 2>&1 || :`;
+const READ_ROUNDS_SCRIPT = `
+cd "$1" || exit 0
+most=$2
+set --
+number=1
+while [ "$number" -le "$most" ]; do set -- "$@" "round-$number"; number=$((number + 1)); done
+kib=$(du -sck -- "$@" 2> /dev/null | tail -n 1 | cut -f 1)
+[ "\${kib:-0}" -le "$(awk '/^MemAvailable:/ { printf "%.0f", $2 / 4 }' /proc/meminfo)" ] || exit 0
+cat -- $(find "$@" -name 'pages-*.img') > /dev/null 2>&1 < /dev/null || :
+`;
 
-/** Brings the rounds into the page cache of a host; see {@link READ_ROUNDS_SCRIPT}. */
-export async function readRounds(host: Host, directory: string, signal: AbortSignal): Promise<void> {
-  await mustRunScript(host, READ_ROUNDS_SCRIPT, [directory], {
+/** Brings the first rounds into the page cache of a host; see {@link READ_ROUNDS_SCRIPT}. */
+export async function readRounds(
+  host: Host,
+  directory: string,
+  rounds: number,
+  signal: AbortSignal,
+): Promise<void> {
+  await mustRunScript(host, READ_ROUNDS_SCRIPT, [directory, String(rounds)], {
     what: 'Reading the rounds',
     timeoutMs: 3_600_000,
     signal,

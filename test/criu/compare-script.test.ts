@@ -260,6 +260,34 @@ test.each([
   expect(readdirSync(images).toSorted()).toEqual(['last-round', 'pages', 'round-1', 'what']);
 });
 
+test.each(['new', 'old'] as const)(
+  'a dump that fails before there is memory is answered, by the %s protocol',
+  async (layout) => {
+    using directory = temporaryDirectory();
+    for (const name of ['images/round-1', 'memory']) mkdirSync(directory.at(name), { recursive: true });
+    const images = directory.at('images');
+    symlinkSync('round-1', `${images}/last-round`);
+    const made = await dump(images, directory.at('memory'), {
+      from: images,
+      what: ['close 0 0 0 0'],
+      layout,
+    });
+    expect(made).toMatchObject({ exitCode: 0, stdout: '--page-server --ps-socket\n0\n' });
+  },
+);
+
+test('criu has no child that it could take for a task', async () => {
+  using directory = temporaryDirectory();
+  for (const name of ['images/round-1', 'memory']) mkdirSync(directory.at(name), { recursive: true });
+  symlinkSync('round-1', directory.at('images/last-round'));
+  const places = [directory.at('images'), directory.at('memory'), ''];
+  const children = ['sh', '-c', 'read -r children < /proc/$$/task/$$/children; echo "none$children"'];
+  const { stdout } = await host.run(['perl', '-e', COMPARE_PROGRAM, 'dump', ...places, ...children]);
+  expect(stdout).toBe('none\n');
+  const server = readFileSync(directory.at('memory/page-server'), 'utf8');
+  expect(server).toMatch(/^\d+ \d+ \n$/);
+});
+
 test('a criu that ends too soon leaves nothing behind, and speaks for itself', async () => {
   using directory = temporaryDirectory();
   for (const name of ['images/round-1', 'memory']) mkdirSync(directory.at(name), { recursive: true });

@@ -27,7 +27,7 @@ test('the pause is what the last round took, and what it takes to rebuild all of
 describe('there is no other round', () => {
   const rule = {
     ...{ most: 8, before: 0, leastProgress: LEAST_PROGRESS },
-    ...{ roomBytes: 1024 ** 4, isTracked: true, memoryBytes: 1024 * MIB },
+    ...{ roomBytes: 1024 ** 4, inPauseBytes: 0, isTracked: true, memoryBytes: 1024 * MIB },
   };
 
   test('when the objective can be met, be it after the first', () => {
@@ -67,5 +67,6 @@ describe('there is no other round', () => {
     const full = { ...rule, objectiveMs: 1, roomBytes: 128 * MIB };
     expect(whyStop([round(64)], full)).toBeUndefined();
     expect(whyStop([round(64)], { ...full, roomBytes: 128 * MIB - 1 })).toBe('no-room');
+    expect(whyStop([round(64)], { ...full, inPauseBytes: 1 })).toBe('no-room');
   });
 });
