@@ -17,7 +17,7 @@ export async function errorTables(read) {
   const findings = Object.entries(FINDINGS).map(([code, { means, ifAllowed }]) => [
     code,
     means,
-    ifAllowed ?? 'never allowed: there would be two copies',
+    ifAllowed ?? 'no run goes past it',
   ]);
   const exitCodes = EXIT_CODES.map(({ code, means, workload, cure }) => [code, means, workload, cure]);
   return [

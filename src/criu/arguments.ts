@@ -26,6 +26,7 @@ function common(options: CriuOptions): string[] {
     ...(options.connections === 'keep' ? ['--tcp-established'] : []),
     ...(options.connections === 'close' ? ['--tcp-close'] : []),
     ...(options.shellJob ? ['--shell-job'] : []),
+    ...(options.fileLocks ? ['--file-locks'] : []),
     ...(options.journal ? ['--ext-unix-sk'] : []),
   ];
 }
@@ -33,7 +34,12 @@ function common(options: CriuOptions): string[] {
 /** What criu dumps of a socket by itself is its own end. @see criu(8), `--external` */
 function ofDump(options: CriuOptions): string[] {
   const streams = options.journal?.streams ?? [];
-  return [...common(options), ...streams.flatMap((inode) => ['--external', `unix[${inode}]`])];
+  const { ghostLimitBytes } = options;
+  return [
+    ...common(options),
+    ...(ghostLimitBytes === undefined ? [] : ['--ghost-limit', String(ghostLimitBytes)]),
+    ...streams.flatMap((inode) => ['--external', `unix[${inode}]`]),
+  ];
 }
 
 /**

@@ -58,7 +58,7 @@ function formatPage(page: Page, options: FormatOptions): string[] {
         ...fact('means', page.means, options),
         ...fact(
           'if allowed',
-          page.ifAllowed ?? 'it refuses the run whatever is allowed: there would be two copies',
+          page.ifAllowed ?? 'it refuses the run whatever is allowed',
           options,
         ),
       ];

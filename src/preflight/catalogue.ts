@@ -61,6 +61,7 @@ export const FINDINGS: Readonly<Record<FindingCode, CatalogueFinding>> = {
     means: 'the workload is process 1',
     ifAllowed: 'criu would freeze the host itself: it refuses, and the run is rolled back',
   },
+  HAS_CRIU_FLOW: { means: 'criu-flow itself, or the connection by which it works, is of the workload' },
   TRACED: {
     means: 'a process of the workload is traced, by a debugger for example',
     ifAllowed: 'criu cannot seize it, and the run is rolled back',
@@ -102,6 +103,21 @@ export const FINDINGS: Readonly<Record<FindingCode, CatalogueFinding>> = {
   OUTSIDE_SOCKET: {
     means: 'the workload has a unix socket whose other end is outside of it',
     ifAllowed: 'criu fails to dump, and the run is rolled back, unless the connection is closed by then',
+  },
+  OUTSIDE_PIPE: {
+    means: 'the workload reads from, or writes to, a pipe that a process outside of it has open, too',
+    ifAllowed:
+      'the pipe is another one on the destination, with nobody at its other end: what is written to it ends the workload by SIGPIPE',
+  },
+  UNKNOWN_FILE: {
+    means:
+      'the workload has a file open of a kind that criu does not know: `[io_uring]`, `[perf_event]`, `[userfaultfd]` for example',
+    ifAllowed:
+      'criu fails to dump, and the run is rolled back, unless it is closed by then, or a plugin of criu knows it',
+  },
+  DEVICE_OPEN: {
+    means: 'the workload has a device open that criu does not dump by itself',
+    ifAllowed: 'criu fails to dump, and the run is rolled back, unless a plugin of criu knows the device',
   },
   CONNECTIONS_OPEN: {
     means: 'the workload has TCP connections, and `network.connections` is `refuse`',

@@ -12,6 +12,7 @@ export const FINDING_CODES = [
   'NO_USERFAULTFD',
   'PIPES_TOO_SMALL',
   'IS_INIT',
+  'HAS_CRIU_FLOW',
   'TRACED',
   'PID_TAKEN',
   'PROGRAM_DIFFERS',
@@ -22,6 +23,9 @@ export const FINDING_CODES = [
   'NO_JOURNAL',
   'TOO_MANY_STREAMS',
   'OUTSIDE_SOCKET',
+  'OUTSIDE_PIPE',
+  'UNKNOWN_FILE',
+  'DEVICE_OPEN',
   'CONNECTIONS_OPEN',
   'CONNECTION_ELSEWHERE',
   'ADDRESS_TAKEN',
@@ -32,8 +36,8 @@ export const FINDING_CODES = [
 
 export type FindingCode = (typeof FINDING_CODES)[number];
 
-/** No run goes past these: there would be two copies. */
-export const NEVER_ALLOWED: ReadonlySet<FindingCode> = new Set(['SECOND_COPY']);
+/** No run goes past these: there would be two copies, or criu-flow would freeze itself. */
+export const NEVER_ALLOWED: ReadonlySet<FindingCode> = new Set(['SECOND_COPY', 'HAS_CRIU_FLOW']);
 
 /** One thing that would make the run fail. */
 export interface Finding {

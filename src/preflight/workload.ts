@@ -31,6 +31,43 @@ export function workloadFindings(
       command: commandOn(host, ['ps', '-fp', String(tracer.pid)]),
     });
   }
+  if (workload.hasCriuFlow) {
+    findings.push({
+      code: 'HAS_CRIU_FLOW',
+      host: host.name,
+      message: `criu-flow works on ${host.name} from below process ${workload.rootPid}: it would freeze itself`,
+      remedy: 'Name the service itself, not what it and your session descend from.',
+      command: commandOn(host, ['ps', '-f', '--forest', '-e']),
+    });
+  }
+  for (const { pid, inode } of workload.outsidePipes ?? []) {
+    findings.push({
+      code: 'OUTSIDE_PIPE',
+      host: host.name,
+      message: `The workload reads from, or writes to, a pipe (inode ${inode}) that process ${pid} outside of it has open, too`,
+      remedy:
+        'Let that process be of the workload, or let the workload write to a file or to the journal instead.',
+      command: commandOn(host, ['ps', '-fp', String(pid)]),
+    });
+  }
+  for (const { pid, fd, what } of workload.unknownFiles ?? []) {
+    findings.push({
+      code: 'UNKNOWN_FILE',
+      host: host.name,
+      message: `Process ${pid} has ${what} open as file descriptor ${fd}, which criu cannot dump`,
+      remedy: 'Configure the service to do without, if it can.',
+      command: commandOn(host, ['ls', '-l', `/proc/${pid}/fd/${fd}`]),
+    });
+  }
+  for (const { pid, fd, what } of workload.devices ?? []) {
+    findings.push({
+      code: 'DEVICE_OPEN',
+      host: host.name,
+      message: `Process ${pid} has the device ${what} open as file descriptor ${fd}, which criu dumps with a plugin for it only`,
+      remedy: 'Close it, or install the plugin of criu for that device on both hosts, and allow DEVICE_OPEN.',
+      command: commandOn(host, ['ls', '-l', `/proc/${pid}/fd/${fd}`]),
+    });
+  }
   for (const { kind, path, inode } of workload.outsideSockets?.filter((each) => !goesToJournal(each)) ?? []) {
     findings.push({
       code: 'OUTSIDE_SOCKET',

@@ -779,7 +779,7 @@ export interface PreflightStep {
    */
   with?: {
     /**
-     * Findings that do not refuse the run, by their codes. Each that there is becomes a warning of the run. docs/preflight.md says what becomes of a run that goes past one; past two copies of a workload none goes.
+     * Findings that do not refuse the run, by their codes. Each that there is becomes a warning of the run. docs/preflight.md says what becomes of a run that goes past one; past SECOND_COPY and HAS_CRIU_FLOW none goes.
      */
     allow?: (
       | 'NOT_ROOT'
@@ -803,6 +803,9 @@ export interface PreflightStep {
       | 'NO_JOURNAL'
       | 'TOO_MANY_STREAMS'
       | 'OUTSIDE_SOCKET'
+      | 'OUTSIDE_PIPE'
+      | 'UNKNOWN_FILE'
+      | 'DEVICE_OPEN'
       | 'CONNECTIONS_OPEN'
       | 'CONNECTION_ELSEWHERE'
       | 'ADDRESS_TAKEN'

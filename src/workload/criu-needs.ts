@@ -7,7 +7,14 @@ export interface CriuNeeds {
   readonly shellJob: boolean;
   /** It has connections to the journal of its host. */
   readonly journal?: JournalNeeds;
+  /** It holds locks of files (criu(8), `--file-locks`). */
+  readonly fileLocks: boolean;
+  /** The largest file without a name that is to be dumped, where criu must be told (criu(8), `--ghost-limit`). */
+  readonly ghostLimitBytes?: number;
 }
+
+/** As much criu dumps of a file without a name by itself. @see CRIU's source, include/cr_options.h (DEFAULT_GHOST_LIMIT) */
+const GHOST_LIMIT_BYTES = 1024 ** 2;
 
 /** How a workload writes to systemd's journal, by sockets that end on its host, and are made anew on another one. */
 export interface JournalNeeds {
@@ -25,13 +32,19 @@ const MESSAGE_SOCKETS: readonly string[] = ['dev-log', 'socket', 'syslog'].map(
 );
 
 export function criuNeeds(workload: WorkloadFacts): CriuNeeds {
-  const { processes, outsideSockets = [] } = workload;
+  const { processes, outsideSockets = [], hasFileLocks = false, largestGhostBytes = 0 } = workload;
   const pids = new Set(processes.map((process) => process.pid));
   const shellJob = processes.some((process) => !pids.has(process.session));
   const ofJournal = outsideSockets.filter(goesToJournal);
-  if (ofJournal.length === 0) return { shellJob };
+  // It may grow until it is frozen.
+  const ghostLimitBytes = 2 * largestGhostBytes;
+  const needs = {
+    ...{ shellJob, fileLocks: hasFileLocks },
+    ...(ghostLimitBytes > GHOST_LIMIT_BYTES && { ghostLimitBytes }),
+  };
+  if (ofJournal.length === 0) return needs;
   const streams = ofJournal.filter(isStream).map(({ inode }) => inode);
-  return { shellJob, journal: { identifier: identifierOf(processes[0]), streams } };
+  return { ...needs, journal: { identifier: identifierOf(processes[0]), streams } };
 }
 
 /** How many connections to where a unit's output goes can be made anew: a unit has one, or two. */

@@ -44,6 +44,21 @@ export interface OutsideSocket {
   readonly path: string;
 }
 
+/** Something that a process of the workload has open. */
+export interface OpenThing {
+  readonly pid: number;
+  readonly fd: number;
+  /** What it is: as /proc/PID/fd names it, or of a device its `major:minor`, and its path. */
+  readonly what: string;
+}
+
+/** A pipe that is an input or output of the workload, and that a process outside of it has open, too. */
+export interface OutsidePipe {
+  readonly inode: number;
+  /** The other process. */
+  readonly pid: number;
+}
+
 /** A file that the workload needs to find again under the same path. */
 export interface FileFacts {
   readonly path: string;
@@ -62,6 +77,17 @@ export interface WorkloadFacts {
   /** None on a host without cgroup v2. */
   readonly cgroup?: CgroupFacts;
   readonly outsideSockets?: readonly OutsideSocket[];
+  readonly outsidePipes?: readonly OutsidePipe[];
+  /** Whether a process holds a lock of a file. @see flock(2), fcntl(2); proc_pid_fdinfo(5), `lock` */
+  readonly hasFileLocks?: true;
+  /** The size of the largest file that is open and has no name any more: it travels in the images. */
+  readonly largestGhostBytes?: number;
+  /** Kinds of open files that criu does not know. */
+  readonly unknownFiles?: readonly OpenThing[];
+  /** Open devices that criu does not dump by itself. */
+  readonly devices?: readonly OpenThing[];
+  /** criu-flow itself, or its connection, is below the root process. */
+  readonly hasCriuFlow?: true;
 }
 
 /** What a cgroup may be limited by, and what it has when nobody has said anything. @see the kernel's documentation, cgroup-v2 */
@@ -81,7 +107,8 @@ const LIMIT_FILES = Object.keys(LIMIT_DEFAULTS);
 /**
  * Prints NUL-separated records of the tree below a pid: \`P pid ppid pgrp session start tracer rssKiB threads exe cwd
  * command\`, \`A pid profile\`, \`G pid cgroup\`, \`L file value\` of the root's cgroup, \`S pid\` of others in that, or when that cannot be told, \`F use size path\`, \`C local remote\`, \`U kind inode
- * path\` of unix sockets to the outside, each field ended by TAB. One pass of awk over /proc/PID/stat finds
+ * path\` of unix sockets to the outside, \`O inode pid\` of pipes to there, \`K\` when a lock is held, \`D size\` of open files without a name, \`X pid fd kind\` and \`V pid fd
+ * device path\` of what is not dumped, \`M\` when this script is of the tree, each field ended by TAB. One pass of awk over /proc/PID/stat finds
  * the tree; a file name may hold anything but NUL. An open file without a link (deleted, O_TMPFILE, memfd) travels in
  * the images. Argument: the root pid.
  */
@@ -172,6 +199,41 @@ done | sort -u | while IFS= read -r path; do
   [ -f "$path" ] || continue
   printf 'F\\tmapped\\t%s\\t%s\\0' "$(stat -L -c %s -- "$path")" "$path"
 done
+directories=$(for pid in $tree; do echo "/proc/$pid/fd"; done)
+find $directories -maxdepth 1 -lname 'anon_inode:*' -printf '%p\\t%l\\n' 2> /dev/null | awk -F '[/\\t]' '
+  $0 !~ /anon_inode:(\\[(eventfd|eventpoll|signalfd|timerfd|fanotify|pidfd)\\]|inotify|bpf-map)$/ {
+    printf "X\\t%s\\t%s\\t%s%c", $3, $5, $6, 0
+  }'
+# null, zero, full, random and urandom; terminals; tun. See proc_devices(5), and devices.txt of the kernel's documentation.
+find -L $directories -maxdepth 1 -type c -print0 2> /dev/null | xargs -0 -r stat -L -c '%t:%T %n' 2> /dev/null |
+  while read -r device link; do
+    case $device in 1:[35789] | 4:* | 5:[012] | 8[89a-f]:* | a:c8) continue ;; esac
+    pid=\${link#/proc/}
+    printf 'V\\t%s\\t%s\\t%s:%s\\t%s\\0' "\${pid%%/*}" "\${link##*/}" "$((0x\${device%:*}))" "$((0x\${device#*:}))" "$(readlink "$link")"
+  done
+find -L $directories -maxdepth 1 -type f -links 0 -printf '%s\\t%p\\n' 2> /dev/null | while IFS='	' read -r size link; do
+  case $(readlink "$link") in /memfd:* | /dev/zero* | /SYSV*) ;; *) printf 'D\\t%s\\0' "$size" ;; esac
+done
+for pid in $tree; do
+  ! cat "/proc/$pid/fdinfo/"* 2> /dev/null | grep -q '^lock:' || { printf 'K\\0'; break; }
+done
+case "
+$tree
+" in *"
+$$
+"*) printf 'M\\0' ;; esac
+find /proc/[0-9]*/fd -maxdepth 1 -lname 'pipe:*' -printf '%p\\t%l\\n' 2> /dev/null | awk -F '[/\\t]' -v tree="$tree" '
+  BEGIN { split(tree, pids, "\\n"); for (each in pids) ours[pids[each]] }
+  # Others than its standard ones it may have from whoever started it, and not know of them.
+  { if ($3 in ours) { if ($5 < 3) own[$6] } else if (!($6 in other)) other[$6] = $3 }
+  END {
+    for (pipe in own)
+      if (pipe in other) {
+        inode = pipe
+        gsub(/[^0-9]/, "", inode)
+        printf "O\\t%s\\t%s%c", inode, other[pipe], 0
+      }
+  }'
 if command -v ss > /dev/null; then
   for pid in $tree; do ss -Htnp state established 2> /dev/null | grep -F "pid=$pid," ; done | sort -u |
     while read -r _ _ local remote _; do printf 'C\\t%s\\t%s\\0' "$local" "$remote"; done
@@ -208,7 +270,11 @@ export function parseFacts(rootPid: number, text: string): WorkloadFacts {
   const cgroups = new Map<number, string>();
   const limits: Record<string, string> = {};
   const outsideSockets: OutsideSocket[] = [];
-  let isShared = false;
+  const outsidePipes: OutsidePipe[] = [];
+  const unknownFiles: OpenThing[] = [];
+  const devices: OpenThing[] = [];
+  let largestGhostBytes = 0;
+  let [isShared, hasFileLocks, hasCriuFlow] = [false, false, false];
   for (const record of text.split('\0')) {
     const [kind, ...fields] = record.split('\t');
     if (kind === 'P') processes.push(parseProcess(fields));
@@ -227,6 +293,15 @@ export function parseFacts(rootPid: number, text: string): WorkloadFacts {
     if (kind === 'L' && second !== LIMIT_DEFAULTS[first]) limits[first] = second;
     if (kind === 'S') isShared = true;
     if (kind === 'U') outsideSockets.push({ kind: first, inode: Number(second), path: third });
+    if (kind === 'O') outsidePipes.push({ inode: Number(first), pid: Number(second) });
+    if (kind === 'X') unknownFiles.push({ pid: Number(first), fd: Number(second), what: third });
+    if (kind === 'V') {
+      const path = fields.slice(3).join('\t');
+      devices.push({ pid: Number(first), fd: Number(second), what: `${third} ${path}` });
+    }
+    if (kind === 'D') largestGhostBytes = Math.max(largestGhostBytes, Number(first));
+    if (kind === 'K') hasFileLocks = true;
+    if (kind === 'M') hasCriuFlow = true;
     if (kind === 'C') {
       const [local = '', remote = ''] = fields;
       if (!/^(127\.|\[::1\]|\[::ffff:127\.)/.test(local)) connections.add(`${local} > ${remote}`);
@@ -246,6 +321,12 @@ export function parseFacts(rootPid: number, text: string): WorkloadFacts {
     // The root of a cgroup namespace has the limits of the container that the host is.
     ...(path !== undefined && { cgroup: { path, limits: path === '/' ? {} : limits, outside, isShared } }),
     ...(outsideSockets.length > 0 && { outsideSockets }),
+    ...(outsidePipes.length > 0 && { outsidePipes }),
+    ...(hasFileLocks && { hasFileLocks }),
+    ...(largestGhostBytes > 0 && { largestGhostBytes }),
+    ...(unknownFiles.length > 0 && { unknownFiles }),
+    ...(devices.length > 0 && { devices }),
+    ...(hasCriuFlow && { hasCriuFlow }),
   };
 }
 

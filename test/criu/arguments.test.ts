@@ -12,6 +12,7 @@ const options: CriuOptions = {
   actionScript: '/run/hold/hold',
   connections: 'refuse',
   shellJob: false,
+  fileLocks: false,
 };
 
 test('a dump ends the tasks itself, in the hands of its action script', () => {

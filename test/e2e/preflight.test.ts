@@ -19,6 +19,25 @@ interface Condition {
 
 const SLEEP = 'setsid sleep 4711 < /dev/null > /dev/null 2>&1 & echo $!';
 
+/** Two processes, each of a session of its own, with an end each of what that Python makes as its standard output. */
+const twoThatShare = (ends: string): string => `python3 -c '
+import os, socket
+null = os.open("/dev/null", os.O_RDWR)
+def sleep(kept):
+    os.setsid()
+    for fd in range(3):
+        os.dup2(null, fd)
+    os.dup2(kept, 1)
+    os.execvp("sleep", ["sleep", "4711"])
+one, other = ${ends}
+if os.fork() == 0:
+    sleep(other)
+pid = os.fork()
+if pid == 0:
+    sleep(one)
+print(pid)
+'`;
+
 const CONDITIONS: readonly Condition[] = [
   {
     code: 'TRACED',
@@ -50,23 +69,24 @@ const CONDITIONS: readonly Condition[] = [
   },
   {
     code: 'OUTSIDE_SOCKET',
-    start: `python3 -c '
-import os, socket
-null = os.open("/dev/null", os.O_RDWR)
-def sleep(kept):
-    os.setsid()
-    for fd in range(3):
-        os.dup2(null, fd)
-    os.set_inheritable(kept.fileno(), True)
-    os.execvp("sleep", ["sleep", "4711"])
-one, other = socket.socketpair()
-if os.fork() == 0:
-    sleep(other)
-pid = os.fork()
-if pid == 0:
-    sleep(one)
-print(pid)
-'`,
+    start: twoThatShare('[each.detach() for each in socket.socketpair()]'),
+  },
+  {
+    code: 'OUTSIDE_PIPE',
+    start: twoThatShare('os.pipe()'),
+    forced: 'done',
+  },
+  {
+    code: 'UNKNOWN_FILE',
+    start: `setsid perl -e '
+      my $fd = syscall 323, 0;
+      $fd >= 0 or die "userfaultfd: $!";
+      open STDOUT, ">", "/dev/null"; open STDERR, ">", "/dev/null"; open STDIN, "<", "/dev/null";
+      exec "sleep", "4711"' < /dev/null > /dev/null 2>&1 & echo $!`,
+  },
+  {
+    code: 'DEVICE_OPEN',
+    start: `mknod /srv/kmsg c 1 11; exec 3< /srv/kmsg; ${SLEEP}`,
   },
   {
     code: 'NO_DEVICE',
@@ -96,7 +116,10 @@ describe.skipIf(labSkipReason !== undefined)(
 
     test.each(CONDITIONS.map((condition) => [condition.code, condition] as const))(
       '%s',
-      async (code, { start = SLEEP, make, mend, network, transfer = '{ uses: transfer/rsync }', forced }) => {
+      async (
+        code,
+        { start = SLEEP, make, mend, network, transfer = '{ uses: transfer/rsync }', forced = 'rolled-back' },
+      ) => {
         const pid = Number((await lab.sh('a', start)).split('\n').at(-1));
         const began = await lab.processStart('a', pid);
         expect(began).not.toBe('');
@@ -115,15 +138,65 @@ describe.skipIf(labSkipReason !== undefined)(
           });
           expect(await lab.processStart('a', pid)).toBe(began);
           const past = await run(`{ uses: preflight, with: { allow: [${code}] } }`);
-          expect(past, JSON.stringify(past.failure)).toMatchObject({
-            ...{ outcome: forced ?? 'rolled-back', workloadIsOn: 'source', undoFailures: [] },
-          });
           expect(past.warnings.join('\n')).toContain(`${code} is allowed: `);
-          expect(await lab.processStart('a', pid)).toBe(began);
+          expect(past, JSON.stringify(past.failure)).toMatchObject({ outcome: forced, undoFailures: [] });
+          const isMoved = past.outcome === 'done';
+          expect(past.workloadIsOn).toBe(isMoved ? 'destination' : 'source');
+          if (isMoved) expect(await lab.processStart('b', pid)).not.toBe('');
+          expect(await lab.processStart('a', pid)).toBe(isMoved ? '' : began);
         } finally {
           if (mend) await lab.sh(mend[0], mend[1], String(pid));
         }
       },
     );
+
+    test('what contains criu-flow’s own connection is refused, whatever is allowed', async () => {
+      const pid = Number(await lab.sh('a', 'pgrep -o sshd'));
+      const all = 'allow: [TRACED, PID_TAKEN, PROGRAM_DIFFERS, FILE_DIFFERS, OUTSIDE_SOCKET, OUTSIDE_PIPE]';
+      const summary = await lab.run({
+        workload: `pid: ${pid}`,
+        steps: `- { uses: preflight, with: { ${all} } }\n- uses: dump\n- uses: transfer/rsync\n- uses: restore`,
+      });
+      expect(summary).toMatchObject({ outcome: 'refused', workloadIsOn: 'source' });
+      expect(`${summary.failure?.message}\n${summary.failure?.hint}`).toContain('[HAS_CRIU_FLOW]');
+    });
+
+    test('locks of files, and large files without a name, move with the workload', async () => {
+      const program = `
+import fcntl, os, time
+lock = open("/srv/own/lock", "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+ranges = open("/srv/own/range", "w+")
+fcntl.lockf(ranges, fcntl.LOCK_EX)
+ghost = open("/srv/own/ghost", "w+b")
+ghost.write(os.urandom(1 << 20) * 5)
+ghost.flush()
+os.unlink("/srv/own/ghost")
+open("/srv/own/ready", "w").close()
+time.sleep(4711)`;
+      const start = `mkdir -p /srv/own && cd /srv/own && { setsid python3 -c "$1" < /dev/null > /dev/null 2>&1 & echo $!; }
+      until [ -e /srv/own/ready ]; do sleep 0.02; done`;
+      const pid = Number(await lab.sh('a', start, program));
+      const ghostOf = 'sha256sum < "$(find /proc/$1/fd -lname "*(deleted)")"';
+      const before = await lab.sh('a', ghostOf, String(pid));
+      const summary = await lab.run({
+        workload: `pid: ${pid}`,
+        files: ['/srv/own'],
+        steps: '- uses: preflight\n- uses: dump\n- uses: transfer/rsync\n- uses: restore',
+      });
+      expect(summary, JSON.stringify(summary.failure)).toMatchObject({ outcome: 'done' });
+      expect(await lab.sh('b', ghostOf, String(pid))).toBe(before);
+      const tryLock = `
+import fcntl, sys
+file = open("/srv/own/" + sys.argv[1], "r+")
+try:
+    (fcntl.flock if sys.argv[1] == "lock" else fcntl.lockf)(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    print("free")
+except OSError:
+    print("held")`;
+      for (const file of ['lock', 'range'])
+        expect(await lab.sh('b', 'python3 -c "$1" "$2"', tryLock, file)).toBe('held');
+      await lab.sh('b', 'kill -KILL "$1"', String(pid));
+    });
   },
 );
