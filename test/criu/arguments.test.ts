@@ -76,3 +76,10 @@ test('rounds of memory, and the dump after them, have what was not written to si
   expect(preDumpArguments(4711, options, '../round-1').slice(-3)).toEqual(since('../round-1'));
   expect(dumpArguments(4711, options, { parent: 'last-round' }).slice(-3)).toEqual(since('last-round'));
 });
+
+test('locks of files are told to dump and restore, the largest file without a name to the dump', () => {
+  const more = { ...options, fileLocks: true, ghostLimitBytes: 3_000_000 };
+  expect(dumpArguments(1, more).slice(-3)).toEqual(['--file-locks', '--ghost-limit', '3000000']);
+  expect(restoreArguments(more)).toContain('--file-locks');
+  expect(restoreArguments(more)).not.toContain('--ghost-limit');
+});

@@ -36,6 +36,21 @@ test('each process that is traced is named with its tracer', () => {
   ]);
 });
 
+test('what a process has open that criu cannot carry is named, with its process and file descriptor', () => {
+  const facts: Partial<WorkloadFacts> = {
+    hasCriuFlow: true,
+    outsidePipes: [{ inode: 7, pid: 99 }],
+    unknownFiles: [{ pid: 20, fd: 5, what: 'anon_inode:[io_uring]' }],
+    devices: [{ pid: 20, fd: 6, what: '195:0 /dev/nvidia0' }],
+  };
+  expect(messages(facts, { connections: 'refuse' })).toEqual([
+    'criu-flow works on a from below process 20: it would freeze itself',
+    'The workload reads from, or writes to, a pipe (inode 7) that process 99 outside of it has open, too',
+    'Process 20 has anon_inode:[io_uring] open as file descriptor 5, which criu cannot dump',
+    'Process 20 has the device 195:0 /dev/nvidia0 open as file descriptor 6, which criu dumps with a plugin for it only',
+  ]);
+});
+
 test('a unix socket whose other end is outside is refused, but for systemd’s journal', () => {
   const bus = { kind: 'u_str', inode: 7, path: '/run/dbus/system_bus_socket' };
   const output = { kind: 'u_str', inode: 8, path: '/run/systemd/journal/stdout' };

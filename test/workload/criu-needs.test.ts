@@ -11,9 +11,24 @@ function connected(outsideSockets: readonly OutsideSocket[]): WorkloadFacts {
 }
 
 test('a session whose leader stays behind makes it a shell job', () => {
-  expect(criuNeeds(workloadOf(ROOT, { pid: 11, session: 10 }))).toEqual({ shellJob: false });
-  expect(criuNeeds(workloadOf(ROOT, { pid: 11, session: 11 }))).toEqual({ shellJob: false });
-  expect(criuNeeds(workloadOf({ pid: 10, session: 9 }))).toEqual({ shellJob: true });
+  expect(criuNeeds(workloadOf(ROOT, { pid: 11, session: 10 }))).toEqual({
+    shellJob: false,
+    fileLocks: false,
+  });
+  expect(criuNeeds(workloadOf(ROOT, { pid: 11, session: 11 }))).toEqual({
+    shellJob: false,
+    fileLocks: false,
+  });
+  expect(criuNeeds(workloadOf({ pid: 10, session: 9 }))).toEqual({ shellJob: true, fileLocks: false });
+});
+
+test('criu is told of locks, and of files without a name that are larger than it would dump, with room to grow', () => {
+  const workload = workloadOf(ROOT);
+  expect(criuNeeds({ ...workload, hasFileLocks: true })).toEqual({ shellJob: false, fileLocks: true });
+  expect(criuNeeds({ ...workload, largestGhostBytes: 512 * 1024 })).not.toHaveProperty('ghostLimitBytes');
+  expect(criuNeeds({ ...workload, largestGhostBytes: 1024 ** 2 })).toMatchObject({
+    ghostLimitBytes: 2 * 1024 ** 2,
+  });
 });
 
 const OUTPUT: OutsideSocket = { kind: 'u_str', inode: 501, path: '/run/systemd/journal/stdout' };
@@ -26,7 +41,7 @@ test('connections to the journal are made anew, those of the output by criu’s 
     streams: [501, 500],
   });
   expect(criuNeeds(connected([MESSAGES])).journal).toEqual({ identifier: 'program', streams: [] });
-  expect(criuNeeds(connected([BUS]))).toEqual({ shellJob: false });
+  expect(criuNeeds(connected([BUS]))).toEqual({ shellJob: false, fileLocks: false });
 });
 
 test('who chose the name of the program gives no line to a shell of root', () => {

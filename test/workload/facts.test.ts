@@ -34,6 +34,13 @@ test('records become facts: the root first, files once, loopback connections lef
       'L\tpids.max\tmax',
       'L\tcpu.max\tmax 100000',
       'U\tu_str\t501\t/run/systemd/journal/stdout',
+      'O\t77\t99',
+      'X\t21\t5\tanon_inode:[io_uring]',
+      'V\t20\t3\t1:11\t/dev/a\tname with tab',
+      'D\t100',
+      'D\t5000000',
+      'D\t7',
+      'K',
       '',
     ].join('\0'),
   );
@@ -57,6 +64,13 @@ test('records become facts: the root first, files once, loopback connections lef
     { use: 'mapped', sizeBytes: 9, path: '/usr/bin/x' },
   ]);
   expect(facts.connections).toEqual(['10.0.0.1:80 > 10.0.0.2:4000']);
+  expect(facts).toMatchObject({
+    outsidePipes: [{ inode: 77, pid: 99 }],
+    unknownFiles: [{ pid: 21, fd: 5, what: 'anon_inode:[io_uring]' }],
+    devices: [{ pid: 20, fd: 3, what: '1:11 /dev/a\tname with tab' }],
+    ...{ largestGhostBytes: 5_000_000, hasFileLocks: true },
+  });
+  expect(facts).not.toHaveProperty('hasCriuFlow');
   expect(facts.processes.map(({ appArmorProfile }) => appArmorProfile)).toEqual([undefined, 'a profile']);
   // What is as it is without a limit is none.
   expect(facts.cgroup).toEqual({
