@@ -56,8 +56,8 @@ export async function explain(word: string): Promise<Explanation> {
   if (page) return { pages: [page], seeAlso: keys.filter((key) => !isPageOf(page, key)).map(shortPath) };
   const pages = keys.flatMap((key) => keyPage(key) ?? []);
   if (pages.length > 0) return { pages, seeAlso: [] };
-  const code = [...errors(), ...findings()].find(({ name }) => name === word.toUpperCase());
-  if (code) return { pages: [code], seeAlso: [] };
+  const ofCode = [...errors(), ...findings()].find(({ name }) => name === word.toUpperCase());
+  if (ofCode) return { pages: [ofCode], seeAlso: [] };
   throw unknown(word);
 }
 
