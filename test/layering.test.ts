@@ -66,7 +66,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'transfer',
     'workload',
   ],
-  preflight: ['checkpoint', 'errors', 'host', 'plan', 'workload'],
+  preflight: ['checkpoint', 'errors', 'events', 'host', 'plan', 'workload'],
   checkpoint: ['errors', 'host', 'plan', 'workload'],
   criu: ['errors', 'host', 'plan', 'transfer', 'workload'],
   network: ['errors', 'host'],

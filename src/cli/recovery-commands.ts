@@ -1,11 +1,12 @@
 import { type Command, Option } from 'commander';
 import { REPORTER_KINDS } from '../report/reporter.ts';
+import type { DoctorCommandOptions } from './commands/doctor.ts';
 import type { LocksCommandOptions } from './commands/locks.ts';
 import type { StatusCommandOptions } from './commands/status.ts';
 import type { TakeUpCommandOptions } from './commands/take-up.ts';
 import { examples } from './help.ts';
 
-/** What a person needs when a controller died, or two runs met: status, resume, rollback, locks, unlock. */
+/** What a person needs who asks hosts, before a run, or when a controller died, or two runs met: doctor, status, resume, rollback, locks, unlock. */
 export function addRecovery(program: Command, done: (exitCode: number) => void): void {
   reaching(program.command('status'))
     .description('say where the workload of a run is alive, and what to do next; asks both hosts')
@@ -68,6 +69,21 @@ export function addRecovery(program: Command, done: (exitCode: number) => void):
     .action(async (run: string, { reject = false, reason }: { reject?: boolean; reason?: string }) => {
       const { approveCommand } = await import('./commands/approve.ts');
       done(await approveCommand(run, { reject, reason }));
+    });
+
+  reaching(program.command('doctor'))
+    .description(
+      'say whether hosts are ready for moves, what to install or set, and which can receive from which',
+    )
+    .argument('<host...>', 'as in a recipe: root@a, an alias of ssh_config')
+    .option('--json', 'for programs')
+    .addHelpText(
+      'after',
+      `${examples('criu-flow doctor root@a root@b')}\n\nExits with 0 when all are ready, with 4 otherwise. Nothing is changed.`,
+    )
+    .action(async (hosts: string[], options: DoctorCommandOptions) => {
+      const { doctorCommand } = await import('./commands/doctor.ts');
+      done(await doctorCommand(hosts, options));
     });
 
   reaching(program.command('locks'))

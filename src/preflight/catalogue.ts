@@ -24,6 +24,10 @@ export const FINDINGS: Readonly<Record<FindingCode, CatalogueFinding>> = {
     means: 'rsync on a host cannot compress with lz4, as rsync 3.2.7 and later can',
     ifAllowed: 'a copy that is to be compressed with it fails, and the run is rolled back',
   },
+  CRIU_TOO_OLD: {
+    means: 'criu on a host is older than 3.17, which is the first that locks a network with nftables',
+    ifAllowed: 'criu fails to dump or to restore, and the run is rolled back',
+  },
   CRIU_UNUSABLE: {
     means: '`criu check` fails on a host: its kernel lacks what criu needs, or criu does not know it',
     ifAllowed:
@@ -142,5 +146,11 @@ export const FINDINGS: Readonly<Record<FindingCode, CatalogueFinding>> = {
   NO_ROOM: {
     means: 'a disk has less room than the images may need',
     ifAllowed: 'the images may not fit: then the run is rolled back',
+  },
+  CLOCK_DIFFERS: {
+    means:
+      'the clocks of two hosts are more than two seconds apart; for `criu-flow doctor`, that of a host and of this machine',
+    ifAllowed:
+      'the time of day jumps for the workload when it moves; certificates and tokens may not be valid',
   },
 };

@@ -4,6 +4,7 @@ export const FINDING_CODES = [
   'NOT_ROOT',
   'TOOLS_MISSING',
   'RSYNC_TOO_OLD',
+  'CRIU_TOO_OLD',
   'CRIU_UNUSABLE',
   'CRIU_OLDER',
   'CPU_DIFFERS',
@@ -32,12 +33,19 @@ export const FINDING_CODES = [
   'NO_DEVICE',
   'NO_SHARED_DIRECTORY',
   'NO_ROOM',
+  'CLOCK_DIFFERS',
 ] as const;
 
 export type FindingCode = (typeof FINDING_CODES)[number];
 
 /** No run goes past these: there would be two copies, or criu-flow would freeze itself. */
 export const NEVER_ALLOWED: ReadonlySet<FindingCode> = new Set(['SECOND_COPY', 'HAS_CRIU_FLOW']);
+
+/** As people are told of them. */
+export function worstFirst(findings: readonly Finding[]): readonly Finding[] {
+  const rank = ({ code }: Finding): number => FINDING_CODES.indexOf(code);
+  return findings.toSorted((one, other) => rank(one) - rank(other));
+}
 
 /** One thing that would make the run fail. */
 export interface Finding {

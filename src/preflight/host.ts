@@ -2,30 +2,21 @@ import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript, runScript } from '../host/shell.ts';
 import type { Finding } from './finding.ts';
+import { installCommand } from './packages.ts';
 
-/** The Debian package of each tool, for the command to paste. */
-const PACKAGES: Readonly<Record<string, string>> = {
-  criu: 'criu',
-  nft: 'nftables',
-  rsync: 'rsync',
-  ssh: 'openssh-client',
-  'ssh-keygen': 'openssh-client',
-  sha256sum: 'coreutils',
-  ss: 'iproute2',
-  ip: 'iproute2',
-  arping: 'iputils-arping',
-  perl: 'perl-base',
-  tar: 'tar',
-};
-
-/** Prints `uid N`, `missing TOOL`, `rsync VERSION` for one without lz4, and criu's own verdict. Arguments: the tools. */
+/**
+ * Prints `uid N`, `os ID…` and `missing TOOL`, `rsync VERSION` for one without lz4, `old VERSION` of criu, and criu's own verdict. Arguments: the tools.
+ * @see os-release(5); criu's release notes of 3.17, from which on it locks a network with nftables
+ */
 const HOST_SCRIPT = `
 echo "uid $(id -u)"
+echo "os $( (. /etc/os-release && echo "$ID $ID_LIKE") 2> /dev/null)"
 for tool in "$@"; do command -v "$tool" > /dev/null || echo "missing $tool"; done
 if command -v rsync > /dev/null; then
   rsync --version | grep -qw lz4 || echo "rsync $(rsync --version | head -n 1)"
 fi
 if [ "$(id -u)" = 0 ] && command -v criu > /dev/null; then
+  criu --version | awk '$1 == "Version:" { split($2, part, "."); if (part[1] * 1000 + part[2] < 3017) print "old " $2 }'
   said=$(criu check 2>&1) || echo "criu $(echo "$said" | grep -m 1 Error || echo "$said" | tail -n 1)"
 fi
 `;
@@ -35,6 +26,7 @@ export async function hostFindings(host: Host, tools: readonly string[]): Promis
   const { stdout } = await mustRunScript(host, HOST_SCRIPT, tools, { what: 'Looking at the host' });
   const findings: Finding[] = [];
   const missing: string[] = [];
+  let ids: readonly string[] = [];
   for (const line of stdout.split('\n')) {
     const [word, ...rest] = line.split(' ');
     const value = rest.join(' ');
@@ -47,6 +39,16 @@ export async function hostFindings(host: Host, tools: readonly string[]): Promis
       });
     }
     if (word === 'missing') missing.push(value);
+    if (word === 'os') ids = rest;
+    if (word === 'old') {
+      findings.push({
+        code: 'CRIU_TOO_OLD',
+        host: host.name,
+        message: `criu on ${host.name} is ${value}, and 3.17 is the first that locks a network with nftables`,
+        remedy: 'Install a later criu.',
+        command: commandOn(host, ['criu', '--version']),
+      });
+    }
     if (word === 'rsync') {
       findings.push({
         code: 'RSYNC_TOO_OLD',
@@ -67,13 +69,12 @@ export async function hostFindings(host: Host, tools: readonly string[]): Promis
     }
   }
   if (missing.length > 0) {
-    const packages = [...new Set(missing.map((tool) => PACKAGES[tool] ?? tool))];
     findings.push({
       code: 'TOOLS_MISSING',
       host: host.name,
       message: `${host.name} lacks ${missing.join(', ')}`,
       remedy: 'Install what is missing.',
-      command: commandOn(host, ['apt-get', 'install', '-y', ...packages]),
+      command: commandOn(host, installCommand(ids, missing)),
     });
   }
   return findings;

@@ -10,9 +10,10 @@ import {
 } from '../plan/plan.ts';
 import { type FoundWorkload, lookUpWorkload } from '../checkpoint/look-up.ts';
 import { checkpointFindings, revertFindings } from './checkpoint.ts';
+import { clockFindings, readClock } from './clock.ts';
 import { compatibilityFindings } from './compatible.ts';
 import { destinationFindings } from './destination.ts';
-import { type Finding, FINDING_CODES, NEVER_ALLOWED } from './finding.ts';
+import { type Finding, NEVER_ALLOWED, worstFirst } from './finding.ts';
 import { hostFindings, roundsFindings } from './host.ts';
 import { lazyFindings } from './lazy-pages.ts';
 import { workloadFindings } from './workload.ts';
@@ -52,7 +53,7 @@ export async function lookAround(
   detail: (text: string) => void = () => undefined,
 ): Promise<Look> {
   const found = await LOOKS[sight.plan.kind](sight, detail);
-  const inOrder = found.findings.toSorted((one, other) => rank(one) - rank(other));
+  const inOrder = worstFirst(found.findings);
   const codes = allowedFindings(sight.plan);
   const isAllowed = ({ code }: Finding): boolean => codes.includes(code) && !NEVER_ALLOWED.has(code);
   return {
@@ -60,10 +61,6 @@ export async function lookAround(
     findings: inOrder.filter((finding) => !isAllowed(finding)),
     allowed: inOrder.filter(isAllowed),
   };
-}
-
-function rank({ code }: Finding): number {
-  return FINDING_CODES.indexOf(code);
 }
 
 const LOOKS: Readonly<
@@ -80,7 +77,9 @@ async function lookBeforeMove(
   detail('look at both hosts');
   const isLazy = isPostCopied(plan);
   const mayBeLazy = strategiesOf(plan).includes('post-copy');
-  const [onSource, tracking, lazy, onDestination, compatible, found] = await Promise.all([
+  const [there, here, onSource, tracking, lazy, onDestination, compatible, found] = await Promise.all([
+    readClock(source),
+    readClock(destination),
     hostFindings(source, [
       ...(isDirect ? [...COPYING_TOOLS, 'ssh', 'ssh-keygen'] : TOOLS),
       ...(plan.strategy === 'auto' || (isDirect && bandwidthLimitOf(plan) !== undefined) ? ['perl'] : []),
@@ -103,6 +102,7 @@ async function lookBeforeMove(
     ...tracking,
     ...lazy,
     ...onDestination,
+    ...clockFindings(destination, here, { name: source.name, ahead: there }),
     ...compatible,
     ...workloadFindings(found.workload, source, plan.network),
     ...(await destinationFindings(destination, found.workload, plan, source)),

@@ -785,6 +785,7 @@ export interface PreflightStep {
       | 'NOT_ROOT'
       | 'TOOLS_MISSING'
       | 'RSYNC_TOO_OLD'
+      | 'CRIU_TOO_OLD'
       | 'CRIU_UNUSABLE'
       | 'CRIU_OLDER'
       | 'CPU_DIFFERS'
@@ -812,6 +813,7 @@ export interface PreflightStep {
       | 'NO_DEVICE'
       | 'NO_SHARED_DIRECTORY'
       | 'NO_ROOM'
+      | 'CLOCK_DIFFERS'
     )[];
   };
   /**

@@ -63,6 +63,7 @@ test.each([
   'status',
   'resume',
   'rollback',
+  'doctor',
   'locks',
   'unlock',
   'lab',
