@@ -23,7 +23,9 @@ function common(options: CriuOptions): string[] {
     '--network-lock',
     'nftables',
     ...(options.actionScript === undefined ? [] : ['--action-script', options.actionScript]),
-    ...(options.connections === 'keep' ? ['--tcp-established'] : []),
+    ...(options.connections === 'keep' || (options.connections === 'refuse' && options.loopbackConnections)
+      ? ['--tcp-established']
+      : []),
     ...(options.connections === 'close' ? ['--tcp-close'] : []),
     ...(options.shellJob ? ['--shell-job'] : []),
     ...(options.fileLocks ? ['--file-locks'] : []),

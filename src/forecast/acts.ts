@@ -271,7 +271,7 @@ function cleanUpActs(names: RunNames): readonly Act[] {
 }
 
 export function optionsOf(names: RunNames, directory: string): ReturnType<typeof criuOptions> {
-  return criuOptions(names, directory, { shellJob: true, fileLocks: false });
+  return criuOptions(names, directory, { shellJob: true, loopbackConnections: false, fileLocks: false });
 }
 
 /** Whether it is told of a shell job is seen when the workload is looked at. */

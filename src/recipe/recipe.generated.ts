@@ -171,7 +171,7 @@ export interface Recipe {
    */
   network?: {
     /**
-     * What happens to established TCP connections: `keep` moves them, `close` lets the workload see them closed, `refuse` refuses to move a workload that has any.
+     * What happens to established TCP connections: `keep` moves them, `close` lets the workload see them closed, `refuse` refuses to move a workload that has any. Those over loopback between two processes of the workload move with it, unless they are to be closed.
      */
     connections?: 'keep' | 'close' | 'refuse';
     /**

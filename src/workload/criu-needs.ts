@@ -7,6 +7,8 @@ export interface CriuNeeds {
   readonly shellJob: boolean;
   /** It has connections to the journal of its host. */
   readonly journal?: JournalNeeds;
+  /** It has TCP connections over loopback between two of its own: they move whatever the recipe says of connections (criu(8), `--tcp-established`). */
+  readonly loopbackConnections: boolean;
   /** It holds locks of files (criu(8), `--file-locks`). */
   readonly fileLocks: boolean;
   /** The largest file without a name that is to be dumped, where criu must be told (criu(8), `--ghost-limit`). */
@@ -33,13 +35,14 @@ const MESSAGE_SOCKETS: readonly string[] = ['dev-log', 'socket', 'syslog'].map(
 
 export function criuNeeds(workload: WorkloadFacts): CriuNeeds {
   const { processes, outsideSockets = [], hasFileLocks = false, largestGhostBytes = 0 } = workload;
+  const { hasLoopbackConnections: loopbackConnections = false } = workload;
   const pids = new Set(processes.map((process) => process.pid));
   const shellJob = processes.some((process) => !pids.has(process.session));
   const ofJournal = outsideSockets.filter(goesToJournal);
   // It may grow until it is frozen.
   const ghostLimitBytes = 2 * largestGhostBytes;
   const needs = {
-    ...{ shellJob, fileLocks: hasFileLocks },
+    ...{ shellJob, loopbackConnections, fileLocks: hasFileLocks },
     ...(ghostLimitBytes > GHOST_LIMIT_BYTES && { ghostLimitBytes }),
   };
   if (ofJournal.length === 0) return needs;

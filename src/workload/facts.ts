@@ -72,8 +72,10 @@ export interface WorkloadFacts {
   readonly rootPid: number;
   readonly processes: readonly ProcessFacts[];
   readonly files: readonly FileFacts[];
-  /** Established TCP connections, as \`local:port > peer:port\`; loopback left out. */
+  /** Established TCP connections, as \`local:port > peer:port\`; those over loopback between two of its own are left out. */
   readonly connections: readonly string[];
+  /** Whether there are such. */
+  readonly hasLoopbackConnections?: true;
   /** None on a host without cgroup v2. */
   readonly cgroup?: CgroupFacts;
   readonly outsideSockets?: readonly OutsideSocket[];
@@ -265,7 +267,7 @@ export async function readWorkload(host: Host, rootPid: number): Promise<Workloa
 export function parseFacts(rootPid: number, text: string): WorkloadFacts {
   const processes: ProcessFacts[] = [];
   const files = new Map<string, FileFacts>();
-  const connections = new Set<string>();
+  const connections: (readonly [string, string])[] = [];
   const profiles = new Map<number, string>();
   const cgroups = new Map<number, string>();
   const limits: Record<string, string> = {};
@@ -304,9 +306,12 @@ export function parseFacts(rootPid: number, text: string): WorkloadFacts {
     if (kind === 'M') hasCriuFlow = true;
     if (kind === 'C') {
       const [local = '', remote = ''] = fields;
-      if (!/^(127\.|\[::1\]|\[::ffff:127\.)/.test(local)) connections.add(`${local} > ${remote}`);
+      connections.push([local, remote]);
     }
   }
+  const ends = new Set(connections.map(([local, remote]) => `${plain(local)} ${plain(remote)}`));
+  const isInside = ([local, remote]: readonly [string, string]): boolean =>
+    /^(127\.|\[::1\])/.test(plain(local)) && ends.has(`${plain(remote)} ${plain(local)}`);
   processes.sort((a, b) => Number(b.pid === rootPid) - Number(a.pid === rootPid) || a.pid - b.pid);
   const path = cgroups.get(rootPid);
   const outside = [...cgroups].filter(([, other]) => other !== path).map(([pid]) => pid);
@@ -317,7 +322,12 @@ export function parseFacts(rootPid: number, text: string): WorkloadFacts {
       return appArmorProfile === undefined ? each : { ...each, appArmorProfile };
     }),
     files: [...files.values()],
-    connections: [...connections],
+    connections: [
+      ...new Set(
+        connections.filter((each) => !isInside(each)).map(([local, remote]) => `${local} > ${remote}`),
+      ),
+    ],
+    ...(connections.some(isInside) && { hasLoopbackConnections: true }),
     // The root of a cgroup namespace has the limits of the container that the host is.
     ...(path !== undefined && { cgroup: { path, limits: path === '/' ? {} : limits, outside, isShared } }),
     ...(outsideSockets.length > 0 && { outsideSockets }),
@@ -328,6 +338,11 @@ export function parseFacts(rootPid: number, text: string): WorkloadFacts {
     ...(devices.length > 0 && { devices }),
     ...(hasCriuFlow && { hasCriuFlow }),
   };
+}
+
+/** An address of IPv4, however a socket of IPv6 has it. */
+function plain(address: string): string {
+  return address.replace(/^\[::ffff:([\d.]+)\]/, '$1');
 }
 
 function parseProcess(fields: readonly string[]): ProcessFacts {

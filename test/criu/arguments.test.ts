@@ -12,6 +12,7 @@ const options: CriuOptions = {
   actionScript: '/run/hold/hold',
   connections: 'refuse',
   shellJob: false,
+  loopbackConnections: false,
   fileLocks: false,
 };
 
@@ -75,6 +76,13 @@ test('rounds of memory, and the dump after them, have what was not written to si
   const since = (parent: string): string[] => ['--track-mem', '--prev-images-dir', parent];
   expect(preDumpArguments(4711, options, '../round-1').slice(-3)).toEqual(since('../round-1'));
   expect(dumpArguments(4711, options, { parent: 'last-round' }).slice(-3)).toEqual(since('last-round'));
+});
+
+test('connections of its own are kept, though all others are refused; who closes connections closes them, too', () => {
+  const own = { ...options, loopbackConnections: true };
+  expect(dumpArguments(1, own)).toContain('--tcp-established');
+  expect(restoreArguments(own)).toContain('--tcp-established');
+  expect(dumpArguments(1, { ...own, connections: 'close' })).not.toContain('--tcp-established');
 });
 
 test('locks of files are told to dump and restore, the largest file without a name to the dump', () => {

@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest';
-import { criuNeeds, goesToJournal } from '../../src/workload/criu-needs.ts';
+import { type CriuNeeds, criuNeeds, goesToJournal } from '../../src/workload/criu-needs.ts';
 import type { OutsideSocket, WorkloadFacts } from '../../src/workload/facts.ts';
 import { workloadOf } from '../helpers/workload.ts';
 
 const ROOT = { pid: 10, session: 10 };
+
+/** Of a workload that needs nothing. */
+const NONE: CriuNeeds = { shellJob: false, loopbackConnections: false, fileLocks: false };
 
 /** One that has these sockets. */
 function connected(outsideSockets: readonly OutsideSocket[]): WorkloadFacts {
@@ -11,20 +14,18 @@ function connected(outsideSockets: readonly OutsideSocket[]): WorkloadFacts {
 }
 
 test('a session whose leader stays behind makes it a shell job', () => {
-  expect(criuNeeds(workloadOf(ROOT, { pid: 11, session: 10 }))).toEqual({
-    shellJob: false,
-    fileLocks: false,
-  });
-  expect(criuNeeds(workloadOf(ROOT, { pid: 11, session: 11 }))).toEqual({
-    shellJob: false,
-    fileLocks: false,
-  });
-  expect(criuNeeds(workloadOf({ pid: 10, session: 9 }))).toEqual({ shellJob: true, fileLocks: false });
+  expect(criuNeeds(workloadOf(ROOT, { pid: 11, session: 10 }))).toEqual({ ...NONE, shellJob: false });
+  expect(criuNeeds(workloadOf(ROOT, { pid: 11, session: 11 }))).toEqual({ ...NONE, shellJob: false });
+  expect(criuNeeds(workloadOf({ pid: 10, session: 9 }))).toEqual({ ...NONE, shellJob: true });
 });
 
 test('criu is told of locks, and of files without a name that are larger than it would dump, with room to grow', () => {
   const workload = workloadOf(ROOT);
-  expect(criuNeeds({ ...workload, hasFileLocks: true })).toEqual({ shellJob: false, fileLocks: true });
+  expect(criuNeeds({ ...workload, hasLoopbackConnections: true })).toEqual({
+    ...NONE,
+    loopbackConnections: true,
+  });
+  expect(criuNeeds({ ...workload, hasFileLocks: true })).toEqual({ ...NONE, fileLocks: true });
   expect(criuNeeds({ ...workload, largestGhostBytes: 512 * 1024 })).not.toHaveProperty('ghostLimitBytes');
   expect(criuNeeds({ ...workload, largestGhostBytes: 1024 ** 2 })).toMatchObject({
     ghostLimitBytes: 2 * 1024 ** 2,
@@ -41,7 +42,7 @@ test('connections to the journal are made anew, those of the output by criu’s 
     streams: [501, 500],
   });
   expect(criuNeeds(connected([MESSAGES])).journal).toEqual({ identifier: 'program', streams: [] });
-  expect(criuNeeds(connected([BUS]))).toEqual({ shellJob: false, fileLocks: false });
+  expect(criuNeeds(connected([BUS]))).toEqual({ ...NONE, shellJob: false });
 });
 
 test('who chose the name of the program gives no line to a shell of root', () => {

@@ -15,7 +15,7 @@ import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 const host = new LocalHost();
 
-test('records become facts: the root first, files once, loopback connections left out', () => {
+test('records become facts: the root first, files once, connections between two of its own left out', () => {
   const facts = parseFacts(
     20,
     [
@@ -27,6 +27,8 @@ test('records become facts: the root first, files once, loopback connections lef
       'F\topen\t0\tpipe:[1]',
       'C\t10.0.0.1:80\t10.0.0.2:4000',
       'C\t127.0.0.1:80\t127.0.0.1:4000',
+      'C\t[::ffff:127.0.0.1]:4000\t[::ffff:127.0.0.1]:80',
+      'C\t127.0.0.1:4001\t127.0.0.1:5432',
       'A\t21\ta profile',
       'G\t20\t/system.slice/video.service',
       'G\t21\t/system.slice/other.service',
@@ -63,7 +65,8 @@ test('records become facts: the root first, files once, loopback connections lef
     { use: 'open', sizeBytes: 10, path: '/srv/a\tname with tab' },
     { use: 'mapped', sizeBytes: 9, path: '/usr/bin/x' },
   ]);
-  expect(facts.connections).toEqual(['10.0.0.1:80 > 10.0.0.2:4000']);
+  expect(facts.connections).toEqual(['10.0.0.1:80 > 10.0.0.2:4000', '127.0.0.1:4001 > 127.0.0.1:5432']);
+  expect(facts.hasLoopbackConnections).toBe(true);
   expect(facts).toMatchObject({
     outsidePipes: [{ inode: 77, pid: 99 }],
     unknownFiles: [{ pid: 21, fd: 5, what: 'anon_inode:[io_uring]' }],
