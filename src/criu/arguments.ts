@@ -36,10 +36,9 @@ function common(options: CriuOptions): string[] {
 /** What criu dumps of a socket by itself is its own end. @see criu(8), `--external` */
 function ofDump(options: CriuOptions): string[] {
   const streams = options.journal?.streams ?? [];
-  const { ghostLimitBytes } = options;
   return [
     ...common(options),
-    ...(ghostLimitBytes === undefined ? [] : ['--ghost-limit', String(ghostLimitBytes)]),
+    ...['--ghost-limit', String(options.ghostLimitBytes)],
     ...streams.flatMap((inode) => ['--external', `unix[${inode}]`]),
   ];
 }

@@ -4,12 +4,14 @@ import type { CheckFinding } from './plan-check.ts';
 /** Whether hosts are ready for moves, and from which to which. */
 export interface Health {
   readonly hosts: readonly HostHealth[];
-  /** Each way between two of them that can be reached. */
+  /** Each way between two of them that have criu. */
   readonly ways: readonly {
     readonly from: string;
     readonly to: string;
     /** What would make a move fail on that way, whatever is moved. */
     readonly findings: readonly CheckFinding[];
+    /** Why that could not be told. */
+    readonly failure?: FailureData;
   }[];
 }
 

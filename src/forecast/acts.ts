@@ -17,6 +17,7 @@ import { LAST_ROUND, roundName } from '../transfer/rounds.ts';
 import { portFenceDownCommand } from '../network/port-fence.ts';
 import { describeSelector } from '../workload/find.ts';
 import { command, mark, type RunNames, work } from './act.ts';
+import { LEAST_GHOST_LIMIT_BYTES } from '../workload/criu-needs.ts';
 import type { Act } from './forecast.ts';
 import { TRANSFER_ACTS, transferOf } from './transfer-acts.ts';
 import { toWord } from './word.ts';
@@ -271,7 +272,12 @@ function cleanUpActs(names: RunNames): readonly Act[] {
 }
 
 export function optionsOf(names: RunNames, directory: string): ReturnType<typeof criuOptions> {
-  return criuOptions(names, directory, { shellJob: true, loopbackConnections: false, fileLocks: false });
+  return criuOptions(names, directory, {
+    shellJob: true,
+    loopbackConnections: false,
+    fileLocks: true,
+    ghostLimitBytes: LEAST_GHOST_LIMIT_BYTES,
+  });
 }
 
 /** Whether it is told of a shell job is seen when the workload is looked at. */

@@ -1,5 +1,5 @@
 import { wayBack } from './plan-back.ts';
-import type { ActingStep, Plan, RevertSelector } from './plan.ts';
+import { type ActingStep, allowedFindings, type Plan, type RevertSelector } from './plan.ts';
 
 /**
  * The plan that ends a workload where a run of another plan has moved it, and restores it where it was from the images of that
@@ -13,7 +13,10 @@ export function planRevert(plan: Plan, of: Omit<RevertSelector, 'kind'>): Plan {
     files: [],
     steps: STEPS.map(([uses, title], index): ActingStep => {
       const id = uses === 'prepare' ? uses : `${index + 1}-${uses.replace(/\/.*/, '')}`;
-      return { id, uses, title, rollback: [] };
+      const allow = allowedFindings(plan);
+      const step = { id, title, rollback: [] };
+      // What the move went past does not keep it from going back.
+      return uses === 'preflight' ? { ...step, uses, allow } : { ...step, uses };
     }),
   });
 }

@@ -267,13 +267,7 @@ export type ActingStep =
   | PreflightStep
   | (PlanStepBase & {
       readonly uses:
-        | 'prepare'
-        | 'dump'
-        | 'give-up'
-        | 'transfer/checkpoint'
-        | 'restore'
-        | 'commit'
-        | 'post-copy';
+        'prepare' | 'dump' | 'give-up' | 'transfer/checkpoint' | 'restore' | 'commit' | 'post-copy';
     })
   | CopyStep
   | TransferSharedStep

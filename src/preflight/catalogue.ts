@@ -25,7 +25,7 @@ export const FINDINGS: Readonly<Record<FindingCode, CatalogueFinding>> = {
     ifAllowed: 'a copy that is to be compressed with it fails, and the run is rolled back',
   },
   CRIU_TOO_OLD: {
-    means: 'criu on a host is older than 3.17, which is the first that locks a network with nftables',
+    means: 'criu on a host is older than 3.16, which is the first that locks a network with nftables',
     ifAllowed: 'criu fails to dump or to restore, and the run is rolled back',
   },
   CRIU_UNUSABLE: {
@@ -35,7 +35,7 @@ export const FINDINGS: Readonly<Record<FindingCode, CatalogueFinding>> = {
   },
   CRIU_OLDER: {
     means: 'criu on the destination is older than on the source',
-    ifAllowed: 'criu restores, or fails on an image that it does not know, and the run is rolled back',
+    ifAllowed: 'criu restores, but for what it does not know, or fails, and the run is rolled back',
   },
   CPU_DIFFERS: {
     means:
@@ -46,7 +46,6 @@ export const FINDINGS: Readonly<Record<FindingCode, CatalogueFinding>> = {
   MEMORY_NOT_TRACKED: {
     means:
       'the kernel of the source cannot tell what memory is written to (CONFIG_MEM_SOFT_DIRTY), as the strategy needs',
-    ifAllowed: 'the first round of copies fails, before anything is frozen',
   },
   PERL_LACKS_MODULES: {
     means: 'Perl, or a module of it, which compares memory or guards it, is not installed on a host',
@@ -62,10 +61,9 @@ export const FINDINGS: Readonly<Record<FindingCode, CatalogueFinding>> = {
       'criu may leave out memory: the run is rolled back, or the workload fails when it looks for that',
   },
   IS_INIT: {
-    means: 'the workload is process 1',
-    ifAllowed: 'criu would freeze the host itself: it refuses, and the run is rolled back',
+    means: 'the workload is process 1, of which the whole host is a part',
   },
-  HAS_CRIU_FLOW: { means: 'criu-flow itself, or the connection by which it works, is of the workload' },
+  HAS_CRIU_FLOW: { means: 'the connection by which criu-flow works on the source is of the workload' },
   TRACED: {
     means: 'a process of the workload is traced, by a debugger for example',
     ifAllowed: 'criu cannot seize it, and the run is rolled back',
@@ -82,7 +80,8 @@ export const FINDINGS: Readonly<Record<FindingCode, CatalogueFinding>> = {
   FILE_DIFFERS: {
     means:
       'a file that the workload has open is missing on the destination, or has another size, and is not among `files`',
-    ifAllowed: 'criu refuses to restore, and the run is rolled back, unless the file is as it was by then',
+    ifAllowed:
+      'criu refuses to restore, and the run is rolled back; but for a file that is only appended to, whose size it does not look at',
   },
   DIRECTORY_MISSING: {
     means: 'the working directory of a process is missing on the destination',
@@ -90,7 +89,8 @@ export const FINDINGS: Readonly<Record<FindingCode, CatalogueFinding>> = {
   },
   FILES_NOT_OF_CHECKPOINT: {
     means: 'the `files` of the recipe are not those of the checkpoint',
-    ifAllowed: 'the workload is restored beside files that may not be as it knows them',
+    ifAllowed:
+      'a path that the checkpoint lacks cannot be put back, and the run is rolled back; one that is not named stays as it is, and the workload may not know it',
   },
   PROFILE_MISSING: {
     means: 'the AppArmor profile that confines the workload is not loaded on the destination',
@@ -133,7 +133,8 @@ export const FINDINGS: Readonly<Record<FindingCode, CatalogueFinding>> = {
   },
   ADDRESS_TAKEN: {
     means: 'the destination has the service address already',
-    ifAllowed: 'both hosts answer for it until the source has given it up',
+    ifAllowed:
+      'both hosts answer for it until the source has given it up; a rollback takes it off the destination',
   },
   NO_DEVICE: {
     means: 'the destination has no network device of that name',

@@ -16,7 +16,9 @@ const MOST_APART_MS = 2000;
 export async function readClock(host: Host): Promise<ClockAhead> {
   const askedAtMs = Date.now();
   const { stdout } = await mustRunScript(host, 'date +%s%3N', [], { what: 'Reading the clock' });
+  // A date(1) without milliseconds prints what it does not know.
   const nowMs = Number(stdout);
+  if (Number.isNaN(nowMs)) return { leastMs: -Infinity, mostMs: Infinity };
   return { leastMs: nowMs - Date.now(), mostMs: nowMs - askedAtMs };
 }
 

@@ -3,7 +3,7 @@ import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 import { isPreCopied, type Plan, sharedDirectoryOf } from '../plan/plan.ts';
 import { goesToJournal } from '../workload/criu-needs.ts';
-import { idsOf, type ProcessFacts, type WorkloadFacts } from '../workload/facts.ts';
+import { idsOf, NETWORK_FILE_SYSTEM, type ProcessFacts, type WorkloadFacts } from '../workload/facts.ts';
 import type { Finding } from './finding.ts';
 
 /**
@@ -103,9 +103,6 @@ for path; do
 done
 `;
 
-/** Kinds of file systems that several hosts have at once, as stat(1) names them. */
-const NETWORK_FILE_SYSTEM = /^(nfs|smb|cifs|ceph|lustre|gfs|ocfs2|v9fs|afs|gpfs|virtiofs|fhgfs|beegfs|panfs)/;
-
 /**
  * An open file of a file system that both hosts share is the same on both, but may have grown between two looks: then the
  * destination saw a size between that of a look before and that of one after. Over a network it may have seen an older one, by what it
@@ -140,11 +137,11 @@ async function dropShared(
 }
 
 /** How much room the images take at most. Those of a checkpoint are there already. */
-function imageBytesOf({ processes }: WorkloadFacts, plan: Plan): number {
+function imageBytesOf({ processes, ghostBytes = 0 }: WorkloadFacts, plan: Plan): number {
   if (isFromImages(plan)) return 0;
   const memoryBytes = processes.reduce((sum, process) => sum + process.memoryBytes, 0);
   // What is written to between rounds is copied again, and the first copy stays.
-  return isPreCopied(plan) ? 2 * memoryBytes : memoryBytes;
+  return ghostBytes + (isPreCopied(plan) ? 2 * memoryBytes : memoryBytes);
 }
 
 /** The directory whose disk takes the images. */

@@ -40,12 +40,20 @@ export async function examine(
       }
     }),
   );
-  const reached = connected.flatMap(({ host }, index) => (host && !hosts[index]?.failure ? [host] : []));
+  // Without criu there is nothing to compare.
+  const comparable = connected.flatMap(({ host }, index) =>
+    host && hosts[index]?.facts?.criuVersion ? [host] : [],
+  );
+  const pairs = comparable.flatMap((from) =>
+    comparable.filter((to) => to !== from).map((to) => [from, to] as const),
+  );
   const ways: Health['ways'][number][] = [];
-  for (const from of reached) {
-    for (const to of reached) {
-      if (from === to) continue;
-      ways.push({ from: from.name, to: to.name, findings: await compatibilityFindings(from, to) });
+  for (const [from, to] of pairs) {
+    const way = { from: from.name, to: to.name };
+    try {
+      ways.push({ ...way, findings: await compatibilityFindings(from, to) });
+    } catch (failure) {
+      ways.push({ ...way, findings: [], failure: toFailureData(failure) });
     }
   }
   return { hosts, ways };
@@ -63,7 +71,8 @@ async function examineHost(host: Host): Promise<HostHealth> {
   ]);
   const freeBytes = Number(free);
   const findings: Finding[] = [...found, ...clockFindings(host, clock)];
-  if (freeBytes < LEAST_ROOM_BYTES) {
+  // A df(1) that cannot say so is no finding.
+  if (free !== '' && freeBytes < LEAST_ROOM_BYTES) {
     findings.push({
       code: 'NO_ROOM',
       host: host.name,
@@ -72,13 +81,15 @@ async function examineHost(host: Host): Promise<HostHealth> {
       command: commandOn(host, ['df', '-h', '/var/lib']),
     });
   }
+  const isAsked = criuVersion !== '' && found.every(({ code }) => code !== 'NOT_ROOT');
   const comparing = incomparable.length === 0 ? 'by comparing' : 'none';
   return {
     host: host.name,
     facts: {
       ...{ system, kernel, criuVersion, freeBytes },
-      tracking: untracked.length === 0 ? 'by the kernel' : comparing,
-      canFetchLater: lazy.length === 0,
+      tracking: isAsked && untracked.length === 0 ? 'by the kernel' : comparing,
+      // How large pipes may be matters where the memory comes from.
+      canFetchLater: isAsked && lazy.every(({ code }) => code === 'PIPES_TOO_SMALL'),
     },
     findings: worstFirst(findings),
   };

@@ -38,8 +38,13 @@ export const FINDING_CODES = [
 
 export type FindingCode = (typeof FINDING_CODES)[number];
 
-/** No run goes past these: there would be two copies, or criu-flow would freeze itself. */
-export const NEVER_ALLOWED: ReadonlySet<FindingCode> = new Set(['SECOND_COPY', 'HAS_CRIU_FLOW']);
+/** No run goes past these: there would be two copies, or criu would freeze criu-flow or the host, or fail only once it has frozen the workload. */
+export const NEVER_ALLOWED: ReadonlySet<FindingCode> = new Set([
+  'SECOND_COPY',
+  'IS_INIT',
+  'HAS_CRIU_FLOW',
+  'MEMORY_NOT_TRACKED',
+]);
 
 /** As people are told of them. */
 export function worstFirst(findings: readonly Finding[]): readonly Finding[] {

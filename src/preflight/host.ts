@@ -6,7 +6,7 @@ import { installCommand } from './packages.ts';
 
 /**
  * Prints `uid N`, `os ID…` and `missing TOOL`, `rsync VERSION` for one without lz4, `old VERSION` of criu, and criu's own verdict. Arguments: the tools.
- * @see os-release(5); criu's release notes of 3.17, from which on it locks a network with nftables
+ * @see os-release(5); CRIU's source, config.c: `--network-lock nftables` is since 3.16
  */
 const HOST_SCRIPT = `
 echo "uid $(id -u)"
@@ -16,7 +16,7 @@ if command -v rsync > /dev/null; then
   rsync --version | grep -qw lz4 || echo "rsync $(rsync --version | head -n 1)"
 fi
 if [ "$(id -u)" = 0 ] && command -v criu > /dev/null; then
-  criu --version | awk '$1 == "Version:" { split($2, part, "."); if (part[1] * 1000 + part[2] < 3017) print "old " $2 }'
+  criu --version | awk '$1 == "Version:" { split($2, part, "."); if (part[1] * 1000 + part[2] < 3016) print "old " $2 }'
   said=$(criu check 2>&1) || echo "criu $(echo "$said" | grep -m 1 Error || echo "$said" | tail -n 1)"
 fi
 `;
@@ -44,7 +44,7 @@ export async function hostFindings(host: Host, tools: readonly string[]): Promis
       findings.push({
         code: 'CRIU_TOO_OLD',
         host: host.name,
-        message: `criu on ${host.name} is ${value}, and 3.17 is the first that locks a network with nftables`,
+        message: `criu on ${host.name} is ${value}, and 3.16 is the first that locks a network with nftables`,
         remedy: 'Install a later criu.',
         command: commandOn(host, ['criu', '--version']),
       });

@@ -102,7 +102,7 @@ async function lookBeforeMove(
     ...tracking,
     ...lazy,
     ...onDestination,
-    ...clockFindings(destination, here, { name: source.name, ahead: there }),
+    ...(plan.isBack ? [] : clockFindings(destination, here, { name: source.name, ahead: there })),
     ...compatible,
     ...workloadFindings(found.workload, source, plan.network),
     ...(await destinationFindings(destination, found.workload, plan, source)),

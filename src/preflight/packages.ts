@@ -82,7 +82,10 @@ const ALIASES: Readonly<Record<string, string>> = {
  * @param ids its own id and those that it is like, the closest first, as os-release(5) has them; Debian's command for one that is not known
  */
 export function installCommand(ids: readonly string[], tools: readonly string[]): readonly string[] {
-  const known = ids.map((id) => ALIASES[id] ?? id).find((id) => id in DISTRIBUTIONS) ?? 'debian';
+  const known =
+    ids
+      .map((id) => (Object.hasOwn(ALIASES, id) ? (ALIASES[id] ?? id) : id))
+      .find((id) => Object.hasOwn(DISTRIBUTIONS, id)) ?? 'debian';
   const { install, packages } = DISTRIBUTIONS[known] ?? { install: [], packages: {} };
   return [...install, ...new Set(tools.map((tool) => packages[tool] ?? tool))];
 }

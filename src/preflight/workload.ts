@@ -2,7 +2,7 @@ import { commandOn } from '../host/command-on.ts';
 import type { Host } from '../host/host.ts';
 import type { NetworkPlan } from '../plan/plan.ts';
 import { goesToJournal, isStream, MAX_STREAMS } from '../workload/criu-needs.ts';
-import type { WorkloadFacts } from '../workload/facts.ts';
+import type { OpenThing, WorkloadFacts } from '../workload/facts.ts';
 import type { Finding } from './finding.ts';
 
 /** What about the workload itself would make the dump fail. Pure. */
@@ -50,20 +50,20 @@ export function workloadFindings(
       command: commandOn(host, ['ps', '-fp', String(pid)]),
     });
   }
-  for (const { pid, fd, what } of workload.unknownFiles ?? []) {
+  for (const { pid, fd, what, more } of oneOfEach(workload.unknownFiles)) {
     findings.push({
       code: 'UNKNOWN_FILE',
       host: host.name,
-      message: `Process ${pid} has ${what} open as file descriptor ${fd}, which criu cannot dump`,
+      message: `Process ${pid} has ${what} open as file descriptor ${fd}${more}, which criu cannot dump`,
       remedy: 'Configure the service to do without, if it can.',
       command: commandOn(host, ['ls', '-l', `/proc/${pid}/fd/${fd}`]),
     });
   }
-  for (const { pid, fd, what } of workload.devices ?? []) {
+  for (const { pid, fd, what, more } of oneOfEach(workload.devices)) {
     findings.push({
       code: 'DEVICE_OPEN',
       host: host.name,
-      message: `Process ${pid} has the device ${what} open as file descriptor ${fd}, which criu dumps with a plugin for it only`,
+      message: `Process ${pid} has the device ${what} open as file descriptor ${fd}${more}, which criu dumps with a plugin for it only`,
       remedy: 'Close it, or install the plugin of criu for that device on both hosts, and allow DEVICE_OPEN.',
       command: commandOn(host, ['ls', '-l', `/proc/${pid}/fd/${fd}`]),
     });
@@ -111,6 +111,15 @@ export function workloadFindings(
     });
   }
   return findings;
+}
+
+/** The first of each kind, and how many there are besides. */
+function oneOfEach(things: readonly OpenThing[] = []): readonly (OpenThing & { readonly more: string })[] {
+  const kinds = new Map<string, OpenThing[]>();
+  for (const thing of things) kinds.set(thing.what, [...(kinds.get(thing.what) ?? []), thing]);
+  return [...kinds.values()].flatMap(([first, ...rest]) =>
+    first ? [{ ...first, more: rest.length === 0 ? '' : ` (and ${rest.length} more of its kind)` }] : [],
+  );
 }
 
 function connectionsElsewhere(workload: WorkloadFacts, cidr: string): string[] {

@@ -779,7 +779,7 @@ export interface PreflightStep {
    */
   with?: {
     /**
-     * Findings that do not refuse the run, by their codes. Each that there is becomes a warning of the run. docs/preflight.md says what becomes of a run that goes past one; past SECOND_COPY and HAS_CRIU_FLOW none goes.
+     * Findings that do not refuse the run, by their codes. Each that there is becomes a warning of the run. docs/preflight.md says what becomes of a run that goes past one; past SECOND_COPY, IS_INIT, HAS_CRIU_FLOW and MEMORY_NOT_TRACKED none goes.
      */
     allow?: (
       | 'NOT_ROOT'
@@ -789,11 +789,9 @@ export interface PreflightStep {
       | 'CRIU_UNUSABLE'
       | 'CRIU_OLDER'
       | 'CPU_DIFFERS'
-      | 'MEMORY_NOT_TRACKED'
       | 'PERL_LACKS_MODULES'
       | 'NO_USERFAULTFD'
       | 'PIPES_TOO_SMALL'
-      | 'IS_INIT'
       | 'TRACED'
       | 'PID_TAKEN'
       | 'PROGRAM_DIFFERS'

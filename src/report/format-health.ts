@@ -7,16 +7,17 @@ import { sanitizeLine } from './sanitize.ts';
 /** What hosts are ready for, for people; no line feed at the end. */
 export function formatHealth({ hosts, ways }: Health, paint: Paint): string {
   const blocks = hosts.map((each) => formatHost(each, paint));
-  const bad = ways.filter(({ findings }) => findings.length > 0);
-  const lines = bad.flatMap(({ from, to, findings }) => [
+  const bad = ways.filter(({ findings, failure }) => findings.length > 0 || failure);
+  const lines = bad.flatMap(({ from, to, findings, failure }) => [
     `${paint('bad', 'not')} from ${sanitizeLine(from)} to ${sanitizeLine(to)}`,
     ...findings.map((finding) => formatFinding(finding, paint)),
+    ...(failure ? [formatFailure(failure, { paint })] : []),
   ]);
   const good = ways.length - bad.length;
   if (ways.length > 0 && bad.length === 0)
-    lines.push(`${paint('good', 'ways')}  each of those that answer can receive from each other one`);
+    lines.push(`${paint('good', 'ways')}  criu and the processor of each fit those of each other one`);
   else if (good > 0)
-    lines.push(`${good === 1 ? 'One way is' : `${good} ways are`} as good as the hosts are.`);
+    lines.push(`On ${good === 1 ? 'the other way' : `the ${good} other ways`} criu and the processors fit.`);
   return [...blocks, ...(lines.length > 0 ? [lines.join('\n')] : [])].join('\n\n');
 }
 

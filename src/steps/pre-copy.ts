@@ -136,7 +136,13 @@ async function copyMemory(context: StepContext, step: ActingStep, beside: Promis
   await allOver(...beside.splice(0));
   // What was made ready becomes old.
   const { destination, signal } = context;
-  alsoDo(beside, readRounds(destination, imagesDirectory(context), rounds.length, signal));
+  const enough = new AbortController();
+  const reading = AbortSignal.any([signal, enough.signal]);
+  // What was not read by the last round nobody waits for.
+  alsoDo(
+    beside,
+    readRounds(destination, imagesDirectory(context), rounds.length, reading).catch(() => undefined),
+  );
   const mostNow = Math.min(most, rounds.length + MOST_CATCHING_UP);
   const ended = await copyRounds(context, rounds, beside, {
     ...rule,
@@ -144,6 +150,7 @@ async function copyMemory(context: StepContext, step: ActingStep, beside: Promis
     before: rounds.length,
     leastProgress: LEAST_PROGRESS,
   });
+  enough.abort();
   const stoppedBy = ended === 'limit' && rounds.length < most ? 'no-progress' : ended;
   await allOver(...beside);
   // The dump that waits has it for its parent.

@@ -9,14 +9,17 @@ export interface CriuNeeds {
   readonly journal?: JournalNeeds;
   /** It has TCP connections over loopback between two of its own: they move whatever the recipe says of connections (criu(8), `--tcp-established`). */
   readonly loopbackConnections: boolean;
-  /** It holds locks of files (criu(8), `--file-locks`). */
+  /**
+   * It may hold locks of files (criu(8), `--file-locks`): of a network file system they would be the source's until the commit, and criu on the destination would wait
+   * for them; there criu refuses to dump what holds one.
+   */
   readonly fileLocks: boolean;
-  /** The largest file without a name that is to be dumped, where criu must be told (criu(8), `--ghost-limit`). */
-  readonly ghostLimitBytes?: number;
+  /** The largest file without a name that is to be dumped (criu(8), `--ghost-limit`). */
+  readonly ghostLimitBytes: number;
 }
 
-/** As much criu dumps of a file without a name by itself. @see CRIU's source, include/cr_options.h (DEFAULT_GHOST_LIMIT) */
-const GHOST_LIMIT_BYTES = 1024 ** 2;
+/** So large a file without a name may come to be between the look at the workload and the freeze. */
+export const LEAST_GHOST_LIMIT_BYTES: number = 64 * 1024 ** 2;
 
 /** How a workload writes to systemd's journal, by sockets that end on its host, and are made anew on another one. */
 export interface JournalNeeds {
@@ -34,16 +37,15 @@ const MESSAGE_SOCKETS: readonly string[] = ['dev-log', 'socket', 'syslog'].map(
 );
 
 export function criuNeeds(workload: WorkloadFacts): CriuNeeds {
-  const { processes, outsideSockets = [], hasFileLocks = false, largestGhostBytes = 0 } = workload;
+  const { processes, outsideSockets = [], hasNetworkFiles = false, ghostBytes = 0 } = workload;
   const { hasLoopbackConnections: loopbackConnections = false } = workload;
   const pids = new Set(processes.map((process) => process.pid));
   const shellJob = processes.some((process) => !pids.has(process.session));
   const ofJournal = outsideSockets.filter(goesToJournal);
-  // It may grow until it is frozen.
-  const ghostLimitBytes = 2 * largestGhostBytes;
   const needs = {
-    ...{ shellJob, loopbackConnections, fileLocks: hasFileLocks },
-    ...(ghostLimitBytes > GHOST_LIMIT_BYTES && { ghostLimitBytes }),
+    ...{ shellJob, loopbackConnections, fileLocks: !hasNetworkFiles },
+    // They may grow until they are frozen.
+    ghostLimitBytes: Math.max(LEAST_GHOST_LIMIT_BYTES, 2 * ghostBytes),
   };
   if (ofJournal.length === 0) return needs;
   const streams = ofJournal.filter(isStream).map(({ inode }) => inode);

@@ -2,6 +2,10 @@ import { FlowError } from '../errors/flow-error.ts';
 import type { Host } from '../host/host.ts';
 import { mustRunScript } from '../host/shell.ts';
 
+/** Kinds of file systems that several hosts have at once, as stat(1) names them. */
+export const NETWORK_FILE_SYSTEM: RegExp =
+  /^(nfs|smb|cifs|ceph|lustre|gfs|ocfs2|v9fs|afs|gpfs|virtiofs|fhgfs|beegfs|panfs)/;
+
 /** One process of the workload. */
 export interface ProcessFacts {
   readonly pid: number;
@@ -80,10 +84,10 @@ export interface WorkloadFacts {
   readonly cgroup?: CgroupFacts;
   readonly outsideSockets?: readonly OutsideSocket[];
   readonly outsidePipes?: readonly OutsidePipe[];
-  /** Whether a process holds a lock of a file. @see flock(2), fcntl(2); proc_pid_fdinfo(5), `lock` */
-  readonly hasFileLocks?: true;
-  /** The size of the largest file that is open and has no name any more: it travels in the images. */
-  readonly largestGhostBytes?: number;
+  /** Whether a file is open that is on a file system of a network. */
+  readonly hasNetworkFiles?: true;
+  /** The size of all files that are open or mapped and have no name any more: they travel in the images. */
+  readonly ghostBytes?: number;
   /** Kinds of open files that criu does not know. */
   readonly unknownFiles?: readonly OpenThing[];
   /** Open devices that criu does not dump by itself. */
@@ -109,7 +113,7 @@ const LIMIT_FILES = Object.keys(LIMIT_DEFAULTS);
 /**
  * Prints NUL-separated records of the tree below a pid: \`P pid ppid pgrp session start tracer rssKiB threads exe cwd
  * command\`, \`A pid profile\`, \`G pid cgroup\`, \`L file value\` of the root's cgroup, \`S pid\` of others in that, or when that cannot be told, \`F use size path\`, \`C local remote\`, \`U kind inode
- * path\` of unix sockets to the outside, \`O inode pid\` of pipes to there, \`K\` when a lock is held, \`D size\` of open files without a name, \`X pid fd kind\` and \`V pid fd
+ * path\` of unix sockets to the outside, \`O inode pid\` of pipes to there, \`N\` when a file of a network is open, \`D size\` of files without a name, \`X pid fd kind\` and \`V pid fd
  * device path\` of what is not dumped, \`M\` when this script is of the tree, each field ended by TAB. One pass of awk over /proc/PID/stat finds
  * the tree; a file name may hold anything but NUL. An open file without a link (deleted, O_TMPFILE, memfd) travels in
  * the images. Argument: the root pid.
@@ -206,39 +210,58 @@ find $directories -maxdepth 1 -lname 'anon_inode:*' -printf '%p\\t%l\\n' 2> /dev
   $0 !~ /anon_inode:(\\[(eventfd|eventpoll|signalfd|timerfd|fanotify|pidfd)\\]|inotify|bpf-map)$/ {
     printf "X\\t%s\\t%s\\t%s%c", $3, $5, $6, 0
   }'
-# null, zero, full, random and urandom; terminals; tun. See proc_devices(5), and devices.txt of the kernel's documentation.
-find -L $directories -maxdepth 1 -type c -print0 2> /dev/null | xargs -0 -r stat -L -c '%t:%T %n' 2> /dev/null |
-  while read -r device link; do
-    case $device in 1:[35789] | 4:* | 5:[012] | 8[89a-f]:* | a:c8) continue ;; esac
+# Memory, consoles, terminals, serial lines, tun and autofs criu knows. See the kernel's documentation, devices.txt; CRIU's source, files.c and tty.c.
+find -L $directories -maxdepth 1 \\( -type c -o -type b \\) -printf '%y %p\\0' 2> /dev/null | tr '\\0' '\\n' |
+  while read -r kind link; do
+    device=$(stat -L -c '%t:%T' "$link" 2> /dev/null) || continue
+    [ "$kind" = b ] || case $device in
+    1:* | 4:[1-9a-f] | 4:[123][0-9a-f] | 5:[012] | 8[89a-f]:* | bc:* | cc:* | a:c8 | a:eb) continue ;;
+    esac
     pid=\${link#/proc/}
     printf 'V\\t%s\\t%s\\t%s:%s\\t%s\\0' "\${pid%%/*}" "\${link##*/}" "$((0x\${device%:*}))" "$((0x\${device#*:}))" "$(readlink "$link")"
   done
-find -L $directories -maxdepth 1 -type f -links 0 -printf '%s\\t%p\\n' 2> /dev/null | while IFS='	' read -r size link; do
-  case $(readlink "$link") in /memfd:* | /dev/zero* | /SYSV*) ;; *) printf 'D\\t%s\\0' "$size" ;; esac
-done
-for pid in $tree; do
-  ! cat "/proc/$pid/fdinfo/"* 2> /dev/null | grep -q '^lock:' || { printf 'K\\0'; break; }
-done
+# A program or library that an upgrade has replaced is mapped only. What is preallocated criu counts, too: see its source, files-reg.c (dump_ghost_file).
+find -L $directories $(for pid in $tree; do echo "/proc/$pid/map_files"; done) -maxdepth 1 -type f -links 0 -printf '%D:%i %s %b %p\\n' 2> /dev/null |
+  while read -r inode size blocks link; do
+    [ "$size" -gt $((blocks * 512)) ] || size=$((blocks * 512))
+    case $(readlink "$link") in
+    /memfd:* | /dev/zero* | /SYSV* | /\\[aio\\]* | /anon_hugepage* | /drm* | /dmabuf*) ;;
+    *) echo "$inode $size" ;;
+    esac
+  done | sort -u | while read -r _ size; do printf 'D\\t%s\\0' "$size"; done
+find -L $directories -maxdepth 1 -type f -print0 2> /dev/null | xargs -0 -r stat -L -f -c %T 2> /dev/null |
+  grep -qE '${NETWORK_FILE_SYSTEM.source}' && printf 'N\\0'
 case "
 $tree
 " in *"
 $$
 "*) printf 'M\\0' ;; esac
-find /proc/[0-9]*/fd -maxdepth 1 -lname 'pipe:*' -printf '%p\\t%l\\n' 2> /dev/null | awk -F '[/\\t]' -v tree="$tree" '
-  BEGIN { split(tree, pids, "\\n"); for (each in pids) ours[pids[each]] }
+find /proc/[0-9]*/fd -maxdepth 1 -lname 'pipe:*' -printf '%p\\t%l\\n' 2> /dev/null | TREE=$tree awk -F '[/\\t]' '
+  BEGIN { split(ENVIRON["TREE"], pids, "\\n"); for (each in pids) ours[pids[each]] }
   # Others than its standard ones it may have from whoever started it, and not know of them.
-  { if ($3 in ours) { if ($5 < 3) own[$6] } else if (!($6 in other)) other[$6] = $3 }
+  { if ($3 in ours) { if ($5 < 3) own[$6] } else other[$6 " " $3 " " $5] }
   END {
-    for (pipe in own)
-      if (pipe in other) {
-        inode = pipe
-        gsub(/[^0-9]/, "", inode)
-        printf "O\\t%s\\t%s%c", inode, other[pipe], 0
-      }
-  }'
+    for (each in other) {
+      split(each, part, " ")
+      if (part[1] in own) print each
+    }
+  }' | sort -u | while read -r pipe pid fd; do
+    # It may have been forked since.
+    is_ours "$pid" || [ "$(readlink "/proc/$pid/fd/$fd")" != "$pipe" ] || is_ours "$pid" ||
+      { pipe=\${pipe#*[}; printf 'O\\t%s\\t%s\\0' "\${pipe%]}" "$pid"; }
+  done
 if command -v ss > /dev/null; then
-  for pid in $tree; do ss -Htnp state established 2> /dev/null | grep -F "pid=$pid," ; done | sort -u |
-    while read -r _ _ local remote _; do printf 'C\\t%s\\t%s\\0' "$local" "$remote"; done
+  # Once: it looks through all of the host each time.
+  ss -Htnp state established 2> /dev/null | TREE=$tree awk '
+    BEGIN { split(ENVIRON["TREE"], pids, "\\n"); for (each in pids) ours[pids[each]] }
+    {
+      rest = $0
+      while (match(rest, /pid=[0-9]+,/)) {
+        if (substr(rest, RSTART + 4, RLENGTH - 5) in ours) { print $3, $4; break }
+        rest = substr(rest, RSTART + RLENGTH)
+      }
+    }' | sort -u |
+    while read -r local remote; do printf 'C\\t%s\\t%s\\0' "$local" "$remote"; done
   # Twice: one that a process which was just started has may be there once.
   for again in 1 2; do outside_sockets; done | sort | uniq -d | tr '\\n' '\\0'
 fi
@@ -275,8 +298,8 @@ export function parseFacts(rootPid: number, text: string): WorkloadFacts {
   const outsidePipes: OutsidePipe[] = [];
   const unknownFiles: OpenThing[] = [];
   const devices: OpenThing[] = [];
-  let largestGhostBytes = 0;
-  let [isShared, hasFileLocks, hasCriuFlow] = [false, false, false];
+  let ghostBytes = 0;
+  let [isShared, hasNetworkFiles, hasCriuFlow] = [false, false, false];
   for (const record of text.split('\0')) {
     const [kind, ...fields] = record.split('\t');
     if (kind === 'P') processes.push(parseProcess(fields));
@@ -295,14 +318,15 @@ export function parseFacts(rootPid: number, text: string): WorkloadFacts {
     if (kind === 'L' && second !== LIMIT_DEFAULTS[first]) limits[first] = second;
     if (kind === 'S') isShared = true;
     if (kind === 'U') outsideSockets.push({ kind: first, inode: Number(second), path: third });
-    if (kind === 'O') outsidePipes.push({ inode: Number(first), pid: Number(second) });
+    const isKnown = outsidePipes.some(({ inode }) => inode === Number(first));
+    if (kind === 'O' && !isKnown) outsidePipes.push({ inode: Number(first), pid: Number(second) });
     if (kind === 'X') unknownFiles.push({ pid: Number(first), fd: Number(second), what: third });
     if (kind === 'V') {
       const path = fields.slice(3).join('\t');
       devices.push({ pid: Number(first), fd: Number(second), what: `${third} ${path}` });
     }
-    if (kind === 'D') largestGhostBytes = Math.max(largestGhostBytes, Number(first));
-    if (kind === 'K') hasFileLocks = true;
+    if (kind === 'D') ghostBytes += Number(first);
+    if (kind === 'N') hasNetworkFiles = true;
     if (kind === 'M') hasCriuFlow = true;
     if (kind === 'C') {
       const [local = '', remote = ''] = fields;
@@ -332,8 +356,8 @@ export function parseFacts(rootPid: number, text: string): WorkloadFacts {
     ...(path !== undefined && { cgroup: { path, limits: path === '/' ? {} : limits, outside, isShared } }),
     ...(outsideSockets.length > 0 && { outsideSockets }),
     ...(outsidePipes.length > 0 && { outsidePipes }),
-    ...(hasFileLocks && { hasFileLocks }),
-    ...(largestGhostBytes > 0 && { largestGhostBytes }),
+    ...(hasNetworkFiles && { hasNetworkFiles }),
+    ...(ghostBytes > 0 && { ghostBytes }),
     ...(unknownFiles.length > 0 && { unknownFiles }),
     ...(devices.length > 0 && { devices }),
     ...(hasCriuFlow && { hasCriuFlow }),

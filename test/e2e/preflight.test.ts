@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { RunSummary } from '../../src/events/event.ts';
+import type { ErrorCode } from '../../src/errors/flow-error.ts';
 import type { FindingCode } from '../../src/preflight/finding.ts';
 import { labSkipReason, MigrationLab } from '../helpers/migration-lab.ts';
 
@@ -13,6 +14,8 @@ interface Condition {
   readonly mend?: readonly ['a' | 'b', string];
   readonly network?: string;
   readonly transfer?: string;
+  /** With which error a run that goes past it fails. @default RESTORE_FAILED */
+  readonly failure?: ErrorCode;
   /** What a run that goes past it comes to. @default rolled-back */
   readonly forced?: RunSummary['outcome'];
 }
@@ -41,6 +44,7 @@ print(pid)
 const CONDITIONS: readonly Condition[] = [
   {
     code: 'TRACED',
+    failure: 'DUMP_FAILED',
     make: [
       'a',
       'setsid strace -o /dev/null -p "$1" < /dev/null > /dev/null 2>&1 & until ! grep -q "TracerPid:.0$" "/proc/$1/status"; do :; done',
@@ -69,6 +73,7 @@ const CONDITIONS: readonly Condition[] = [
   },
   {
     code: 'OUTSIDE_SOCKET',
+    failure: 'DUMP_FAILED',
     start: twoThatShare('[each.detach() for each in socket.socketpair()]'),
   },
   {
@@ -78,6 +83,7 @@ const CONDITIONS: readonly Condition[] = [
   },
   {
     code: 'UNKNOWN_FILE',
+    failure: 'DUMP_FAILED',
     start: `setsid perl -e '
       my $fd = syscall 323, 0;
       $fd >= 0 or die "userfaultfd: $!";
@@ -86,19 +92,23 @@ const CONDITIONS: readonly Condition[] = [
   },
   {
     code: 'DEVICE_OPEN',
-    start: `mknod /srv/kmsg c 1 11; exec 3< /srv/kmsg; ${SLEEP}`,
+    start: `mknod /srv/loop-control c 10 237; exec 3< /srv/loop-control; ${SLEEP}`,
+    failure: 'DUMP_FAILED',
   },
   {
     code: 'NO_DEVICE',
+    failure: 'COMMAND_FAILED',
     network: 'connections: keep, address: { cidr: 192.0.2.77/24, device: nosuch0 }',
   },
   {
     code: 'TOOLS_MISSING',
+    failure: 'IMAGES_CORRUPTED',
     make: ['b', 'mv /usr/bin/sha256sum /usr/bin/sha256sum.away'],
     mend: ['b', 'mv /usr/bin/sha256sum.away /usr/bin/sha256sum'],
   },
   {
     code: 'NO_SHARED_DIRECTORY',
+    failure: 'NOT_SHARED',
     transfer: '{ uses: transfer/shared, with: { directory: /srv/nowhere } }',
     make: ['a', 'mkdir -p -m 700 /srv/nowhere'],
   },
@@ -118,7 +128,15 @@ describe.skipIf(labSkipReason !== undefined)(
       '%s',
       async (
         code,
-        { start = SLEEP, make, mend, network, transfer = '{ uses: transfer/rsync }', forced = 'rolled-back' },
+        {
+          start = SLEEP,
+          make,
+          mend,
+          network,
+          transfer = '{ uses: transfer/rsync }',
+          forced = 'rolled-back',
+          failure = 'RESTORE_FAILED',
+        },
       ) => {
         const pid = Number((await lab.sh('a', start)).split('\n').at(-1));
         const began = await lab.processStart('a', pid);
@@ -140,6 +158,7 @@ describe.skipIf(labSkipReason !== undefined)(
           const past = await run(`{ uses: preflight, with: { allow: [${code}] } }`);
           expect(past.warnings.join('\n')).toContain(`${code} is allowed: `);
           expect(past, JSON.stringify(past.failure)).toMatchObject({ outcome: forced, undoFailures: [] });
+          if (forced !== 'done') expect(past.failure?.code).toBe(failure);
           const isMoved = past.outcome === 'done';
           expect(past.workloadIsOn).toBe(isMoved ? 'destination' : 'source');
           if (isMoved) expect(await lab.processStart('b', pid)).not.toBe('');

@@ -6,7 +6,12 @@ import { workloadOf } from '../helpers/workload.ts';
 const ROOT = { pid: 10, session: 10 };
 
 /** Of a workload that needs nothing. */
-const NONE: CriuNeeds = { shellJob: false, loopbackConnections: false, fileLocks: false };
+const NONE: CriuNeeds = {
+  shellJob: false,
+  loopbackConnections: false,
+  fileLocks: true,
+  ghostLimitBytes: 64 * 1024 ** 2,
+};
 
 /** One that has these sockets. */
 function connected(outsideSockets: readonly OutsideSocket[]): WorkloadFacts {
@@ -19,17 +24,15 @@ test('a session whose leader stays behind makes it a shell job', () => {
   expect(criuNeeds(workloadOf({ pid: 10, session: 9 }))).toEqual({ ...NONE, shellJob: true });
 });
 
-test('criu is told of locks, and of files without a name that are larger than it would dump, with room to grow', () => {
+test('criu is told of locks but those of a network, and to dump files without a name, with room to grow', () => {
   const workload = workloadOf(ROOT);
   expect(criuNeeds({ ...workload, hasLoopbackConnections: true })).toEqual({
     ...NONE,
     loopbackConnections: true,
   });
-  expect(criuNeeds({ ...workload, hasFileLocks: true })).toEqual({ ...NONE, fileLocks: true });
-  expect(criuNeeds({ ...workload, largestGhostBytes: 512 * 1024 })).not.toHaveProperty('ghostLimitBytes');
-  expect(criuNeeds({ ...workload, largestGhostBytes: 1024 ** 2 })).toMatchObject({
-    ghostLimitBytes: 2 * 1024 ** 2,
-  });
+  expect(criuNeeds({ ...workload, hasNetworkFiles: true })).toEqual({ ...NONE, fileLocks: false });
+  expect(criuNeeds({ ...workload, ghostBytes: 1024 })).toEqual(NONE);
+  expect(criuNeeds({ ...workload, ghostBytes: 1024 ** 3 })).toMatchObject({ ghostLimitBytes: 2 * 1024 ** 3 });
 });
 
 const OUTPUT: OutsideSocket = { kind: 'u_str', inode: 501, path: '/run/systemd/journal/stdout' };

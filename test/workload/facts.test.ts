@@ -42,7 +42,8 @@ test('records become facts: the root first, files once, connections between two 
       'D\t100',
       'D\t5000000',
       'D\t7',
-      'K',
+      'N',
+      'O\t77\t98',
       '',
     ].join('\0'),
   );
@@ -71,7 +72,7 @@ test('records become facts: the root first, files once, connections between two 
     outsidePipes: [{ inode: 77, pid: 99 }],
     unknownFiles: [{ pid: 21, fd: 5, what: 'anon_inode:[io_uring]' }],
     devices: [{ pid: 20, fd: 3, what: '1:11 /dev/a\tname with tab' }],
-    ...{ largestGhostBytes: 5_000_000, hasFileLocks: true },
+    ...{ ghostBytes: 5_000_107, hasNetworkFiles: true },
   });
   expect(facts).not.toHaveProperty('hasCriuFlow');
   expect(facts.processes.map(({ appArmorProfile }) => appArmorProfile)).toEqual([undefined, 'a profile']);

@@ -17,8 +17,8 @@ export async function doctorCommand(
     import('../../host/connect.ts'),
     import('../../preflight/doctor.ts'),
   ]);
-  const controlDirectory = await makeControlDirectory();
   const sshConfigFile = await configFile(options);
+  const controlDirectory = await makeControlDirectory();
   const connected = await Promise.all(
     [...new Set(hostNames)].map(async (name) => {
       try {
@@ -43,7 +43,9 @@ export async function doctorCommand(
       process.stdout.write(`${formatHealth(health, paint)}\n`);
     }
     const isReady = health.hosts.every(({ failure, findings }) => !failure && findings.length === 0);
-    return isReady && health.ways.every(({ findings }) => findings.length === 0) ? 0 : NOT_READY;
+    return isReady && health.ways.every(({ findings, failure }) => !failure && findings.length === 0)
+      ? 0
+      : NOT_READY;
   } finally {
     await Promise.all(connected.map(async ({ host }) => host?.close()));
     await rm(controlDirectory, { recursive: true, force: true });
