@@ -56,11 +56,7 @@ function formatPage(page: Page, options: FormatOptions): string[] {
       return [
         heading(page.name, 'a finding of preflight', options),
         ...fact('means', page.means, options),
-        ...fact(
-          'if allowed',
-          page.ifAllowed ?? 'it refuses the run whatever is allowed',
-          options,
-        ),
+        ...fact('if allowed', page.ifAllowed ?? 'it refuses the run whatever is allowed', options),
       ];
     case 'exit-code':
       return [
