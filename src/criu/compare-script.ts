@@ -29,7 +29,7 @@ no warnings 'portable';
 use Fcntl;
 use POSIX ();
 use Socket;
-use constant { PARENT => 1, LAZY => 2, PRESENT => 4, RUN => 256, ENTRIES => 65_536, GATHERED => 2 << 20, PIPE => 1 << 20, F_SETPIPE_SZ => 1031, COMMON_MAGIC => 0x54564319, PAGEMAP_MAGIC => 0x56084025 };
+use constant { PARENT => 1, LAZY => 2, PRESENT => 4, RUN => 256, ENTRIES => 65_536, GATHERED => 2 << 20, MOST_SECONDS => 30, PIPE => 1 << 20, F_SETPIPE_SZ => 1031, COMMON_MAGIC => 0x54564319, PAGEMAP_MAGIC => 0x56084025 };
 use constant { OPEN => 4, ADD => 6, CLOSE => 0x1023, CLOSE_NOW => 0x1024, OF_PROCESS => 1, SHARED => 2 };
 my $size = POSIX::sysconf(POSIX::_SC_PAGESIZE());
 my ($mode, $images, $memory, $config, @rest) = @ARGV;
@@ -68,20 +68,27 @@ if (open my $score, '>', '/proc/self/oom_score_adj') { print $score 1000; close 
 my (%open, @new);
 END { unlink @new }
 
-# To the destination, as long as that works; and of the memory that goes there, what is on its way, and what is to follow at once.
-my ($way, $carried, $gathered) = (undef, 0, '');
+# To the destination, as long as that works; and of the memory that goes there, what is on its way, and what is to follow at once. A dump has
+# little time, and a transfer much: what takes longer is left to that.
+my ($way, $carried, $gathered, $ssh, $deadline) = (undef, 0, '');
 sub open_way {
   return unless length $config;
   $SIG{PIPE} = 'IGNORE';
-  open $way, '|-', 'ssh', '-F', $config, 'destination', '${RECEIVE_IMAGES}' or return undef $way;
+  $deadline = time + MOST_SECONDS if $criu;
+  $ssh = open $way, '|-', 'ssh', '-F', $config, 'destination', '${RECEIVE_IMAGES}' or return undef $way;
   # So that it has something to send while the next pages are read.
   fcntl $way, F_SETPIPE_SZ, PIPE;
+}
+sub leave_way {
+  kill 'TERM', $ssh;
+  close $way;
+  undef $way;
 }
 sub tell_way {
   my ($text) = @_;
   for (my $done = 0; $way && $done < length $text;) {
     my $more = syswrite $way, $text, length($text) - $done, $done;
-    unless (defined $more) { close $way; undef $way; return }
+    return leave_way() unless defined $more && !($deadline && time > $deadline);
     $done += $more;
   }
 }

@@ -10,7 +10,7 @@ import { FENCE_UP } from '../criu/hold-script.ts';
 import { removeFenceCommand } from '../criu/lock-table.ts';
 import { addressAddCommand, addressOffCommand, announceCommand } from '../network/address-script.ts';
 import { FENCE_SCRIPT, fenceTable, liftBothCommand, serviceFence } from '../network/fence.ts';
-import { type ActingStep, isPostCopied, isPreCopied, isStreamed } from '../plan/plan.ts';
+import { type ActingStep, allowedFindings, isPostCopied, isPreCopied, isStreamed } from '../plan/plan.ts';
 import { criuOptions, dumpHold, restoreHold } from '../steps/criu-options.ts';
 import { imagesDirectory } from '../steps/step.ts';
 import { LAST_ROUND, roundName } from '../transfer/rounds.ts';
@@ -38,10 +38,11 @@ export const MOVE_ACTS: Readonly<
     work('source', `find the ${describeSelector(plan.workload)}`),
     work('both', 'take its process ids, in /var/lib/criu-flow/locks, so that no other run can have it'),
   ],
-  preflight: () => [
+  preflight: ({ plan }) => [
     work('both', 'look for the tools, root, and a criu that works on the kernel (criu check)'),
     work('source', 'look at the processes, their files and their connections'),
     work('destination', 'see that pids, files, room and the address fit'),
+    ...allowedActs(plan),
   ],
   prepare: (names) => [
     work('source', 'make the directory of the images'),
@@ -68,6 +69,14 @@ export const MOVE_ACTS: Readonly<
   ],
   'clean-up': cleanUpActs,
 };
+
+/** What a person who reads the plan must see. */
+export function allowedActs(plan: RunNames['plan']): readonly Act[] {
+  const codes = allowedFindings(plan);
+  return codes.length === 0
+    ? []
+    : [work('local', `go past these findings, with a warning each: ${codes.join(', ')}`)];
+}
 
 /** Each plan of a move has one. */
 function transferActs({ plan }: RunNames): (typeof TRANSFER_ACTS)['transfer/rsync'] {

@@ -5,7 +5,7 @@ import { actingSteps, type Plan } from '../plan/plan.ts';
 import { dumpHold, restoreHold } from '../steps/criu-options.ts';
 import { describeSelector } from '../workload/find.ts';
 import { command, mark, work } from './act.ts';
-import { type ActsOf, criuLine, optionsOf } from './acts.ts';
+import { type ActsOf, allowedActs, criuLine, optionsOf } from './acts.ts';
 
 /** What the steps of a checkpoint do, on the one host that it has. */
 export const CHECKPOINT_ACTS: ActsOf = {
@@ -13,9 +13,10 @@ export const CHECKPOINT_ACTS: ActsOf = {
     work('source', `find the ${describeSelector(plan.workload)}`),
     work('source', 'take its process ids, in /var/lib/criu-flow/locks, so that no other run can have it'),
   ],
-  preflight: () => [
+  preflight: ({ plan }) => [
     work('source', 'look for the tools, root, and a criu that works on the kernel (criu check)'),
     work('source', 'look at the processes, their files and their connections'),
+    ...allowedActs(plan),
   ],
   prepare: ({ plan }) => [
     work('source', 'make the directory of the images, and a process that waits to become criu'),
@@ -67,9 +68,10 @@ export const RESTORE_ACTS: ActsOf = {
       'take its process ids, in /var/lib/criu-flow/locks, so that no other run can have them',
     ),
   ],
-  preflight: () => [
+  preflight: ({ plan }) => [
     work('destination', 'look for the tools, root, and a criu that works on the kernel (criu check)'),
     work('destination', 'see that the workload does not run, and that pids, files and room fit'),
+    ...allowedActs(plan),
   ],
   prepare: ({ plan }) => [
     ...(plan.files.length > 0

@@ -44,14 +44,10 @@ export function undoTitleOf(undo: NonNullable<Action['undo']>, { kind }: Pick<Pl
   return kind === 'restore' ? (undo.restoreTitle ?? undo.title) : undo.title;
 }
 
-/** Milliseconds that a step may take. A dump that sends the memory away, or what rounds lack of it, is a transfer too. */
+/** Milliseconds that a step may take. A dump that sends the memory away is a transfer too. */
 export function timeoutOf(step: ActingStep, plan: Pick<Plan, 'steps'>): number {
   if (step.timeoutMs !== undefined) return step.timeoutMs;
   if (step.uses !== 'dump') return STEP_TYPES[step.uses].timeoutMs; // before any search: a plan can be long
-  const isPreCopied = plan.steps.some(({ uses }) => uses === 'pre-copy');
-  const sends = plan.steps.find(
-    ({ uses }) =>
-      uses === 'transfer/stream' || uses === 'transfer/shared' || (isPreCopied && uses === 'transfer/rsync'),
-  );
+  const sends = plan.steps.find(({ uses }) => uses === 'transfer/stream' || uses === 'transfer/shared');
   return STEP_TYPES[sends && sends.uses !== 'block' ? sends.uses : step.uses].timeoutMs;
 }

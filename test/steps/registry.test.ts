@@ -25,12 +25,6 @@ describe('the time that a step may take', () => {
     expect(timeoutOf(dump!, plan)).toBe(STEP_TYPES['transfer/stream'].timeoutMs);
   });
 
-  test('is that of the transfer for a dump that may send what rounds lack', async () => {
-    const plan = await planOf('process-pre-copy');
-    const dump = actingSteps(plan.steps).find(({ uses }) => uses === 'dump');
-    expect(timeoutOf(dump!, plan)).toBe(STEP_TYPES['transfer/rsync'].timeoutMs);
-  });
-
   test('is found without a search of the plan but for the dump, so that long plans stay quick', async () => {
     const { steps } = await planOf('process-rsync');
     const unread = {
