@@ -36,13 +36,16 @@ export async function preDump(
   await startProcess(host, { directory: process, argv });
   const { exitCode } = await waitProcess(host, process, { signal });
   if (exitCode !== 0 && argv[0] === 'perl') {
-    const { stdout } = await host.run(['sed', '-n', 's/^compare: //p', '--', `${process}/stderr`]);
+    const { stdout } = await host.run(['tail', '-n', '20', '--', `${process}/stderr`]);
+    // What ssh says beside it is no cause: what has not come is sent later.
+    const lines = stdout.trim().split('\n');
+    const own = lines.findLast((line) => line.startsWith('compare: '))?.replace('compare: ', '');
     throw new FlowError(
       'DUMP_FAILED',
       `Reading the memory on ${host.name} ended with exit code ${exitCode}`,
       {
         host: host.name,
-        evidence: stdout.trim(),
+        evidence: own ?? lines.at(-1) ?? '',
       },
     );
   }

@@ -44,20 +44,23 @@ test('that fails says why in criu’s own line', async () => {
   expect(kept).toContain('pre-dump.log');
 });
 
-test('that is compared says why in Perl’s own', async () => {
+test.each([
+  ['die "no room\\n"', 'no room'],
+  ['print STDERR "compare: no room\\n"; print STDERR "ssh: gone\\n"; exit 255', 'no room'],
+])('that is compared says why in Perl’s own words: %s', async (program, evidence) => {
   const failing = preDump(
     host,
     {
       directory: directory.at('round-1'),
       imagesDirectory: directory.at('images', 'round-1'),
-      argv: ['perl', '-e', 'die "no room\\n"'],
+      argv: ['perl', '-e', program],
     },
     { signal: new AbortController().signal, keep: () => undefined },
   );
   await expect(failing).rejects.toMatchObject({
     code: 'DUMP_FAILED',
     message: 'Reading the memory on local ended with exit code 255',
-    evidence: 'no room',
+    evidence,
   });
 });
 
