@@ -33,8 +33,9 @@ manifest() {
     [ ! -f "$digests" ] || set -- "$@" ! -path "./\${round%.sha256}/*"
   done
   find . "$@" -print0 | xargs -0 sync &
-  { digests . "$@"; known_rounds "$images"; } | sort -k 2 > "$images.sha256.new" &&
-    sync "$images.sha256.new" && mv "$images.sha256.new" "$images.sha256" && wait $! && sync "\${images%/*}"
+  # A pipe would hide that there is no sha256sum.
+  { digests . "$@" && known_rounds "$images"; } > "$images.sha256.new" &&
+    sort -k 2 -o "$images.sha256.new" "$images.sha256.new" && sync "$images.sha256.new" && mv "$images.sha256.new" "$images.sha256" && wait $! && sync "\${images%/*}"
 }
 `;
 
@@ -68,7 +69,7 @@ ${DIGESTS_FUNCTION}
 cd "$1" || exit
 digests=\${1%/*}/$2.sha256
 find "./$2" -print0 | xargs -0 sync &
-digests "./$2" | sort -k 2 > "$digests" && wait $! && sync . "$digests" "\${1%/*}" && cat "$digests"
+digests "./$2" > "$digests" && sort -k 2 -o "$digests" "$digests" && wait $! && sync . "$digests" "\${1%/*}" && cat "$digests"
 `;
 
 /** The digests of a round on a host, made anew, as {@link readManifest} gives them. They are kept for the manifest of all images. */

@@ -37,7 +37,7 @@ describe.skipIf(labSkipReason !== undefined)('criu-flow run --check', () => {
     });
     expect(exitCode).toBe(4);
     expect((await check()).stdout).toMatch(
-      /Preflight would refuse the run \(1 finding\).*\n {2}host: b {2}The open file/,
+      /Preflight would refuse the run \(1 finding\).*\n {2}FILE_DIFFERS {2}host: b {2}The open file/,
     );
     expect(await service.lab.tracesSettled('b', before)).toBe(before);
     expect(await service.lab.untilAnswered(10)).toMatchObject({ connected: true, lost: 0 });

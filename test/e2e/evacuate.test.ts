@@ -102,7 +102,7 @@ describe.skipIf(labSkipReason !== undefined)('evacuate', () => {
     expect(exitCode, stdout).toBe(4);
     expect(stdout).toMatch(
       new RegExp(
-        `run 4 of 4: .*: ${fourth}\\nPreflight would refuse the run \\(1 finding\\).*\\n +host: b +The open file /srv/counter/numbers is missing on b`,
+        `run 4 of 4: .*: ${fourth}\\nPreflight would refuse the run \\(1 finding\\).*\\n +FILE_DIFFERS +host: b +The open file /srv/counter/numbers is missing on b`,
       ),
     );
     expect(stdout).toContain('Evacuate a host: refused before anything was touched.');

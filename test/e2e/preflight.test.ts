@@ -102,7 +102,7 @@ const CONDITIONS: readonly Condition[] = [
   },
   {
     code: 'TOOLS_MISSING',
-    failure: 'IMAGES_CORRUPTED',
+    failure: 'COMMAND_FAILED',
     make: ['b', 'mv /usr/bin/sha256sum /usr/bin/sha256sum.away'],
     mend: ['b', 'mv /usr/bin/sha256sum.away /usr/bin/sha256sum'],
   },

@@ -66,7 +66,7 @@ describe.skipIf(machinesSkipReason !== undefined)('machines that differ', () => 
       const { failure, outcome } = await move(pid, 'c', 'a');
       expect(outcome).toBe('refused');
       expect(failure).toMatchObject({
-        message: 'Preflight refused the run: c lacks nft',
+        message: 'Preflight refused the run: c lacks nft [TOOLS_MISSING]',
         command: expect.stringMatching(/^ssh .* c 'apt-get install -y nftables'$/),
       });
     } finally {
